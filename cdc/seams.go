@@ -1,0 +1,83 @@
+package cdc
+
+import (
+	"context"
+
+	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
+)
+
+// Identity names the database that a stream comes from. A system identifier is unique to a cluster and its standbys;
+// a timeline changes with every promotion and every restore.
+type Identity struct {
+	SystemID string
+	Timeline int32
+	Database string
+}
+
+// Source delivers the changes of the two tables in WAL order.
+//
+// The pipeline calls Start once and the rest from one goroutine. After an error from any method only Close may be
+// called.
+type Source interface {
+	// Start positions the source. With a zero resume it creates the slot and delivers a snapshot first, as one
+	// transaction (decode.Begin with Snapshot set), then the stream from the snapshot's consistent point on.
+	// Otherwise it streams every transaction whose commit record starts at resume or later.
+	// known is the identity of the state that resume belongs to, zero when there is none; a source that is another
+	// system says so with an error. Before Start creates a slot it calls claim, which makes durable that the slot
+	// belongs to this sink; owned says that an earlier run has done so. A slot that exists but is not owned is an error.
+	Start(ctx context.Context, start Start) (Identity, error)
+	// Next waits for the next message. The message is valid until the following call.
+	Next(ctx context.Context) (decode.Message, error)
+	// Buffered reports whether Next would return a message without waiting for the server.
+	Buffered() bool
+	// Confirm tells the server that everything committed before lsn is durable in the sink. It does not wait.
+	Confirm(lsn decode.LSN)
+	// Close ends the connection and waits for everything that was started. It is idempotent.
+	Close() error
+}
+
+// Start says where a Source begins. See Source.Start.
+type Start struct {
+	Resume decode.LSN
+	Known  Identity
+	Owned  bool
+	Claim  func(context.Context, Identity) error
+}
+
+// Sink makes events, state and nothing else durable, together or not at all.
+//
+// The pipeline calls its methods from one goroutine. After an error only Close may be called; whether the failed batch
+// became durable is unknown, and the next Resume tells.
+type Sink interface {
+	// Resume fences every older writer of the same state, discards what it left uncommitted, and hands every committed
+	// state record to load; of several records with one key the last one counts, a nil value removes the key.
+	// load must not keep value.
+	Resume(ctx context.Context, load func(key string, value []byte) error) error
+	// Commit makes the batch durable. With Batch.More set it only takes the batch in: that batch and the following
+	// ones become durable with the first one that has More unset, or not at all.
+	// The batch is the caller's again when Commit returns.
+	Commit(ctx context.Context, batch *Batch) error
+	// Close releases what the sink holds. It commits nothing and is idempotent.
+	Close() error
+}
+
+// Batch is what one commit makes durable: events in sequence order, and the state records they changed.
+type Batch struct {
+	Events []Event
+	State  []StateRecord
+	More   bool
+}
+
+// Event is one CloudEvent, ready to be written.
+type Event struct {
+	schemas.Attributes
+	Value []byte // the whole event as structured JSON (application/cloudevents+json), one line without line end
+}
+
+// StateRecord is one key of the state and its new value; a nil Value removes the key.
+// Keys and values are opaque to a sink. A key holds no line end.
+type StateRecord struct {
+	Key   string
+	Value []byte
+}

@@ -1,0 +1,100 @@
+// Package decode turns pgoutput messages (proto_version 1) into typed changes of the two watched tables.
+//
+// It does no I/O and keeps no copy: every message, and every byte slice in it, is valid until the next call of
+// Decoder.Decode. The message formats are those of the PostgreSQL manual, "Logical Replication Message Formats".
+package decode
+
+import "github.com/jackc/pglogrepl"
+
+// LSN is a place in the WAL, in bytes from its beginning; it prints as Postgres prints it (16/B374D848).
+type LSN = pglogrepl.LSN
+
+// Micros is an instant in microseconds since the Unix epoch, the resolution of a Postgres timestamptz.
+type Micros int64
+
+// Message is one of *Begin, *Commit, *BlockChange, *PositionChange, *Truncate, *Annotation, *Progress.
+type Message interface{ message() }
+
+// Begin opens a transaction. A snapshot is delivered as a transaction too: its CommitLSN is the slot's consistent
+// point, its CommitTime the snapshot's, its XID 0, and each of its changes an insert.
+type Begin struct {
+	CommitLSN  LSN // where the commit record starts: the transaction's identity
+	CommitTime Micros
+	XID        uint32
+	Snapshot   bool
+}
+
+// Commit closes a transaction. EndLSN is where the commit record ends and the only place to resume from.
+type Commit struct {
+	CommitLSN LSN
+	EndLSN    LSN
+}
+
+// Progress says that the server has sent everything committed before LSN, and what its clock showed then.
+// It never occurs inside a transaction.
+type Progress struct {
+	LSN  LSN
+	Time Micros
+}
+
+// Op is what a statement did to a row.
+type Op uint8
+
+// The operations of a row change.
+const (
+	Insert Op = iota + 1
+	Update
+	Delete
+)
+
+// BlockChange is a change of one row of token_timeframe_blocks. On a delete Old holds at least the key and New is
+// empty; on an update HasOld is set when the key changed or the table has REPLICA IDENTITY FULL.
+type BlockChange struct {
+	Op     Op
+	HasOld bool
+	Old    BlockRow
+	New    BlockRow
+}
+
+// PositionChange is a change of one row of lowcap_positions; Old and New are as in BlockChange.
+type PositionChange struct {
+	Op     Op
+	HasOld bool
+	Old    PositionRow
+	New    PositionRow
+}
+
+// Table names one of the two watched tables.
+type Table uint8
+
+// The watched tables.
+const (
+	Blocks Table = iota + 1
+	Positions
+)
+
+// String returns the table's name in the database.
+func (t Table) String() string {
+	switch t {
+	case Blocks:
+		return "token_timeframe_blocks"
+	case Positions:
+		return "lowcap_positions"
+	}
+	return "unknown table"
+}
+
+// Truncate names the watched tables that one TRUNCATE emptied, in the order of the message.
+type Truncate struct{ Tables []Table }
+
+// Annotation is the content of pg_logical_emit_message(true, 'lowcap-cdc', content), written by somebody who wants
+// the events of the surrounding transaction to say who did it and why.
+type Annotation struct{ Content []byte }
+
+func (*Begin) message()          {}
+func (*Commit) message()         {}
+func (*Progress) message()       {}
+func (*BlockChange) message()    {}
+func (*PositionChange) message() {}
+func (*Truncate) message()       {}
+func (*Annotation) message()     {}
