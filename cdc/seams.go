@@ -76,7 +76,7 @@ type Event struct {
 }
 
 // StateRecord is one key of the state and its new value; a nil Value removes the key.
-// Keys and values are opaque to a sink. A key holds no line end.
+// Keys and values are opaque to a sink; a key may hold any byte.
 type StateRecord struct {
 	Key   string
 	Value []byte

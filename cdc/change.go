@@ -1,0 +1,124 @@
+package cdc
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
+)
+
+const (
+	maxRaw  = 256 << 10 // bytes of a raw value that an event carries whole
+	rawHead = 1 << 10   // bytes of a longer one that it still shows
+	// futureAfter is how long after the commit an embedded timestamp may be before it is not believed.
+	futureAfter = decode.Micros(5 * 60 * 1000000)
+)
+
+// change is one row change on its way to become events: what its events have in common.
+type change struct {
+	m       *Machine
+	op      schemas.Op
+	entity  schemas.Entity
+	subject string
+	key     string // Kafka key
+	flags   []schemas.Flag
+	event   uint32 // ordinal of the next event
+	marks   []schemas.Flag
+}
+
+// occurrence is when a thing happened by its own account.
+type occurrence struct {
+	at       decode.Micros
+	embedded bool
+	naive    bool
+}
+
+// atCommit is the occurrence of what has no timestamp of its own.
+var atCommit = occurrence{}
+
+func (c *change) place() place {
+	return place{c.m.tx.CommitLSN, !c.m.tx.Snapshot, c.m.tx.change, c.event}
+}
+
+// mark adds a flag to the next event.
+func (c *change) mark(when bool, f schemas.Flag) {
+	if when {
+		c.marks = append(c.marks, f)
+	}
+}
+
+// bound returns a raw value as an event may carry it. One that is too large for a message is replaced by its digest
+// and its beginning; the row in the database still has it.
+func (c *change) bound(raw []byte) schemas.Raw {
+	if len(raw) <= maxRaw {
+		return raw
+	}
+	for _, f := range c.marks {
+		if f == schemas.RawTruncated {
+			return truncated(raw)
+		}
+	}
+	c.mark(true, schemas.RawTruncated)
+	return truncated(raw)
+}
+
+func truncated(raw []byte) schemas.Raw {
+	sum := sha256.Sum256(raw)
+	short, err := json.Marshal(struct {
+		Bytes  int    `json:"truncated_bytes"`
+		SHA256 string `json:"sha256"`
+		Head   string `json:"head"`
+	}{len(raw), hex.EncodeToString(sum[:]), string(raw[:rawHead])})
+	if err != nil {
+		return nil // two strings and a number always marshal
+	}
+	return short
+}
+
+// emit completes an event and puts it into the batch. It returns the event's place.
+func (c *change) emit(data schemas.Data, before, after []byte, when occurrence) place {
+	head, at := data.Head(), c.place()
+	head.Entity = c.entity
+	head.Before, head.After = c.bound(before), c.bound(after)
+	head.Flags = append(append(c.occurred(head, when), c.marks...), c.flags...)
+	tx := &c.m.tx
+	head.Origin = schemas.Origin{CommitLSN: tx.lsn, XID: tx.XID, CommitTime: tx.time, Op: c.op, Actor: tx.actor, Reason: tx.reason}
+	t := data.Type()
+	c.m.out.add(schemas.Attributes{
+		ID:           at.id(c.m.state.Checkpoint.SystemID),
+		Source:       c.m.source,
+		Type:         t,
+		Subject:      c.subject,
+		Time:         string(tx.time),
+		PartitionKey: c.key,
+		Sequence:     at.sequence(),
+		Severity:     schemas.SeverityOf(t),
+	}, data)
+	c.marks = c.marks[:0]
+	c.event++
+	if c.m.rows != nil {
+		c.m.rows.differences++
+	}
+	return at
+}
+
+// occurred fills in when it happened and returns the flags that this gives.
+func (c *change) occurred(head *schemas.Common, when occurrence) []schemas.Flag {
+	flags := []schemas.Flag{}
+	if when.naive {
+		flags = append(flags, schemas.NaiveTimestamp)
+	}
+	head.OccurredAt, head.OccurredAtQuality = formatInstant(when.at), schemas.Embedded
+	switch {
+	case !when.embedded:
+		head.OccurredAt, head.OccurredAtQuality = c.m.tx.time, schemas.CommitTime
+	case when.at > c.m.tx.CommitTime+futureAfter:
+		flags = append(flags, schemas.FutureTimestamp)
+		head.OccurredAt, head.OccurredAtQuality = c.m.tx.time, schemas.CommitTime
+	case when.naive:
+		head.OccurredAtQuality = schemas.AssumedUTC
+	}
+	return flags
+}

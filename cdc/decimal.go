@@ -1,0 +1,91 @@
+package cdc
+
+import (
+	"bytes"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+// maxDigits bounds what is taken for a number: jsonb itself prints at most 131,072 digits before the point and 16,383
+// behind it, so only a double-encoded or hand-made document can hold more, and then a few bytes could ask for gigabytes.
+const maxDigits = 1 << 18
+
+// decimal is an exact decimal number: coefficient × 10^-scale. Binary floats would turn 61.355 − 38.9 into
+// 22.454999999999998.
+type decimal struct {
+	coefficient big.Int
+	scale       int
+}
+
+// parseDecimal reads a JSON number.
+func parseDecimal(text []byte) (d decimal, ok bool) {
+	mantissa, exponent := text, 0
+	if i := bytes.IndexAny(text, "eE"); i >= 0 {
+		e, err := strconv.Atoi(strings.TrimPrefix(string(text[i+1:]), "+"))
+		if err != nil || e > maxDigits || e < -maxDigits {
+			return d, false
+		}
+		mantissa, exponent = text[:i], e
+	}
+	whole, fraction, _ := bytes.Cut(mantissa, []byte("."))
+	if len(whole)+len(fraction) > maxDigits {
+		return d, false
+	}
+	if _, ok := d.coefficient.SetString(string(whole)+string(fraction), 10); !ok {
+		return d, false
+	}
+	d.scale = len(fraction) - exponent
+	if d.scale < 0 {
+		d.coefficient.Mul(&d.coefficient, power(-d.scale))
+		d.scale = 0
+	}
+	return d, true
+}
+
+func power(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
+
+func (d decimal) sign() int { return d.coefficient.Sign() }
+
+// isInteger reports whether nothing but zeros stands behind the point.
+func (d decimal) isInteger() bool {
+	return new(big.Int).Rem(&d.coefficient, power(d.scale)).Sign() == 0
+}
+
+// minus returns d − other with the longer of the two fractions.
+func (d decimal) minus(other decimal) decimal {
+	a, b := new(big.Int).Set(&d.coefficient), new(big.Int).Set(&other.coefficient)
+	scale := max(d.scale, other.scale)
+	a.Mul(a, power(scale-d.scale))
+	b.Mul(b, power(scale-other.scale))
+	result := decimal{scale: scale}
+	result.coefficient.Sub(a, b)
+	return result
+}
+
+func (d decimal) compare(other decimal) int { return d.minus(other).sign() }
+
+// String prints the number without an exponent.
+func (d decimal) String() string {
+	digits := new(big.Int).Abs(&d.coefficient).String()
+	if missing := d.scale + 1 - len(digits); missing > 0 {
+		digits = strings.Repeat("0", missing) + digits
+	}
+	if d.scale > 0 {
+		point := len(digits) - d.scale
+		digits = digits[:point] + "." + digits[point:]
+	}
+	if d.sign() < 0 {
+		return "-" + digits
+	}
+	return digits
+}
+
+// appendNormal appends one spelling for all spellings of the same number.
+func (d decimal) appendNormal(dst []byte) []byte {
+	text := d.String()
+	if d.scale > 0 {
+		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	}
+	return append(dst, text...)
+}

@@ -1,0 +1,196 @@
+package cdc
+
+import (
+	"lowcap-cdc/schemas"
+)
+
+const reclaimSignal = "reclaimed_ema333"
+
+func (h *history) emitKey(j *judged, data schemas.Data) place {
+	return h.emit(data, j.before.raw, j.after.raw, j.when())
+}
+
+func (h *history) markPrice(v value) {
+	price := v.get("price")
+	h.mark(!price.Exists(), schemas.PriceAbsent)
+	h.mark(price.Exists() && v.decimalOf("price").sign() == 0, schemas.PriceZero)
+}
+
+func (h *history) buy(j *judged) {
+	signal := j.after.text("signal")
+	h.markPrice(j.after)
+	slot := [...]string{lastS1Buy: "s1", lastS2Buy: "s2", lastS3Buy: "s3", lastReclaimBuy: "reclaim"}[j.key]
+	h.remember(j, h.emitKey(j, &schemas.ExecutionBuyRecorded{
+		Slot:      slot,
+		IsReclaim: j.key == lastReclaimBuy || (signal != nil && *signal == reclaimSignal),
+		Price:     j.after.number("price"),
+		SizeFrac:  j.after.number("size_frac"),
+		Signal:    signal,
+		Stage:     j.after.text("state"),
+	}))
+}
+
+// sell reports a sell: an emergency exit when its signal says so, else a trim.
+func (h *history) sell(j *judged) {
+	signal := j.after.text("signal")
+	proceeds := h.proceeds()
+	h.markPrice(j.after)
+	h.mark(signal != nil && *signal == "trim_flag" && !j.after.get("sr_level_price").Exists(), schemas.SRLevelPriceAbsent)
+	// Without a signal the record does not say that anything was sold, so an unmoved pool is nothing unusual.
+	h.mark(signal != nil && proceeds == "" && h.keys[trimPool].verdict != broken, schemas.NoPoolChange)
+	price, size := j.after.number("price"), j.after.number("size_frac")
+	if kind, exit := exitKind(signal); exit {
+		h.remember(j, h.emitKey(j, &schemas.EmergencyExitExecuted{Kind: kind, Signal: signal, ExitReason: h.exitReason(),
+			Price: price, SizeFrac: size, ProceedsUSD: proceeds}))
+		return
+	}
+	h.remember(j, h.emitKey(j, &schemas.ExecutionTrimRecorded{Price: price, SizeFrac: size, Signal: signal,
+		SRLevelPrice: j.after.number("sr_level_price"), ProceedsUSD: proceeds}))
+}
+
+// proceeds returns what the sell of this change brought into the pool, null when the pool did not grow.
+func (h *history) proceeds() schemas.Number {
+	j := &h.keys[trimPool]
+	switch {
+	case j.verdict == broken:
+		return ""
+	case h.step == poolReplaced:
+		return j.basis()
+	case j.verdict == poolMoved && j.poolGrowth().sign() > 0:
+		return h.added(j)
+	}
+	return ""
+}
+
+// exitReason returns the engine's own reason, which stands beside the history in the same row.
+func (h *history) exitReason() schemas.Text {
+	engine := value{raw: h.engine, json: parseJSON(h.engine)}
+	return engine.text("exit_reason")
+}
+
+func (h *history) trimSignal(j *judged) {
+	h.remember(j, h.emitKey(j, &schemas.ExecutionTrimSignaled{SRLevelPrice: j.after.number("sr_level_price")}))
+}
+
+func (h *history) amend(j *judged) {
+	h.remember(j, h.emitKey(j, &schemas.ExecutionAmended{Key: j.key.String(), Changed: changedFields(j.before, j.after)}))
+}
+
+// usedRebuy reports whether the change used up the rebuy of an exit.
+func (j *judged) usedRebuy() bool {
+	return !j.before.isTrue("rebuy_used") && j.after.isTrue("rebuy_used")
+}
+
+// amendExit reports what else changed in an exit record: that the rebuy was used has an event of its own.
+func (h *history) amendExit(j *judged) {
+	changed := []string{}
+	for _, name := range changedFields(j.before, j.after) {
+		if name != "rebuy_used" || !j.usedRebuy() {
+			changed = append(changed, name)
+		}
+	}
+	if len(changed) > 0 {
+		h.remember(j, h.emitKey(j, &schemas.ExecutionAmended{Key: j.key.String(), Changed: changed}))
+	}
+}
+
+func (h *history) rebuyUsed(j *judged) {
+	if j.usedRebuy() {
+		h.remember(j, h.emitKey(j, &schemas.EmergencyExitRebuyUsed{ExitTimestamp: j.after.get(timestampField).String()}))
+	}
+}
+
+func (h *history) exit(j *judged) {
+	h.remember(j, h.emitKey(j, &schemas.EmergencyExitTriggered{
+		ExitValueUSD: j.after.number("exit_value_usd"),
+		RebuyUsed:    j.after.isTrue("rebuy_used"),
+		Retrigger:    !j.before.empty,
+	}))
+}
+
+// guard reports a guard stamp that moved alone. Beside a new exit record it is the same fact, stamped microseconds
+// apart.
+func (h *history) guard(j *judged) {
+	if h.isNew(lastExit) {
+		h.remember(j, h.place())
+		return
+	}
+	h.remember(j, h.emitKey(j, &schemas.EmergencyExitGuardStamped{GuardTS: j.after.json.String()}))
+}
+
+func (h *history) prevState() {
+	j := &h.keys[prevState]
+	if j.verdict == same || j.verdict == broken {
+		return
+	}
+	h.emit(&schemas.HistoryPrevStateChanged{From: j.before.plainText(), To: j.after.plainText()}, j.before.raw, j.after.raw, atCommit)
+}
+
+func (v value) plainText() schemas.Text {
+	if v.empty {
+		return nil
+	}
+	s := v.json.String()
+	return &s
+}
+
+func (h *history) buyback(j *judged) {
+	h.remember(j, h.emitKey(j, &schemas.BuybackRecorded{Skipped: j.after.isTrue("skipped"), ProfitUSD: j.after.number("profit_usd")}))
+}
+
+// revert reports that a key vanished or went back.
+func (h *history) revert(j *judged) {
+	m := &h.image.keys[j.key]
+	if known := m.find(j.before.digest); known != nil {
+		known.revertedFrom = true
+	}
+	h.mark(j.unseen, schemas.UnseenValue)
+	own := schemas.Reverted{Key: j.key.String(), RevertedTo: h.bound(j.after.raw), RevertedFrom: h.bound(j.before.raw)}
+	if m.since != 0 {
+		own.AliveForSeconds = seconds(m.since, h.m.tx.CommitTime)
+	}
+	var data schemas.Data
+	switch {
+	case j.key == trimPool:
+		data = &schemas.TrimPoolReverted{Reverted: own}
+	case h.isExitKey(j.key):
+		data = &schemas.EmergencyExitReverted{Reverted: own}
+	default:
+		data = &schemas.ExecutionReverted{Reverted: own}
+	}
+	h.remember(j, h.emitKey(j, data))
+}
+
+// restore reports that a value reported before came back.
+func (h *history) restore(j *judged) {
+	own := schemas.Restored{Key: j.key.String()}
+	if known := h.image.keys[j.key].find(j.after.digest); known != nil {
+		own.FirstEventID = known.first.id(h.m.state.Checkpoint.SystemID)
+	}
+	v := j.after
+	switch {
+	case j.key == trimPool:
+		h.mark(v.isDefaulted(), schemas.FieldsDefaulted)
+		h.emitPool(j, &schemas.TrimPoolRestored{Restored: own, USDBasis: v.number("usd_basis"), DXCount: v.number("dx_count"),
+			DXLastPrice: v.number("dx_last_price"), DXNextArm: v.number("dx_next_arm")})
+	case h.isExitKey(j.key):
+		h.emitKey(j, restoredExit(j.key, own, v))
+	default:
+		h.emitKey(j, &schemas.ExecutionRestored{Restored: own, Price: v.number("price"), SizeFrac: v.number("size_frac"),
+			Signal: v.text("signal"), SRLevelPrice: v.number("sr_level_price")})
+	}
+}
+
+func restoredExit(k key, own schemas.Restored, v value) schemas.Data {
+	data := &schemas.EmergencyExitRestored{Restored: own}
+	switch k {
+	case lastExitGuard:
+		data.GuardTS = v.plainText()
+	case lastExit:
+		used := v.isTrue("rebuy_used")
+		data.ExitValueUSD, data.RebuyUsed = v.number("exit_value_usd"), &used
+	default:
+		data.Signal, data.Price, data.SizeFrac = v.text("signal"), v.number("price"), v.number("size_frac")
+	}
+	return data
+}

@@ -1,0 +1,120 @@
+package cdc
+
+import (
+	"context"
+	"fmt"
+
+	"lowcap-cdc/decode"
+)
+
+const (
+	// idleCommit is how often, by the database's clock, a stream that brings nothing of interest still moves its
+	// checkpoint and with it the slot, so that no WAL is kept for an idle publication.
+	idleCommit = decode.Micros(10 * 1000000)
+	// idleBytes does the same for a busy stream of uninteresting changes.
+	idleBytes = 64 << 20
+)
+
+// fill collects a batch: what there is when the stream is quiet, as much as a batch holds when it is busy. It returns
+// nil when ctx ended and nothing is worth a commit.
+func (p *Pipeline) fill(ctx context.Context) (*Batch, error) {
+	for !p.isFilled() {
+		message, err := p.next(ctx)
+		if err != nil && ctx.Err() != nil {
+			return p.leftover()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read source: %w", err)
+		}
+		due, err := p.take(message)
+		if err != nil {
+			return nil, err
+		}
+		if due {
+			break
+		}
+	}
+	return p.seal()
+}
+
+// isFilled reports whether the batch should be committed before more is read.
+func (p *Pipeline) isFilled() bool {
+	out := p.machine.out
+	return out.isFull() || (!p.open && !out.isEmpty() && !p.Source.Buffered())
+}
+
+func (p *Pipeline) next(ctx context.Context) (decode.Message, error) {
+	if message := p.again; message != nil {
+		p.again = nil
+		return message, nil
+	}
+	return p.Source.Next(ctx)
+}
+
+// take applies a message and reports whether a commit is due.
+func (p *Pipeline) take(message decode.Message) (due bool, err error) {
+	switch m := message.(type) {
+	case *decode.Begin:
+		// The server sends nothing that was confirmed; this is the one comparison that would notice if it did.
+		p.open, p.done = true, !m.Snapshot && m.CommitLSN < p.state.Checkpoint.LSN
+		p.machine.begin(m)
+		return false, nil
+	case *decode.Commit:
+		return p.takeCommit(m), p.machine.broken
+	case *decode.Progress:
+		return p.takeProgress(m), nil
+	case *decode.Annotation:
+		p.machine.annotate(m)
+		return false, nil
+	}
+	if p.done {
+		return false, nil
+	}
+	applied, err := p.machine.apply(message)
+	if err != nil {
+		return false, err
+	}
+	if !applied {
+		p.again = message
+	}
+	return !applied, nil
+}
+
+func (p *Pipeline) takeCommit(m *decode.Commit) (due bool) {
+	snapshot := p.machine.rows != nil
+	p.open = false
+	if p.done {
+		return false
+	}
+	p.machine.commit(m)
+	return snapshot || p.isUntil() || m.EndLSN-p.last.LSN >= idleBytes
+}
+
+func (p *Pipeline) takeProgress(m *decode.Progress) (due bool) {
+	checkpoint := &p.state.Checkpoint
+	if p.open || m.LSN < checkpoint.LSN {
+		return false
+	}
+	checkpoint.LSN, checkpoint.Time, checkpoint.Done = m.LSN, m.Time, Done{}
+	return p.isUntil() || (m.LSN > p.last.LSN && (m.Time-p.last.Time >= idleCommit || m.LSN-p.last.LSN >= idleBytes))
+}
+
+func (p *Pipeline) isUntil() bool { return p.Until != 0 && p.state.Checkpoint.LSN >= p.Until }
+
+// seal closes the batch at the place that was reached.
+func (p *Pipeline) seal() (*Batch, error) {
+	inSnapshot := p.machine.rows != nil
+	if p.open && !inSnapshot {
+		p.machine.cut()
+	}
+	return p.machine.out.seal(p.state, inSnapshot)
+}
+
+// leftover is the last batch of a run that was told to stop. Half a snapshot is not worth keeping: the next run starts
+// it again, and nothing of this half was visible.
+func (p *Pipeline) leftover() (*Batch, error) {
+	if p.machine.out.isEmpty() || p.machine.rows != nil {
+		return nil, nil
+	}
+	return p.seal()
+}

@@ -1,0 +1,175 @@
+// Package cdc is the heart of lowcap-cdc: what a change of a row means, what is known of every row, and in which order
+// events, state and confirmations become durable.
+//
+// Everything in it is a function of its input. It has no clock, no logger and no goroutine, and it does no I/O of its
+// own: a Source brings the changes, a Sink makes the outcome durable. See Pipeline.Run for the guarantee.
+package cdc
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"sort"
+
+	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
+)
+
+// Machine turns changes into events and keeps the images. The same changes give the same events, bytes included.
+type Machine struct {
+	state *State
+	out   *outbox
+	gap   string // why a snapshot that finds images is taken; for the stream.gap
+
+	source string // the CloudEvents source
+	tx     transaction
+	rows   *comparison // of the snapshot that is being read, nil outside one
+
+	position, was positionImage // scratch
+	scratch       []byte
+	broken        error // an image that could not be read where nobody could be told
+}
+
+// transaction is the Postgres transaction that is being read.
+type transaction struct {
+	decode.Begin
+	change        uint32 // ordinal of the next row change
+	events        uint32 // events done of a TRUNCATE that is not finished
+	truncating    []truncatedRow
+	skip          Done // what of it is in the sink already
+	actor, reason schemas.Text
+	time          schemas.Instant
+	lsn           string
+}
+
+// comparison follows a snapshot's rows beside the images, both in primary-key order.
+type comparison struct {
+	reconcile   bool
+	blocks      []string // keys of images that the snapshot has not passed yet
+	positions   []string
+	compared    uint64
+	differences uint64
+}
+
+// newMachine returns a machine that goes on from a state.
+func newMachine(state *State, gap string) *Machine {
+	id := state.Checkpoint.Identity
+	return &Machine{
+		state:  state,
+		out:    newOutbox(),
+		gap:    gap,
+		source: "/postgres/" + id.SystemID + "/" + url.PathEscape(id.Database),
+	}
+}
+
+// begin opens a transaction or a snapshot.
+func (m *Machine) begin(b *decode.Begin) {
+	m.tx = transaction{Begin: *b, time: formatInstant(b.CommitTime), lsn: b.CommitLSN.String()}
+	if done := m.state.Checkpoint.Done; done.CommitLSN == b.CommitLSN && !b.Snapshot {
+		m.tx.skip = done
+	}
+	if !b.Snapshot {
+		return
+	}
+	m.rows = &comparison{reconcile: !m.state.isEmpty() || m.state.Checkpoint.LSN != 0}
+	if m.rows.reconcile {
+		m.rows.blocks, m.rows.positions = sortedKeys(m.state.blocks), sortedKeys(m.state.positions)
+		m.reportGap()
+	}
+}
+
+func sortedKeys(images map[string][]byte) []string {
+	keys := make([]string, 0, len(images))
+	for key := range images {
+		keys = append(keys, key)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// commit closes the transaction: its end is the new checkpoint.
+func (m *Machine) commit(c *decode.Commit) {
+	if m.rows != nil {
+		m.finishComparison()
+		m.rows = nil
+	}
+	m.state.Checkpoint.LSN, m.state.Checkpoint.Time = c.EndLSN, m.tx.CommitTime
+	m.state.Checkpoint.Done = Done{}
+	m.tx = transaction{}
+}
+
+// cut makes what is done of the open transaction the checkpoint.
+func (m *Machine) cut() {
+	m.state.Checkpoint.Done = Done{CommitLSN: m.tx.CommitLSN, Changes: m.tx.change, Events: m.tx.events}
+}
+
+// annotate takes in who made the transaction and why. Content that is not the agreed JSON is the reason as it stands.
+func (m *Machine) annotate(a *decode.Annotation) {
+	var note struct{ Actor, Reason *string }
+	if err := json.Unmarshal(a.Content, &note); err != nil {
+		text := string(a.Content)
+		note.Reason = &text
+	}
+	m.tx.actor, m.tx.reason = note.Actor, note.Reason
+}
+
+// apply takes in one row change or TRUNCATE. It returns false when the batch is full before a TRUNCATE is done: then
+// the batch is to be committed and the same message applied again.
+func (m *Machine) apply(message decode.Message) (done bool, err error) {
+	if m.tx.change < m.tx.skip.Changes {
+		m.tx.change++
+		return true, nil
+	}
+	switch change := message.(type) {
+	case *decode.BlockChange:
+		err = m.applyBlock(change)
+	case *decode.PositionChange:
+		err = m.applyPosition(change)
+	case *decode.Truncate:
+		if !m.applyTruncate(change) {
+			return false, m.broken
+		}
+		err = m.broken
+	default:
+		return false, fmt.Errorf("apply change: unexpected %T", message)
+	}
+	m.tx.change++
+	return true, err
+}
+
+// op names what made a change.
+func (m *Machine) op(op decode.Op) schemas.Op {
+	switch {
+	case m.rows != nil && m.rows.reconcile:
+		return schemas.OpReconcile
+	case m.rows != nil:
+		return schemas.OpBaseline
+	case op == decode.Insert:
+		return schemas.OpInsert
+	case op == decode.Delete:
+		return schemas.OpDelete
+	}
+	return schemas.OpUpdate
+}
+
+func (m *Machine) storePosition(id string, image *positionImage) {
+	m.scratch = image.appendTo(m.scratch[:0])
+	m.state.positions[id] = append([]byte(nil), m.scratch...)
+	m.out.touch(positionPrefix+id, len(m.scratch))
+}
+
+func (m *Machine) storeBlock(key string, image *blockImage) {
+	m.scratch = image.appendTo(m.scratch[:0])
+	m.state.blocks[key] = append([]byte(nil), m.scratch...)
+	m.out.touch(blockPrefix+key, len(m.scratch))
+}
+
+func (m *Machine) dropPosition(id string) {
+	delete(m.state.positions, id)
+	m.out.touch(positionPrefix+id, 0)
+}
+
+func (m *Machine) dropBlock(key string) {
+	delete(m.state.blocks, key)
+	m.out.touch(blockPrefix+key, 0)
+}

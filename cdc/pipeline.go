@@ -1,0 +1,113 @@
+package cdc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"lowcap-cdc/decode"
+)
+
+// Pipeline moves a source's changes into a sink, every event once and in order.
+type Pipeline struct {
+	Source Source
+	Sink   Sink
+	Slot   string
+	// Until ends Run when everything committed before it is in the sink and confirmed; 0 means never.
+	Until decode.LSN
+	// Reconcile, when not empty, starts with a new snapshot although the sink holds state, reports the differences,
+	// and gives this as the reason of the gap.
+	Reconcile string
+	// Observe, when not nil, is told of every commit. It runs between two batches, so it must not wait.
+	Observe func(Progress)
+
+	state   *State
+	machine *Machine
+	last    Checkpoint     // what the sink has
+	open    bool           // inside a transaction
+	done    bool           // that transaction is in the sink
+	again   decode.Message // a message that the last batch had no room for
+}
+
+// Progress is what a commit made durable.
+type Progress struct {
+	Checkpoint Checkpoint
+	Events     []Event // valid during the call
+	Images     int     // rows known
+	Snapshot   bool    // a part of a snapshot: not visible before its last part
+}
+
+// Run is the guarantee. State and checkpoint come from the sink, where they were committed with the events they
+// belong to; the source goes on from there; a batch is confirmed to the database after the sink has it, never before.
+// Whatever fails ends Run, and the next Run starts in the same way: there is no other recovery.
+//
+// Run returns nil when Until is reached, or when ctx is cancelled and the batch in hand is in the sink.
+func (p *Pipeline) Run(ctx context.Context) error {
+	p.state = NewState()
+	if err := p.Sink.Resume(ctx, p.state.Load); err != nil {
+		return fmt.Errorf("resume sink: %w", err)
+	}
+	if err := p.start(ctx); err != nil {
+		return fmt.Errorf("start source: %w", err)
+	}
+	for !p.isDone() {
+		batch, err := p.fill(ctx)
+		if err != nil || batch == nil {
+			return err
+		}
+		if err := p.Sink.Commit(context.WithoutCancel(ctx), batch); err != nil {
+			return fmt.Errorf("commit to sink: %w", err)
+		}
+		p.acknowledge(batch)
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// start positions the source after the checkpoint, or at a new snapshot when there is none.
+func (p *Pipeline) start(ctx context.Context) error {
+	checkpoint := &p.state.Checkpoint
+	start := Start{Resume: checkpoint.LSN, Known: checkpoint.Identity, Owned: checkpoint.Slot == p.Slot, Claim: p.claim}
+	if p.Reconcile != "" {
+		start.Resume = 0
+	}
+	identity, err := p.Source.Start(ctx, start)
+	if err != nil {
+		return err
+	}
+	checkpoint.Identity, checkpoint.Slot = identity, p.Slot
+	p.last = *checkpoint
+	p.machine = newMachine(p.state, p.Reconcile)
+	return nil
+}
+
+// claim makes durable that the slot belongs to this sink, before it is created: a slot that is found without its state
+// can then be told from somebody else's.
+func (p *Pipeline) claim(ctx context.Context, identity Identity) error {
+	claimed := p.state.Checkpoint
+	claimed.Identity, claimed.Slot = identity, p.Slot
+	value, err := json.Marshal(claimed)
+	if err != nil {
+		return err
+	}
+	return p.Sink.Commit(ctx, &Batch{State: []StateRecord{{Key: checkpointKey, Value: value}}})
+}
+
+// acknowledge confirms a committed batch to the source.
+func (p *Pipeline) acknowledge(batch *Batch) {
+	if !batch.More {
+		p.last = p.state.Checkpoint
+		p.Source.Confirm(p.last.LSN)
+	}
+	if p.Observe != nil {
+		rows := len(p.state.positions) + len(p.state.blocks)
+		p.Observe(Progress{Checkpoint: p.state.Checkpoint, Events: batch.Events, Images: rows, Snapshot: batch.More})
+	}
+	p.machine.out.reset()
+}
+
+func (p *Pipeline) isDone() bool {
+	return p.Until != 0 && !p.open && p.last.LSN >= p.Until && p.last.Done == Done{}
+}

@@ -1,0 +1,213 @@
+package cdc
+
+import "lowcap-cdc/schemas"
+
+// poolStep is what a pool did. Its life is
+//
+//	empty -sell-> open -sell-> open with more     open -DX buy-> recovering -DX buy-> recovering -third DX buy-> empty
+//	recovering -sell-> replaced by a new open one     open -S2 buy-> empty
+type poolStep uint8
+
+const (
+	noStep poolStep = iota
+	poolOpened
+	poolIncreased
+	poolRecoveryStarted
+	poolBought
+	poolReplaced
+	poolClosed
+	poolAdjusted
+)
+
+func (v value) isRecovering() bool { return !v.empty && v.isTrue("recovery_started") }
+
+func (v value) isOpen() bool {
+	return !v.empty && !v.isTrue("recovery_started") && v.decimalOf("dx_count").sign() == 0
+}
+
+// poolGrowth returns by how much the basis grew.
+func (j *judged) poolGrowth() decimal {
+	return j.after.decimalOf("usd_basis").minus(j.before.decimalOf("usd_basis"))
+}
+
+// judgePool judges the pool, which has no timestamp, by the company it moved in.
+func (h *history) judgePool() {
+	j := &h.keys[trimPool]
+	if j.verdict == broken || j.before.same(j.after) {
+		return
+	}
+	if h.isNew(lastTrim) || h.isNew(lastS2Buy) || h.isNew(lastS3Buy) {
+		j.verdict, h.step = poolMoved, h.companionStep(j)
+		return
+	}
+	known := h.image.keys[trimPool].find(j.after.digest)
+	switch {
+	case known != nil && known.revertedFrom:
+		j.verdict = restored
+	case known != nil, j.after.raw == nil, h.wentBack(lastTrim), h.wentBack(lastS2Buy), h.wentBack(lastS3Buy):
+		j.verdict, j.unseen = reverted, known == nil && !j.after.empty
+	default:
+		j.verdict, h.step = poolMoved, loneStep(j)
+	}
+}
+
+func (h *history) isNew(k key) bool    { return h.keys[k].verdict == recorded }
+func (h *history) wentBack(k key) bool { return h.keys[k].verdict == reverted }
+
+// companionStep finds the step that an execution recorded in the same change explains.
+func (h *history) companionStep(j *judged) poolStep {
+	grew := j.poolGrowth().sign() > 0
+	if h.isNew(lastTrim) && j.after.isOpen() {
+		switch {
+		case j.before.empty:
+			return poolOpened
+		case j.before.isRecovering():
+			return poolReplaced
+		case j.before.isOpen() && grew:
+			return poolIncreased
+		}
+	}
+	if (h.isNew(lastS2Buy) || h.isNew(lastS3Buy)) && j.after.empty {
+		return poolClosed
+	}
+	if h.isNew(lastS3Buy) {
+		return recoveryStep(j)
+	}
+	return poolAdjusted
+}
+
+// loneStep finds the step of a pool that moved without an execution: a hand edit, or a harness.
+func loneStep(j *judged) poolStep {
+	switch {
+	case j.after.empty:
+		return poolClosed
+	case j.before.empty:
+		return poolOpened
+	}
+	return recoveryStep(j)
+}
+
+func recoveryStep(j *judged) poolStep {
+	bought := j.after.decimalOf("dx_count").compare(j.before.decimalOf("dx_count")) > 0
+	switch {
+	case !j.after.isRecovering() || !bought || j.poolGrowth().sign() != 0:
+		return poolAdjusted
+	case j.before.isOpen():
+		return poolRecoveryStarted
+	case j.before.isRecovering():
+		return poolBought
+	}
+	return poolAdjusted
+}
+
+// cause names the sell that fed the pool.
+func (h *history) cause() string {
+	if !h.isNew(lastTrim) {
+		return "unknown"
+	}
+	if _, exit := exitKind(h.keys[lastTrim].after.text("signal")); exit {
+		return "emergency_exit"
+	}
+	return "trim"
+}
+
+// pool reports the pool's step.
+func (h *history) pool() {
+	j := &h.keys[trimPool]
+	if j.verdict != poolMoved {
+		return
+	}
+	h.mark(j.after.isDefaulted(), schemas.FieldsDefaulted)
+	at := h.place()
+	switch h.step {
+	case poolOpened:
+		h.emitPool(j, &schemas.TrimPoolOpened{USDBasis: j.basis(), AddedUSD: h.added(j), Cause: h.cause()})
+	case poolIncreased:
+		h.emitPool(j, &schemas.TrimPoolIncreased{USDBasis: j.basis(), AddedUSD: h.added(j), Cause: h.cause()})
+	case poolRecoveryStarted:
+		h.mark(!j.after.get("dx_next_arm").Exists(), schemas.DXArmMissing)
+		h.emitPool(j, &schemas.TrimPoolRecoveryStarted{Recovery: j.recovery()})
+		h.bought(j)
+	case poolBought:
+		h.bought(j)
+	case poolReplaced:
+		h.emitPool(j, &schemas.TrimPoolReplaced{OldBasis: j.before.number("usd_basis"), NewBasis: j.basis(), Cause: h.cause()})
+	case poolClosed:
+		h.closed(j)
+	default:
+		grew := j.poolGrowth().sign() > 0
+		h.mark(grew && !h.isNew(lastTrim) && (h.isNew(lastS2Buy) || h.isNew(lastS3Buy)), schemas.PoolWithoutSell)
+		h.emitPool(j, &schemas.TrimPoolAdjusted{Changed: changedFields(j.before, j.after)})
+	}
+	h.remember(j, at)
+}
+
+// emitPool emits an event of the pool. The pool has no timestamp; that of the execution that moved it is its own.
+func (h *history) emitPool(j *judged, data schemas.Data) place {
+	when := atCommit
+	for _, k := range []key{lastTrim, lastS2Buy, lastS3Buy} {
+		if h.isNew(k) {
+			when = h.keys[k].when()
+			when.naive = false
+			break
+		}
+	}
+	return h.emit(data, j.before.raw, j.after.raw, when)
+}
+
+func (h *history) bought(j *judged) {
+	h.mark(!j.after.get("dx_next_arm").Exists(), schemas.DXArmMissing)
+	h.mark(j.dxSteps().compare(one()) > 0, schemas.SkippedSteps)
+	h.emitPool(j, &schemas.TrimPoolDXBought{Recovery: j.recovery()})
+}
+
+func (h *history) closed(j *judged) {
+	reason := "unknown"
+	switch {
+	case h.isNew(lastS2Buy) && h.fresh:
+		reason = "s2_entry_new_trade"
+	case h.isNew(lastS2Buy):
+		reason = "s2_dip_buy"
+	case h.isNew(lastS3Buy):
+		reason = "dx_ladder_complete"
+	}
+	h.emitPool(j, &schemas.TrimPoolClosed{ClosedBasis: j.before.number("usd_basis"), Reason: reason})
+}
+
+func one() decimal {
+	d, _ := parseDecimal([]byte("1"))
+	return d
+}
+
+func (j *judged) dxSteps() decimal {
+	return j.after.decimalOf("dx_count").minus(j.before.decimalOf("dx_count"))
+}
+
+// basis returns the basis after the change, 0 where it is left out.
+func (j *judged) basis() schemas.Number {
+	if n := j.after.number("usd_basis"); n != "" {
+		return n
+	}
+	return "0"
+}
+
+// added returns what came into the pool, with the digits received when nothing was in it.
+func (h *history) added(j *judged) schemas.Number {
+	if j.before.empty {
+		return j.basis()
+	}
+	return schemas.Number(j.poolGrowth().String())
+}
+
+func (j *judged) recovery() schemas.Recovery {
+	return schemas.Recovery{DXCount: j.after.number("dx_count"), DXLastPrice: j.after.number("dx_last_price"),
+		DXNextArm: j.after.number("dx_next_arm"), USDBasis: j.basis()}
+}
+
+// isDefaulted reports whether the pool leaves counters out that the writer then reads as zero.
+func (v value) isDefaulted() bool {
+	if v.raw == nil || v.empty {
+		return false
+	}
+	return !v.get("usd_basis").Exists() || !v.get("recovery_started").Exists() || !v.get("dx_count").Exists()
+}

@@ -1,0 +1,279 @@
+package cdc
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/tidwall/gjson"
+
+	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
+)
+
+// document is what a row says of its history.
+type document struct {
+	sent    bool // the row carries features; otherwise the history is as it was
+	parsed  decode.Features
+	history []byte
+	why     *malformed // features or the history cannot be read
+}
+
+func readDocument(features decode.Value) document {
+	switch features.Kind {
+	case decode.Unchanged, decode.Missing:
+		return document{}
+	case decode.Null:
+		return document{sent: true}
+	}
+	parsed, err := decode.ParseFeatures(features.Text)
+	if err != nil {
+		return document{sent: true, why: &malformed{"features", features.Text, err.Error()}}
+	}
+	d := document{sent: true, parsed: parsed, history: parsed.History}
+	if d.history != nil && d.history[0] != '{' {
+		d.why, d.history = &malformed{"pm_execution_history", d.history, "not an object"}, nil
+	}
+	return d
+}
+
+// applyPosition compares a row with its image. A row in which nothing that is watched changed costs one pass over its
+// document and no allocation.
+func (m *Machine) applyPosition(change *decode.PositionChange) error {
+	if change.Op == decode.Delete {
+		id := string(change.Old[decode.PositionID].Text)
+		return m.deletePosition(m.positionChange(id, m.op(change.Op)), id)
+	}
+	row := &change.New
+	idText := row[decode.PositionID].Text
+	if change.HasOld && !bytes.Equal(change.Old[decode.PositionID].Text, idText) {
+		return m.movePosition(change)
+	}
+	if m.rows != nil && m.rows.reconcile {
+		if err := m.passPositions(string(idText)); err != nil {
+			return err
+		}
+	}
+	image, known := m.state.positions[string(idText)]
+	if !known {
+		m.firstSight(m.positionChange(string(idText), m.op(change.Op)), row, change.Op == decode.Update)
+		return nil
+	}
+	if err := m.was.decode(image); err != nil {
+		return fmt.Errorf("position %s: %w", idText, err)
+	}
+	doc := readDocument(row[decode.FeaturesColumn])
+	trades, badTrades := countTrades(row[decode.CompletedTrades], m.was.completed)
+	if m.isQuiet(row, &doc) && trades == m.was.completed && badTrades == nil {
+		return nil
+	}
+	m.diffPosition(m.positionChange(string(idText), m.op(change.Op)), row, &doc, trades, badTrades)
+	return nil
+}
+
+// isQuiet reports whether the row is as its image has it, by comparing bytes.
+func (m *Machine) isQuiet(row *decode.PositionRow, doc *document) bool {
+	for i, c := range imageColumns {
+		now := column(row[c], m.was.columns[i])
+		if !bytes.Equal(now, m.was.columns[i]) || (now == nil) != (m.was.columns[i] == nil) {
+			return false
+		}
+	}
+	if !doc.sent {
+		return true
+	}
+	return doc.why == nil && !m.was.incomplete && bytes.Equal(doc.history, m.was.history) &&
+		(doc.history == nil) == (m.was.history == nil)
+}
+
+// countTrades counts the elements of completed_trades.
+func countTrades(v decode.Value, before int64) (int64, *malformed) {
+	switch v.Kind {
+	case decode.Unchanged:
+		return before, nil
+	case decode.Missing, decode.Null:
+		return 0, nil
+	}
+	if len(v.Text) == 0 || v.Text[0] != '[' {
+		if bytes.Equal(v.Text, []byte("null")) {
+			return 0, nil
+		}
+		return before, &malformed{"completed_trades", v.Text, "not an array"}
+	}
+	n := int64(0)
+	parseJSON(v.Text).ForEach(func(_, _ gjson.Result) bool {
+		n++
+		return true
+	})
+	return n, nil
+}
+
+func (m *Machine) positionChange(id string, op schemas.Op) *change {
+	return &change{m: m, op: op, subject: id, entity: schemas.Position{ID: id}}
+}
+
+// describe sets the entity of a change from the image.
+func (c *change) describe(image *positionImage) {
+	c.entity = schemas.Position{
+		ID:            c.subject,
+		TokenChain:    textOf(image.column(decode.TokenChain)),
+		TokenContract: textOf(image.column(decode.TokenContract)),
+		TokenTicker:   textOf(image.column(decode.TokenTicker)),
+		Timeframe:     textOf(image.column(decode.Timeframe)),
+		BookID:        textOf(image.column(decode.BookID)),
+		Status:        textOf(image.column(decode.Status)),
+		State:         textOf(image.column(decode.State)),
+		TradeID:       textOf(image.column(decode.CurrentTradeID)),
+	}
+	c.key = string(image.column(decode.TokenChain)) + "/" + string(image.column(decode.TokenContract)) + "/" +
+		string(image.column(decode.Timeframe))
+}
+
+func textOf(b []byte) schemas.Text {
+	if b == nil {
+		return nil
+	}
+	s := string(b)
+	return &s
+}
+
+// diffPosition reports what changed from the image to the row, and stores the new image.
+func (m *Machine) diffPosition(c *change, row *decode.PositionRow, doc *document, trades int64, badTrades *malformed) {
+	m.position = m.was
+	now := &m.position
+	now.setColumns(row)
+	now.completed = trades
+	c.describe(now)
+	if doc.parsed.DoubleEncoded {
+		c.flags = append(c.flags, schemas.DoubleEncoded)
+	}
+	tradeBefore, trade := m.was.column(decode.CurrentTradeID), now.column(decode.CurrentTradeID)
+	tradeMoved := !bytes.Equal(tradeBefore, trade)
+	h := &history{change: c, image: now, engine: doc.parsed.Engine,
+		fresh: tradeBefore == nil || tradeMoved || m.was.freshTrade}
+	if tradeMoved {
+		now.freshTrade = trade != nil
+	}
+	readable := doc.sent && doc.why == nil
+	switch {
+	case readable && m.was.incomplete:
+		c.flags = append(c.flags, schemas.BaselineIncomplete)
+		h.absorb(doc.history, c.emitBaseline(now, doc.history))
+	case readable:
+		h.judge(m.was.history, doc.history)
+		h.report()
+	}
+	c.diffColumns(&m.was, now, row)
+	h.reportMalformed()
+	c.reportDocument(now, doc.why, badTrades)
+	h.reportUnknown()
+	if readable && !m.was.incomplete {
+		h.settle(doc.history)
+		now.freshTrade = now.freshTrade && !h.executed()
+	}
+	m.storePosition(c.subject, now)
+}
+
+// executed reports whether the change recorded a buy or a sell.
+func (h *history) executed() bool {
+	for k := lastS1Buy; k <= lastTrim; k++ {
+		if h.isNew(k) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *change) reportDocument(image *positionImage, parts ...*malformed) {
+	for _, bad := range parts {
+		if bad != nil {
+			c.quarantine(&image.document, bad)
+		}
+	}
+}
+
+func (p *positionImage) setColumns(row *decode.PositionRow) {
+	for i, c := range imageColumns {
+		p.columns[i] = column(row[c], p.columns[i])
+	}
+}
+
+// firstSight reports a row of which nothing is known: nothing in it is new, everything in it is seen from now on.
+func (m *Machine) firstSight(c *change, row *decode.PositionRow, update bool) {
+	m.position = positionImage{}
+	image := &m.position
+	image.setColumns(row)
+	doc := readDocument(row[decode.FeaturesColumn])
+	var badTrades *malformed
+	image.completed, badTrades = countTrades(row[decode.CompletedTrades], 0)
+	c.describe(image)
+	if doc.parsed.DoubleEncoded {
+		c.flags = append(c.flags, schemas.DoubleEncoded)
+	}
+	if update {
+		c.flags = append(c.flags, schemas.BaselineIncomplete)
+	}
+	at := c.place()
+	inserted := c.op == schemas.OpInsert
+	if inserted {
+		c.emit(&schemas.PositionCreated{PositionColumns: image.published()}, nil, nil, atCommit)
+	}
+	if !inserted || hasMembers(doc.history) {
+		at = c.emitBaseline(image, doc.history)
+	}
+	h := &history{change: c, image: image}
+	if doc.sent && doc.why == nil {
+		h.absorb(doc.history, at)
+		h.reportMalformed()
+	} else {
+		h.absorb(nil, at)
+		image.incomplete = !doc.sent
+	}
+	c.reportDocument(image, doc.why, badTrades)
+	m.storePosition(c.subject, image)
+}
+
+func hasMembers(document []byte) bool {
+	return document != nil && len(bytes.TrimSpace(document[1:len(document)-1])) > 0
+}
+
+func (c *change) emitBaseline(image *positionImage, history []byte) place {
+	return c.emit(&schemas.PositionBaseline{PositionColumns: image.published(), History: c.bound(history)}, nil, history, atCommit)
+}
+
+// movePosition handles a change of the primary key: the old row is gone, the new one is seen for the first time.
+func (m *Machine) movePosition(change *decode.PositionChange) error {
+	op := m.op(change.Op)
+	old := string(change.Old[decode.PositionID].Text)
+	gone := m.positionChange(old, op)
+	if err := m.deletePosition(gone, old); err != nil {
+		return err
+	}
+	c := m.positionChange(string(change.New[decode.PositionID].Text), op)
+	c.event = gone.event
+	m.created(c, &change.New)
+	return nil
+}
+
+// created reports the row that a changed key made: it is there for the first time, with all that it holds.
+func (m *Machine) created(c *change, row *decode.PositionRow) {
+	var image positionImage
+	image.setColumns(row)
+	image.completed, _ = countTrades(row[decode.CompletedTrades], 0)
+	c.describe(&image)
+	c.emit(&schemas.PositionCreated{PositionColumns: image.published()}, nil, nil, atCommit)
+	m.firstSight(c, row, false)
+}
+
+func (m *Machine) deletePosition(c *change, id string) error {
+	var image positionImage
+	if data, known := m.state.positions[id]; !known {
+		c.mark(true, schemas.BaselineIncomplete)
+	} else if err := image.decode(data); err != nil {
+		return fmt.Errorf("position %s: %w", id, err)
+	} else {
+		c.describe(&image)
+	}
+	c.emit(&schemas.PositionDeleted{PositionColumns: image.published()}, image.history, nil, atCommit)
+	m.dropPosition(id)
+	return nil
+}

@@ -1,0 +1,86 @@
+package cdc
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/tidwall/gjson"
+
+	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
+)
+
+// published returns the watched columns that an entity does not hold.
+func (p *positionImage) published() schemas.PositionColumns {
+	number := func(c int) schemas.Number { return schemas.Number(p.column(c)) }
+	return schemas.PositionColumns{
+		TotalQuantity:        number(decode.TotalQuantity),
+		TotalAllocationUSD:   number(decode.TotalAllocationUSD),
+		TotalExtractedUSD:    number(decode.TotalExtractedUSD),
+		TotalTokensBought:    number(decode.TotalTokensBought),
+		TotalTokensSold:      number(decode.TotalTokensSold),
+		ClosedAt:             stamp(p.column(decode.ClosedAt)),
+		CloseReason:          textOf(p.column(decode.CloseReason)),
+		CreatedAt:            stamp(p.column(decode.CreatedAt)),
+		CompletedTradesCount: schemas.Number(strconv.FormatInt(p.completed, 10)),
+	}
+}
+
+// stamp returns a timestamp column as the contract prints it, or as Postgres does where it is no instant (infinity).
+func stamp(text []byte) schemas.Instant {
+	if at, _, ok := parseInstant(string(text)); ok {
+		return formatInstant(at)
+	}
+	return schemas.Instant(text)
+}
+
+// diffColumns reports the status and the trades of a position.
+func (c *change) diffColumns(was, now *positionImage, row *decode.PositionRow) {
+	from, to := was.column(decode.Status), now.column(decode.Status)
+	if !bytes.Equal(from, to) {
+		c.emit(&schemas.PositionStatusChanged{From: textOf(from), To: textOf(to)}, quoteOrNull(from), quoteOrNull(to), atCommit)
+	}
+	from, to = was.column(decode.CurrentTradeID), now.column(decode.CurrentTradeID)
+	if bytes.Equal(from, to) {
+		return
+	}
+	if from != nil {
+		c.closeTrade(was, now, row)
+	}
+	if to != nil {
+		c.emit(&schemas.TradeOpened{TradeID: string(to)}, quoteOrNull(from), quoteOrNull(to), atCommit)
+	}
+}
+
+func (c *change) closeTrade(was, now *positionImage, row *decode.PositionRow) {
+	trade, closedAt := was.column(decode.CurrentTradeID), now.column(decode.ClosedAt)
+	when := atCommit
+	if at, _, ok := parseInstant(string(closedAt)); ok && !bytes.Equal(closedAt, was.column(decode.ClosedAt)) {
+		when = occurrence{at: at, embedded: true}
+	}
+	data := &schemas.TradeClosed{
+		TradeID:     string(trade),
+		CloseReason: textOf(now.column(decode.CloseReason)),
+		ClosedAt:    stamp(closedAt),
+	}
+	if now.completed > was.completed {
+		data.CompletedTrade = c.bound(lastElement(row[decode.CompletedTrades].Text))
+	}
+	c.emit(data, quoteOrNull(trade), quoteOrNull(now.column(decode.CurrentTradeID)), when)
+}
+
+func lastElement(array []byte) []byte {
+	var last []byte
+	parseJSON(array).ForEach(func(_, element gjson.Result) bool {
+		last = array[element.Index : element.Index+len(element.Raw)]
+		return true
+	})
+	return last
+}
+
+func quoteOrNull(text []byte) []byte {
+	if text == nil {
+		return nil
+	}
+	return quote(text)
+}

@@ -1,0 +1,92 @@
+package cdc
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"lowcap-cdc/decode"
+)
+
+// Checkpoint is the place up to which everything is in the sink. LSN only ever holds a commit's end, a snapshot's
+// consistent point, or a place that the server had nothing before: the only places to resume from.
+type Checkpoint struct {
+	Identity
+	Slot string
+	LSN  decode.LSN    // 0: the slot is claimed, its snapshot is not in the sink yet
+	Time decode.Micros // the database's clock there
+	Done Done
+}
+
+// Done says how much of the transaction after the checkpoint is in the sink already. A transaction with more events
+// than one batch holds is cut over several; the server sends it again from its start, and this part is passed over.
+type Done struct {
+	CommitLSN decode.LSN // the transaction; 0 when none was cut
+	Changes   uint32     // its row changes that are done
+	Events    uint32     // events done of the change after those; only a TRUNCATE is ever cut inside
+}
+
+// The keys of the state records.
+const (
+	checkpointKey  = "checkpoint"
+	positionPrefix = "position/"
+	blockPrefix    = "block/"
+)
+
+// State is what a sink remembers for the pipeline: the checkpoint and an image of every row.
+type State struct {
+	Checkpoint Checkpoint
+	positions  map[string][]byte // by id
+	blocks     map[string][]byte // by blockKey
+}
+
+// NewState returns an empty state.
+func NewState() *State {
+	return &State{positions: make(map[string][]byte), blocks: make(map[string][]byte)}
+}
+
+// Load takes in one state record, as Sink.Resume hands it out. A record that cannot be read is an error: going on
+// without it would report old rows as new.
+func (s *State) Load(key string, value []byte) error {
+	switch {
+	case key == checkpointKey:
+		if value == nil {
+			s.Checkpoint = Checkpoint{}
+			return nil
+		}
+		if err := json.Unmarshal(value, &s.Checkpoint); err != nil {
+			return fmt.Errorf("load checkpoint: %w", err)
+		}
+		return nil
+	case strings.HasPrefix(key, positionPrefix):
+		return load(s.positions, key[len(positionPrefix):], value, new(positionImage).decode)
+	case strings.HasPrefix(key, blockPrefix):
+		return load(s.blocks, key[len(blockPrefix):], value, new(blockImage).decode)
+	}
+	return fmt.Errorf("load state: key %q is unknown; was it written by a newer version?", key)
+}
+
+func load(images map[string][]byte, key string, value []byte, check func([]byte) error) error {
+	if value == nil {
+		delete(images, key)
+		return nil
+	}
+	if err := check(value); err != nil {
+		return fmt.Errorf("load image of %q: %w", key, err)
+	}
+	images[key] = append([]byte(nil), value...)
+	return nil
+}
+
+// Images returns how many rows are known and how many bytes their images take.
+func (s *State) Images() (rows int, bytes int64) {
+	for _, images := range []map[string][]byte{s.positions, s.blocks} {
+		rows += len(images)
+		for _, image := range images {
+			bytes += int64(len(image))
+		}
+	}
+	return rows, bytes
+}
+
+func (s *State) isEmpty() bool { return len(s.positions)+len(s.blocks) == 0 }

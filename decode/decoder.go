@@ -1,0 +1,206 @@
+package decode
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pglogrepl"
+)
+
+// AnnotationPrefix is the prefix of the logical messages that annotate a transaction.
+const AnnotationPrefix = "lowcap-cdc"
+
+// microsFrom1970To2000 is the distance between the Unix epoch and the Postgres epoch.
+const microsFrom1970To2000 = 946684800 * 1000000
+
+// Decoder turns pgoutput messages into Messages. It remembers the tables' columns from one message to the next, so one
+// Decoder serves one replication connection. It is not safe for concurrent use.
+type Decoder struct {
+	schema    string
+	relations map[uint32]relation
+
+	begin      Begin
+	commit     Commit
+	block      BlockChange
+	position   PositionChange
+	truncate   Truncate
+	annotation Annotation
+}
+
+// NewDecoder returns a decoder for the watched tables of a schema.
+func NewDecoder(schema string) *Decoder {
+	return &Decoder{schema: schema, relations: make(map[uint32]relation)}
+}
+
+// Decode decodes one pgoutput message. It returns nil for a message that says nothing about the watched tables.
+// The result is valid until the next call. A message that cannot be decoded is an error and never a panic; a table
+// without a required column is a *ColumnError.
+func (d *Decoder) Decode(data []byte) (Message, error) {
+	if len(data) == 0 {
+		return nil, errors.New("decode pgoutput message: it is empty")
+	}
+	m, err := d.decode(data)
+	if err != nil {
+		return nil, fmt.Errorf("decode pgoutput message %q: %w", data[:1], err)
+	}
+	return m, nil
+}
+
+func (d *Decoder) decode(data []byte) (Message, error) {
+	c := &cursor{data: data[1:]}
+	switch pglogrepl.MessageType(data[0]) {
+	case pglogrepl.MessageTypeBegin:
+		return d.decodeBegin(c)
+	case pglogrepl.MessageTypeCommit:
+		return d.decodeCommit(c)
+	case pglogrepl.MessageTypeInsert, pglogrepl.MessageTypeUpdate, pglogrepl.MessageTypeDelete:
+		return d.decodeChange(data[0], c)
+	case pglogrepl.MessageTypeRelation:
+		return nil, d.relation(data)
+	case pglogrepl.MessageTypeTruncate:
+		return d.decodeTruncate(data)
+	case pglogrepl.MessageTypeMessage:
+		return d.decodeAnnotation(c)
+	case pglogrepl.MessageTypeOrigin, pglogrepl.MessageTypeType:
+		return nil, nil
+	}
+	return nil, errors.New("unknown message type")
+}
+
+func (d *Decoder) decodeBegin(c *cursor) (Message, error) {
+	d.begin = Begin{
+		CommitLSN:  LSN(c.uint64()),
+		CommitTime: Micros(int64(c.uint64()) + microsFrom1970To2000),
+		XID:        c.uint32(),
+	}
+	return &d.begin, c.end()
+}
+
+func (d *Decoder) decodeCommit(c *cursor) (Message, error) {
+	c.uint8() // flags, none defined
+	d.commit = Commit{CommitLSN: LSN(c.uint64()), EndLSN: LSN(c.uint64())}
+	c.uint64() // commit time, known from Begin
+	return &d.commit, c.end()
+}
+
+func (d *Decoder) decodeTruncate(data []byte) (Message, error) {
+	parsed, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	m, ok := parsed.(*pglogrepl.TruncateMessage)
+	if !ok {
+		return nil, fmt.Errorf("truncate message is a %T", parsed)
+	}
+	d.truncate.Tables = d.truncate.Tables[:0]
+	for _, id := range m.RelationIDs {
+		r, known := d.relations[id]
+		if !known {
+			return nil, fmt.Errorf("truncate of relation %d before its description", id)
+		}
+		if r.table != 0 {
+			d.truncate.Tables = append(d.truncate.Tables, r.table)
+		}
+	}
+	if len(d.truncate.Tables) == 0 {
+		return nil, nil
+	}
+	return &d.truncate, nil
+}
+
+func (d *Decoder) decodeAnnotation(c *cursor) (Message, error) {
+	transactional := c.uint8() == 1
+	c.uint64() // LSN
+	prefix := c.text()
+	content := c.take(int(int32(c.uint32())))
+	if err := c.end(); err != nil {
+		return nil, err
+	}
+	if !transactional || !bytes.Equal(prefix, []byte(AnnotationPrefix)) {
+		return nil, nil
+	}
+	d.annotation.Content = content
+	return &d.annotation, nil
+}
+
+func (d *Decoder) decodeChange(kind byte, c *cursor) (Message, error) {
+	id := c.uint32()
+	r, known := d.relations[id]
+	if c.err == nil && !known {
+		return nil, fmt.Errorf("change of relation %d before its description", id)
+	}
+	op := Insert
+	switch kind {
+	case 'U':
+		op = Update
+	case 'D':
+		op = Delete
+	}
+	switch r.table {
+	case Blocks:
+		m := &d.block
+		*m = BlockChange{Op: op}
+		return m, tuples(c, op, r.slots, m.Old[:], m.New[:], &m.HasOld)
+	case Positions:
+		m := &d.position
+		*m = PositionChange{Op: op}
+		return m, tuples(c, op, r.slots, m.Old[:], m.New[:], &m.HasOld)
+	}
+	return nil, c.err
+}
+
+// tuples reads the one or two tuples of a change: K (key) or O (old row) where the server sends it, N (new row).
+func tuples(c *cursor, op Op, slots []int, before, after []Value, hasOld *bool) error {
+	tag := c.uint8()
+	if (tag == 'K' || tag == 'O') && op != Insert {
+		*hasOld = true
+		if err := tuple(c, slots, before); err != nil {
+			return err
+		}
+		if op == Delete {
+			return c.end()
+		}
+		tag = c.uint8()
+	}
+	if c.err == nil && (tag != 'N' || op == Delete) {
+		return fmt.Errorf("unexpected tuple %q", tag)
+	}
+	if err := tuple(c, slots, after); err != nil {
+		return err
+	}
+	return c.end()
+}
+
+func tuple(c *cursor, slots []int, row []Value) error {
+	n := int(c.uint16())
+	if c.err == nil && n != len(slots) {
+		return fmt.Errorf("row has %d columns, its table %d", n, len(slots))
+	}
+	for i := 0; i < n && c.err == nil; i++ {
+		v, err := value(c)
+		if err != nil {
+			return err
+		}
+		if at := slots[i]; at >= 0 {
+			row[at] = v
+		}
+	}
+	return c.err
+}
+
+func value(c *cursor) (Value, error) {
+	switch kind := c.uint8(); kind {
+	case 'n':
+		return Value{Kind: Null}, nil
+	case 'u':
+		return Value{Kind: Unchanged}, nil
+	case 't':
+		return Value{Kind: Text, Text: c.take(int(int32(c.uint32())))}, nil
+	default:
+		if c.err != nil {
+			return Value{}, c.err
+		}
+		return Value{}, fmt.Errorf("unexpected column format %q", kind)
+	}
+}
