@@ -1,0 +1,146 @@
+package schemas
+
+// Raw is a JSON value exactly as Postgres sent it, digits and spelling included; empty means null.
+type Raw []byte
+
+// Number is a JSON number with exactly the digits received or derived; empty means null. It is never a binary float.
+type Number string
+
+// Instant is an RFC 3339 timestamp in UTC with microseconds; empty means null.
+type Instant string
+
+// Text is a string that may be absent; nil means null.
+type Text = *string
+
+// Quality says where occurred_at comes from.
+type Quality string
+
+// The qualities of an occurred_at.
+const (
+	Embedded   Quality = "embedded"    // the timestamp inside the structure
+	AssumedUTC Quality = "assumed_utc" // the same, written without a zone
+	CommitTime Quality = "commit_time" // the transaction's commit: there was no usable embedded timestamp
+)
+
+// Flag marks something unusual that a consumer may want to know of an event.
+type Flag string
+
+// The flags of contract v1, and raw_truncated, which contract v1.0 did not name.
+const (
+	NaiveTimestamp     Flag = "naive_timestamp"       // the embedded timestamp has no zone; read as UTC
+	FutureTimestamp    Flag = "future_timestamp"      // more than five minutes after the commit
+	PriceAbsent        Flag = "price_absent"          // an execution without a price
+	PriceZero          Flag = "price_zero"            // an execution at price 0
+	SRLevelPriceAbsent Flag = "sr_level_price_absent" // a trim_flag sell without its level
+	NoPoolChange       Flag = "no_pool_change"        // a sell whose update leaves the pool as it was
+	FieldsDefaulted    Flag = "fields_defaulted"      // a partial pool: missing counters took their defaults
+	DXArmMissing       Flag = "dx_arm_missing"        // a recovery step without the price of the next one
+	SkippedSteps       Flag = "skipped_steps"         // dx_count moved by more than one
+	DoubleEncoded      Flag = "double_encoded"        // features was a JSON string holding JSON
+	IneffectiveBook    Flag = "ineffective_book"      // a block under a book the bot never consults
+	UnseenValue        Flag = "unseen_value"          // went back to a value never reported
+	PoolWithoutSell    Flag = "pool_without_sell"     // the pool grew with a companion that is not a sell
+	BaselineIncomplete Flag = "baseline_incomplete"   // the row's state before is not known
+	RawTruncated       Flag = "raw_truncated"         // a raw value above 256 KiB was replaced by its digest and head
+)
+
+// Op says what made the change.
+type Op string
+
+// The operations of an origin.
+const (
+	OpInsert    Op = "insert"
+	OpUpdate    Op = "update"
+	OpDelete    Op = "delete"
+	OpTruncate  Op = "truncate"
+	OpBaseline  Op = "baseline"  // found by the first snapshot
+	OpReconcile Op = "reconcile" // found by comparing a later snapshot with what was known
+)
+
+// Stage is an entry stage that a block can close.
+type Stage string
+
+// The stages of a block.
+const (
+	S1 Stage = "s1"
+	S2 Stage = "s2"
+)
+
+// Origin names the transaction that made the change.
+type Origin struct {
+	CommitLSN  string  `json:"commit_lsn"`  // where its commit record starts, e.g. 0/16B3748
+	XID        uint32  `json:"xid"`         // its transaction id; 0 for a snapshot
+	CommitTime Instant `json:"commit_time"` // the database's clock at commit
+	Op         Op      `json:"op"`
+	Actor      Text    `json:"actor"`  // from an annotation in the same transaction
+	Reason     Text    `json:"reason"` // from an annotation in the same transaction
+}
+
+// Position is the entity of an event about a trading position: the row as the change left it.
+type Position struct {
+	ID            string `json:"id"`
+	TokenChain    Text   `json:"token_chain"`
+	TokenContract Text   `json:"token_contract"`
+	TokenTicker   Text   `json:"token_ticker"`
+	Timeframe     Text   `json:"timeframe"`
+	BookID        Text   `json:"book_id"`
+	Status        Text   `json:"status"`
+	State         Text   `json:"state"`
+	TradeID       Text   `json:"trade_id"`
+}
+
+// Block is the entity of an event about an entry block: its primary key.
+type Block struct {
+	TokenContract string `json:"token_contract"`
+	TokenChain    string `json:"token_chain"`
+	Timeframe     string `json:"timeframe"`
+	BookID        string `json:"book_id"`
+}
+
+// Table is the entity of an event about a whole table.
+type Table struct {
+	Table string `json:"table"`
+}
+
+// Stream is the entity of an event about the stream itself.
+type Stream struct {
+	Slot string `json:"slot"`
+}
+
+// PerStage holds a value for each stage, null where it does not apply.
+type PerStage[T ~string] struct {
+	S1 T `json:"s1"`
+	S2 T `json:"s2"`
+}
+
+// Entity is one of Position, Block, Table, Stream.
+type Entity interface{ entity() }
+
+func (Position) entity() {}
+func (Block) entity()    {}
+func (Table) entity()    {}
+func (Stream) entity()   {}
+
+// Common is what the data of every event has. Before and After are the changed sub-structure exactly as received.
+type Common struct {
+	Entity            Entity  `json:"entity"`
+	Before            Raw     `json:"before"`
+	After             Raw     `json:"after"`
+	OccurredAt        Instant `json:"occurred_at"`
+	OccurredAtQuality Quality `json:"occurred_at_quality"`
+	Flags             []Flag  `json:"flags"`
+	Origin            Origin  `json:"origin"`
+}
+
+// Data is the data of one event type: a pointer to one of the structs of this package that embed Common.
+type Data interface {
+	// Type returns the event type.
+	Type() Type
+	// Head returns the common part, to be filled in.
+	Head() *Common
+	// AppendJSON appends the data object as JSON, one line.
+	AppendJSON(dst []byte) []byte
+}
+
+// Head returns the common part of the data.
+func (c *Common) Head() *Common { return c }
