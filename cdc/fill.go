@@ -54,6 +54,8 @@ func (p *Pipeline) next(ctx context.Context) (decode.Message, error) {
 // take applies a message and reports whether a commit is due.
 func (p *Pipeline) take(message decode.Message) (due bool, err error) {
 	switch m := message.(type) {
+	case nil:
+		return false, nil
 	case *decode.Begin:
 		// The server sends nothing that was confirmed; this is the one comparison that would notice if it did.
 		p.open, p.done = true, !m.Snapshot && m.CommitLSN < p.state.Checkpoint.LSN

@@ -27,7 +27,8 @@ type Source interface {
 	// system says so with an error. Before Start creates a slot it calls claim, which makes durable that the slot
 	// belongs to this sink; owned says that an earlier run has done so. A slot that exists but is not owned is an error.
 	Start(ctx context.Context, start Start) (Identity, error)
-	// Next waits for the next message. The message is valid until the following call.
+	// Next waits for the server's next message and returns what it says, nil when it is of no interest: the caller then
+	// decides anew whether to wait. A message is valid until the following call.
 	Next(ctx context.Context) (decode.Message, error)
 	// Buffered reports whether Next would return a message without waiting for the server.
 	Buffered() bool

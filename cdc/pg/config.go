@@ -1,0 +1,111 @@
+// Package pg is the Postgres side of the pipeline: it owns the replication connection, the slot, the snapshot, and the
+// checks of what the database must offer.
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"lowcap-cdc/decode"
+)
+
+// Config says where the source is and under which names it works.
+type Config struct {
+	DSN         string // as libpq reads it: a URL or key=value pairs, sslmode, passfile, service
+	Schema      string // schema of the two tables
+	Slot        string
+	Publication string
+	Temporary   bool                     // the slot dies with the connection: for looking
+	Hook        func(point string) error // called at "during-snapshot" and "before-confirm"; nil in production
+}
+
+func (c Config) hook(point string) error {
+	if c.Hook == nil {
+		return nil
+	}
+	return c.Hook(point)
+}
+
+// table returns a watched table's quoted, schema-qualified name.
+func (c Config) table(t decode.Table) string { return pgx.Identifier{c.Schema, t.String()}.Sanitize() }
+
+// sessionParameters fix how values are printed: the decoder reads one format only.
+var sessionParameters = map[string]string{
+	"TimeZone": "UTC", "DateStyle": "ISO", "IntervalStyle": "postgres", "extra_float_digits": "3",
+	"client_encoding": "UTF8", "application_name": "lowcap-cdc", "statement_timeout": "0",
+	"idle_in_transaction_session_timeout": "0",
+}
+
+// connect opens an ordinary connection.
+func (c Config) connect(ctx context.Context) (*pgx.Conn, error) {
+	config, err := pgx.ParseConfig(c.DSN)
+	if err != nil {
+		return nil, &Permanent{fmt.Errorf("read --postgres: %w", withoutDSN(err))}
+	}
+	for name, value := range sessionParameters {
+		config.RuntimeParams[name] = value
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, explainConnect(err, &config.Config)
+	}
+	return conn, nil
+}
+
+// connectReplication opens a connection on which replication commands can be given.
+func (c Config) connectReplication(ctx context.Context) (*pgconn.PgConn, error) {
+	config, err := pgconn.ParseConfig(c.DSN)
+	if err != nil {
+		return nil, &Permanent{fmt.Errorf("read --postgres: %w", withoutDSN(err))}
+	}
+	for name, value := range sessionParameters {
+		config.RuntimeParams[name] = value
+	}
+	config.RuntimeParams["replication"] = "database"
+	conn, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, explainConnect(err, config)
+	}
+	return conn, nil
+}
+
+// withoutDSN keeps the connection string, which may hold a password, out of an error about it.
+func withoutDSN(err error) error {
+	var parse *pgconn.ParseConfigError
+	if errors.As(err, &parse) {
+		if inner := errors.Unwrap(parse); inner != nil {
+			return errors.New("not a connection string: " + firstLine(inner.Error()))
+		}
+		return errors.New("not a connection string")
+	}
+	return err
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
+
+// Now returns a place in the WAL such that everything committed before the call lies before it, and an idle server's
+// stream reaches it. For that it writes one message into the WAL, which makes the server flush what it had committed
+// asynchronously.
+func Now(ctx context.Context, c Config) (decode.LSN, error) {
+	conn, err := c.connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	var lsn string
+	if _, err := conn.Exec(ctx, `select pg_logical_emit_message(true, 'lowcap-cdc.until', '')`); err != nil {
+		return 0, fmt.Errorf("mark the end of the WAL: %w", err)
+	}
+	if err := conn.QueryRow(ctx, `select pg_current_wal_flush_lsn()::text`).Scan(&lsn); err != nil {
+		return 0, fmt.Errorf("read the end of the WAL: %w", err)
+	}
+	return parseLSN(lsn)
+}

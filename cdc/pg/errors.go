@@ -1,0 +1,101 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"lowcap-cdc/decode"
+)
+
+// Permanent is an error that stays until somebody changes something: a grant, a setting, a table, a password.
+type Permanent struct{ err error }
+
+func (e *Permanent) Error() string { return e.err.Error() }
+func (e *Permanent) Unwrap() error { return e.err }
+
+// IsPermanent reports whether trying again is useless until an operator has acted.
+func IsPermanent(err error) bool {
+	var permanent *Permanent
+	var column *decode.ColumnError
+	return errors.As(err, &permanent) || errors.As(err, &column)
+}
+
+func permanentf(format string, args ...any) error { return &Permanent{fmt.Errorf(format, args...)} }
+
+// ErrSlotActive says that another connection uses the slot: another instance is running.
+var ErrSlotActive = errors.New("slot is in use")
+
+// ErrSlotLost says that the slot is gone or cannot give what the sink needs: changes were lost.
+var ErrSlotLost = errors.New("slot cannot continue the stream")
+
+// The SQLSTATE codes that an operator must do something about.
+const (
+	codeInvalidPassword  = "28P01"
+	codeInvalidAuth      = "28000"
+	codeUnknownDatabase  = "3D000"
+	codeNoPrivilege      = "42501"
+	codeUndefinedTable   = "42P01"
+	codeUndefinedObject  = "42704"
+	codeObjectInUse      = "55006"
+	codeObjectNotInState = "55000"
+	codeConfigLimit      = "53400"
+	codeDuplicateObject  = "42710"
+)
+
+func sqlState(err error) string {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		return server.Code
+	}
+	return ""
+}
+
+// explainConnect turns a failed connection attempt into one line. It never shows the password.
+func explainConnect(err error, config *pgconn.Config) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	where := fmt.Sprintf("connect to Postgres at %s:%d as %q", config.Host, config.Port, config.User)
+	switch sqlState(err) {
+	case codeInvalidPassword:
+		return permanentf("%s: wrong password; set the password in --postgres, PGPASSWORD or the password file", where)
+	case codeInvalidAuth:
+		return permanentf("%s: %s; allow the role in pg_hba.conf, for replication too", where, message(err))
+	case codeUnknownDatabase:
+		return permanentf("%s: database %q does not exist; correct the name in --postgres", where, config.Database)
+	case codeNoPrivilege:
+		return permanentf("%s: %s; run: alter role %s replication", where, message(err), config.User)
+	}
+	var dial *net.OpError
+	if errors.As(err, &dial) {
+		return fmt.Errorf("%s: %s; is the server running there?", where, dial.Err)
+	}
+	return fmt.Errorf("%s: %s", where, message(err))
+}
+
+// message returns what the server said, or the innermost cause on one line.
+func message(err error) string {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		return server.Message
+	}
+	text := strings.TrimSpace(err.Error())
+	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
+		text = strings.TrimSpace(text[i+1:])
+	}
+	return text
+}
+
+func parseLSN(text string) (decode.LSN, error) {
+	lsn, err := pglogrepl.ParseLSN(text)
+	if err != nil {
+		return 0, fmt.Errorf("read LSN %q: %w", text, err)
+	}
+	return lsn, nil
+}

@@ -1,0 +1,134 @@
+package pg
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"lowcap-cdc/decode"
+)
+
+// microsFrom1970To2000 is the distance between the Unix epoch and the Postgres epoch.
+const microsFrom1970To2000 = 946684800 * 1000000
+
+const (
+	// chunkSize is how much is asked of the socket at once. A large read wakes the server's sender less often.
+	chunkSize = 256 << 10
+	// keepChunk is the largest buffer that is kept for reuse: one huge row must not stay in memory for ever.
+	keepChunk = 4 * chunkSize
+	// maxFrame bounds what a length word may ask for: Postgres cannot build a larger message.
+	maxFrame = 1 << 30
+)
+
+// frame is one replication message: a pgoutput message, or a keepalive (data is nil).
+type frame struct {
+	data       []byte
+	walEnd     decode.LSN
+	time       decode.Micros
+	wantsReply bool
+}
+
+// chunk is a run of complete protocol messages, read from the socket together.
+type chunk struct {
+	buffer []byte
+	used   int // bytes of complete messages
+	at     int // read position
+}
+
+// next returns the next message of the chunk; ok is false at its end.
+func (c *chunk) next() (kind byte, body []byte, ok bool) {
+	if c.at >= c.used {
+		return 0, nil, false
+	}
+	size := int(binary.BigEndian.Uint32(c.buffer[c.at+1:])) + 1
+	kind, body = c.buffer[c.at], c.buffer[c.at+5:c.at+size]
+	c.at += size
+	return kind, body, true
+}
+
+// reader cuts what a socket delivers into chunks. What is left of an incomplete message moves to the next chunk.
+type reader struct {
+	from io.Reader
+	rest []byte // the beginning of a message, in the previous chunk's buffer
+}
+
+// read fills a chunk with at least one complete message. After an error that is a timeout it may be called again.
+func (r *reader) read(c *chunk) error {
+	c.buffer = append(c.buffer[:0], r.rest...)
+	c.used, c.at = 0, 0
+	for c.used == 0 {
+		need, err := missing(c.buffer)
+		if err != nil {
+			return err
+		}
+		if free := cap(c.buffer) - len(c.buffer); free < need || free == 0 {
+			grown := make([]byte, len(c.buffer), max(len(c.buffer)+need, 2*cap(c.buffer), chunkSize))
+			copy(grown, c.buffer)
+			c.buffer = grown
+		}
+		n, err := r.from.Read(c.buffer[len(c.buffer):cap(c.buffer)])
+		c.buffer = c.buffer[:len(c.buffer)+n]
+		if c.used = complete(c.buffer); err != nil && c.used == 0 {
+			r.rest = append([]byte(nil), c.buffer...)
+			return err
+		}
+	}
+	r.rest = c.buffer[c.used:]
+	return nil
+}
+
+// missing returns how many bytes the first message of a buffer still lacks, at least.
+func missing(buffer []byte) (int, error) {
+	if len(buffer) < 5 {
+		return 5 - len(buffer), nil
+	}
+	size := int(binary.BigEndian.Uint32(buffer[1:])) + 1
+	if size < 5 || size > maxFrame {
+		return 0, fmt.Errorf("read replication stream: message of %d bytes", size)
+	}
+	return max(0, size-len(buffer)), nil
+}
+
+// complete returns the length of the complete messages at the front of a buffer.
+func complete(buffer []byte) int {
+	at := 0
+	for len(buffer)-at >= 5 {
+		size := int(binary.BigEndian.Uint32(buffer[at+1:])) + 1
+		if size < 5 || len(buffer)-at < size {
+			break
+		}
+		at += size
+	}
+	return at
+}
+
+// parseFrame reads the body of a CopyData message of the streaming replication protocol.
+func parseFrame(body []byte) (frame, error) {
+	if len(body) == 0 {
+		return frame{}, fmt.Errorf("read replication stream: empty message")
+	}
+	switch kind := body[0]; {
+	case kind == 'w' && len(body) >= 25:
+		return frame{data: body[25:]}, nil
+	case kind == 'k' && len(body) == 18:
+		return frame{
+			walEnd:     decode.LSN(binary.BigEndian.Uint64(body[1:])),
+			time:       decode.Micros(int64(binary.BigEndian.Uint64(body[9:])) + microsFrom1970To2000),
+			wantsReply: body[17] == 1,
+		}, nil
+	default:
+		return frame{}, fmt.Errorf("read replication stream: message %q of %d bytes", kind, len(body))
+	}
+}
+
+// serverError reads the body of an ErrorResponse.
+func serverError(body []byte) error {
+	var response pgproto3.ErrorResponse
+	if err := response.Decode(body); err != nil {
+		return fmt.Errorf("read error of server: %w", err)
+	}
+	return pgconn.ErrorResponseToPgError(&response)
+}

@@ -1,0 +1,116 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"lowcap-cdc/decode"
+)
+
+// slotState is a row of pg_replication_slots.
+type slotState struct {
+	plugin, kind, database, wal string
+	active                      int32
+	confirmed                   decode.LSN
+	retained                    int64 // bytes of WAL kept for it
+}
+
+func readSlot(ctx context.Context, conn *pgx.Conn, name string) (slotState, bool, error) {
+	var s slotState
+	var confirmed string
+	err := conn.QueryRow(ctx, `select coalesce(plugin, ''), slot_type, coalesce(database, ''), coalesce(wal_status, ''),
+		coalesce(active_pid, 0), coalesce(confirmed_flush_lsn, '0/0')::text,
+		coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint
+		from pg_replication_slots where slot_name = $1`, name).
+		Scan(&s.plugin, &s.kind, &s.database, &s.wal, &s.active, &confirmed, &s.retained)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return s, false, nil
+	}
+	if err != nil {
+		return s, false, fmt.Errorf("read slot %q: %s", name, message(err))
+	}
+	s.confirmed, err = parseLSN(confirmed)
+	return s, true, err
+}
+
+// makeWay removes the slot that an interrupted first snapshot of this sink left. Nothing of that snapshot was visible.
+func (s *Source) makeWay(ctx context.Context, owned bool) error {
+	conn, err := s.config.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	slot, exists, err := readSlot(ctx, conn, s.config.Slot)
+	if err != nil || !exists {
+		return err
+	}
+	if slot.active != 0 {
+		return s.activeError(slot.active)
+	}
+	if !owned {
+		return permanentf("slot %q exists, but the sink holds no state for it; if another sink uses it, choose another --slot; if nobody does, run: psql -c \"select pg_drop_replication_slot('%s')\"",
+			s.config.Slot, s.config.Slot)
+	}
+	if _, err := conn.Exec(ctx, `select pg_drop_replication_slot($1)`, s.config.Slot); err != nil {
+		return fmt.Errorf("drop slot %q of an interrupted snapshot: %s", s.config.Slot, message(err))
+	}
+	return nil
+}
+
+func (s *Source) activeError(pid int32) error {
+	return fmt.Errorf("slot %q is in use by %s: %w", s.config.Slot, slotPID(pid), ErrSlotActive)
+}
+
+// checkSlot makes sure that the slot can continue after the checkpoint without a gap.
+func (s *Source) checkSlot(ctx context.Context, resume, walEnd decode.LSN) error {
+	conn, err := s.config.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	slot, exists, err := readSlot(ctx, conn, s.config.Slot)
+	if err != nil {
+		return err
+	}
+	name := s.config.Slot
+	switch {
+	case !exists:
+		return s.lost("slot %q does not exist any more; changes after %s are lost to the stream", name, resume)
+	case slot.plugin != "pgoutput" || slot.database != s.identity.Database:
+		return permanentf("slot %q is a %s slot of plugin %q in database %q; choose another --slot", name, slot.kind, slot.plugin, slot.database)
+	case slot.wal == "lost":
+		return s.lost("slot %q: needed WAL %s was removed", name, resume)
+	case slot.confirmed > resume:
+		return s.lost("slot %q stands at %s, past the sink's checkpoint %s: somebody else has read from it", name, slot.confirmed, resume)
+	case slot.active != 0:
+		return s.activeError(slot.active)
+	case walEnd < resume:
+		return permanentf("the server's WAL ends at %s, before the sink's checkpoint %s: it was restored to an earlier point", walEnd, resume)
+	}
+	return nil
+}
+
+func (s *Source) lost(format string, args ...any) error {
+	return &Permanent{fmt.Errorf(format+"; run: lowcap-cdc reconcile (%w)", append(args, ErrSlotLost)...)}
+}
+
+// explainSlot turns a failed slot command into one line.
+func (s *Source) explainSlot(verb string, err error) error {
+	name := s.config.Slot
+	switch sqlState(err) {
+	case codeObjectInUse:
+		return fmt.Errorf("%s slot %q: %s: %w", verb, name, message(err), ErrSlotActive)
+	case codeNoPrivilege:
+		return permanentf("%s slot %q: %s; run: alter role CURRENT replication", verb, name, message(err))
+	case codeConfigLimit:
+		return permanentf("%s slot %q: %s; raise max_replication_slots and restart Postgres", verb, name, message(err))
+	case codeObjectNotInState:
+		return permanentf("%s slot %q: %s; run: alter system set wal_level = logical, and restart Postgres", verb, name, message(err))
+	case codeDuplicateObject:
+		return permanentf("%s slot %q: %s; choose another --slot", verb, name, message(err))
+	}
+	return fmt.Errorf("%s slot %q: %w", verb, name, err)
+}

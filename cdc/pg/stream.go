@@ -1,0 +1,283 @@
+package pg
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"lowcap-cdc/decode"
+)
+
+const (
+	// statusEvery is how often the server is told how far the sink has come, whatever else happens.
+	statusEvery = 10 * time.Second
+	// confirmDelay gathers confirmations: a status update each would cost the server a wake-up each.
+	confirmDelay = 50 * time.Millisecond
+	closeTimeout = 5 * time.Second
+	writeTimeout = 10 * time.Second
+	chunksAhead  = 2 // chunks read while the pipeline is busy
+)
+
+// stream is a replication connection in copy mode. Its goroutine alone reads and writes the socket: it reads ahead by a
+// few chunks and sends status updates by the clock, also while the pipeline takes nothing.
+type stream struct {
+	conn   net.Conn
+	every  time.Duration
+	reader reader
+	chunks chan *chunk
+	free   chan *chunk
+	stop   chan struct{}
+	done   chan struct{}
+	err    error // why chunks was closed
+
+	current   *chunk        // the pipeline's
+	confirmed atomic.Uint64 // LSN
+	pending   atomic.Bool   // a confirmation waits to be sent
+}
+
+// openStream starts replication on a connection that has just been taken over.
+func openStream(ctx context.Context, config Config, conn net.Conn, from decode.LSN) (*stream, error) {
+	s := &stream{
+		conn:    conn,
+		every:   statusEvery,
+		reader:  reader{from: conn},
+		chunks:  make(chan *chunk, chunksAhead),
+		free:    make(chan *chunk, chunksAhead+2),
+		stop:    make(chan struct{}),
+		done:    make(chan struct{}),
+		current: &chunk{},
+	}
+	s.confirmed.Store(uint64(from))
+	if err := s.command(ctx, startCommand(config, from)); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	go s.run()
+	return s, nil
+}
+
+// command sends START_REPLICATION and waits until the server has switched to copy mode. What the server sent behind
+// its answer stays in the current chunk.
+func (s *stream) command(ctx context.Context, text string) error {
+	stop := context.AfterFunc(ctx, func() { s.conn.SetDeadline(time.Now()) }) //nolint:errcheck // the read then fails
+	defer stop()
+	query, err := (&pgproto3.Query{String: text}).Encode(nil)
+	if err != nil {
+		return err
+	}
+	if _, err := s.conn.Write(query); err != nil {
+		return fmt.Errorf("send START_REPLICATION: %w", err)
+	}
+	for {
+		kind, body, ok := s.current.next()
+		switch {
+		case !ok:
+			if err := s.reader.read(s.current); err != nil {
+				return fmt.Errorf("wait for START_REPLICATION: %w", err)
+			}
+		case kind == 'W':
+			return nil
+		case kind == 'E':
+			return serverError(body)
+		}
+	}
+}
+
+// run owns the socket until it fails or close is called.
+func (s *stream) run() {
+	defer close(s.done)
+	s.err = s.readAll()
+	close(s.chunks)
+	if errors.Is(s.err, errStopped) {
+		// The last word: what was confirmed since the last update is not lost, and the slot is free at once.
+		if s.sendStatus(false) == nil {
+			s.write(append([]byte{'c', 0, 0, 0, 4}, 'X', 0, 0, 0, 4)) //nolint:errcheck // the server notices the close
+		}
+	}
+	s.conn.Close()
+}
+
+var errStopped = errors.New("stream closed")
+
+func (s *stream) readAll() error {
+	ticker := time.NewTicker(s.every)
+	defer ticker.Stop()
+	if err := s.status(); err != nil {
+		return err
+	}
+	for {
+		c := s.take()
+		if err := s.fill(c); err != nil {
+			return err
+		}
+		if c.wantsReply() {
+			if err := s.status(); err != nil {
+				return err
+			}
+		}
+		if err := s.hand(c, ticker.C); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *stream) take() *chunk {
+	select {
+	case c := <-s.free:
+		return c
+	default:
+		return &chunk{}
+	}
+}
+
+// fill reads a chunk. A deadline that passes while it waits means that a status update is due.
+func (s *stream) fill(c *chunk) error {
+	for {
+		err := s.reader.read(c)
+		select {
+		case <-s.stop:
+			return errStopped
+		default:
+		}
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("read replication stream: %w", err)
+		}
+		if err := s.status(); err != nil {
+			return err
+		}
+	}
+}
+
+// hand gives a chunk to the pipeline, and keeps the server content while the pipeline does not take it.
+func (s *stream) hand(c *chunk, tick <-chan time.Time) error {
+	for {
+		select {
+		case s.chunks <- c:
+			return nil
+		case <-s.stop:
+			return errStopped
+		case <-tick:
+			if err := s.status(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// status sends a status update and sets the time of the next one. The order matters: a confirmation that comes after
+// pending is reset either is in this update or moves the deadline after it was set here.
+func (s *stream) status() error {
+	s.pending.Store(false)
+	if err := s.conn.SetReadDeadline(time.Now().Add(s.every)); err != nil {
+		return fmt.Errorf("set deadline: %w", err)
+	}
+	return s.sendStatus(true)
+}
+
+// sendStatus sends the position as written, flushed and applied: a position is only known when all three are true. The
+// server answers with its own, which moves the checkpoint of an idle publication.
+func (s *stream) sendStatus(reply bool) error {
+	lsn := s.confirmed.Load()
+	message := append(make([]byte, 0, 39), 'd', 0, 0, 0, 38, 'r')
+	for range 3 {
+		message = binary.BigEndian.AppendUint64(message, lsn)
+	}
+	message = binary.BigEndian.AppendUint64(message, uint64(time.Now().UnixMicro()-microsFrom1970To2000))
+	wanted := byte(0)
+	if reply {
+		wanted = 1
+	}
+	return s.write(append(message, wanted))
+}
+
+func (s *stream) write(message []byte) error {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return fmt.Errorf("set deadline: %w", err)
+	}
+	if _, err := s.conn.Write(message); err != nil {
+		return fmt.Errorf("send status update: %w", err)
+	}
+	return nil
+}
+
+// wantsReply reports whether the chunk holds a keepalive that asks for an answer.
+func (c *chunk) wantsReply() bool {
+	for at := 0; at < c.used; {
+		size := int(binary.BigEndian.Uint32(c.buffer[at+1:])) + 1
+		if body := c.buffer[at+5 : at+size]; len(body) == 18 && c.buffer[at] == 'd' && body[0] == 'k' && body[17] == 1 {
+			return true
+		}
+		at += size
+	}
+	return false
+}
+
+// next returns the next replication message.
+func (s *stream) next(ctx context.Context) (frame, error) {
+	for {
+		kind, body, ok := s.current.next()
+		switch {
+		case !ok:
+			if err := s.advance(ctx); err != nil {
+				return frame{}, err
+			}
+		case kind == 'd':
+			return parseFrame(body)
+		case kind == 'E':
+			return frame{}, fmt.Errorf("replication stream ended by the server: %w", serverError(body))
+		case kind == 'c' || kind == 'C':
+			return frame{}, errors.New("replication stream ended by the server: it is shutting down")
+		}
+	}
+}
+
+// advance moves to the next chunk and gives the old one back.
+func (s *stream) advance(ctx context.Context) error {
+	select {
+	case c, ok := <-s.chunks:
+		if !ok {
+			return s.err
+		}
+		if cap(s.current.buffer) > keepChunk {
+			s.current.buffer = nil
+		}
+		select {
+		case s.free <- s.current:
+		default:
+		}
+		s.current = c
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *stream) buffered() bool { return s.current.at < s.current.used || len(s.chunks) > 0 }
+
+// confirm notes a position and has it sent soon.
+func (s *stream) confirm(lsn decode.LSN) {
+	if uint64(lsn) <= s.confirmed.Load() {
+		return
+	}
+	s.confirmed.Store(uint64(lsn))
+	if s.pending.CompareAndSwap(false, true) {
+		s.conn.SetReadDeadline(time.Now().Add(confirmDelay)) //nolint:errcheck // a closed socket shows in the next read
+	}
+}
+
+// close ends the stream and waits for its goroutine.
+func (s *stream) close() {
+	close(s.stop)
+	s.conn.SetReadDeadline(time.Now()) //nolint:errcheck // a closed socket shows in the next read
+	<-s.done
+}
