@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/rs/zerolog"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/decode"
+	"lowcap-cdc/sink"
+)
+
+const (
+	stopWithin   = 10 * time.Second
+	shortestWait = 200 * time.Millisecond
+	longestWait  = 10 * time.Second
+	standbyEvery = time.Second
+)
+
+type runCommand struct {
+	Until string `help:"Handle everything committed before this point, confirm it, and exit: now, or an LSN." placeholder:"now|LSN"`
+	HTTP  string `help:"Serve /livez, /readyz and /metrics at this address." name:"http" placeholder:"ADDR"`
+}
+
+// Run is the supervisor. A pipeline never retries: whatever fails ends it, and here it is decided whether the next one
+// may help, and when.
+func (r *runCommand) Run(s *Settings, std *streams) error {
+	if err := s.validate(); err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(std.err)
+	defer stop()
+	log := s.logger(std.err)
+	until, err := r.until(ctx, s)
+	if err != nil {
+		return err
+	}
+	monitor, err := startMonitor(r.HTTP, log)
+	if err != nil {
+		return err
+	}
+	defer monitor.close()
+	return (&supervisor{settings: s, until: until, out: std.out, log: log, monitor: monitor}).run(ctx)
+}
+
+func (r *runCommand) until(ctx context.Context, s *Settings) (decode.LSN, error) {
+	switch r.Until {
+	case "":
+		return 0, nil
+	case "now":
+		return pg.Now(ctx, s.source())
+	}
+	lsn, err := pglogrepl.ParseLSN(r.Until)
+	if err != nil {
+		return 0, &usageError{fmt.Errorf("--until %q is neither now nor an LSN like 0/16B3748", r.Until)}
+	}
+	return lsn, nil
+}
+
+// untilSignal returns a context that ends with SIGINT or SIGTERM. The batch in hand may take stopWithin; after that, or
+// at a second signal, the process goes at once: that loses nothing, it is what a crash is.
+func untilSignal(errOut io.Writer) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, func() {
+		again := make(chan os.Signal, 1)
+		signal.Notify(again, os.Interrupt, syscall.SIGTERM)
+		select {
+		case <-again:
+		case <-time.After(stopWithin):
+		}
+		fmt.Fprintln(errOut, "lowcap-cdc: stopped at once; the batch in hand will be published by the next run")
+		os.Exit(exitFailed)
+	})
+	return ctx, stop
+}
+
+// supervisor starts pipelines.
+type supervisor struct {
+	settings *Settings
+	until    decode.LSN
+	out      io.Writer
+	log      zerolog.Logger
+	monitor  *monitor
+	started  bool // a pipeline has moved something: the configuration is right
+	standby  bool
+}
+
+func (v *supervisor) run(ctx context.Context) error {
+	wait := shortestWait
+	for {
+		before := v.monitor.commits()
+		err := v.attempt(ctx)
+		if err == nil || ctx.Err() != nil {
+			v.log.Info().Msg("stopped")
+			return nil
+		}
+		moved := v.monitor.commits() > before
+		v.started = v.started || moved
+		if moved {
+			wait = shortestWait
+		}
+		switch {
+		case errors.Is(err, pg.ErrSlotActive):
+			v.waitAsStandby(ctx, err)
+			continue
+		case isPermanent(err), !v.started:
+			return err
+		}
+		v.monitor.restarted()
+		v.log.Warn().Err(err).Stringer("retry_in", wait).Msg("pipeline ended; starting again from the last commit")
+		sleep(ctx, wait/2+rand.N(wait/2))
+		wait = min(2*wait, longestWait)
+	}
+}
+
+func (v *supervisor) waitAsStandby(ctx context.Context, err error) {
+	if !v.standby {
+		v.log.Info().Str("reason", err.Error()).Msg("standby: waiting for the slot")
+	}
+	v.standby, v.started = true, true
+	v.monitor.setStandby(true)
+	sleep(ctx, standbyEvery)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// attempt runs one pipeline from a new source into a new sink.
+func (v *supervisor) attempt(ctx context.Context) (err error) {
+	to, err := v.settings.openSink(v.out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	if k, ok := to.(*sink.Kafka); ok {
+		created, err := k.EnsureTopics(ctx)
+		if err != nil {
+			return err
+		}
+		for _, topic := range created {
+			v.log.Info().Str("topic", topic).Msg("topic created")
+		}
+	}
+	from := pg.New(v.settings.source())
+	defer func() { err = errors.Join(err, from.Close()) }()
+	p := &cdc.Pipeline{Source: from, Sink: to, Slot: v.settings.Slot, Until: v.until, Observe: v.observe}
+	v.log.Info().Str("slot", v.settings.Slot).Str("sink", redact(v.settings.Sink)).Msg("starting")
+	return p.Run(ctx)
+}
+
+// observe runs after every commit.
+func (v *supervisor) observe(p cdc.Progress) {
+	if v.standby {
+		v.log.Info().Stringer("lsn", p.Checkpoint.LSN).Msg("took over")
+		v.standby = false
+		v.monitor.setStandby(false)
+	}
+	if !v.monitor.ready() && !p.Snapshot {
+		v.log.Info().Stringer("lsn", p.Checkpoint.LSN).Int("images", p.Images).Msg("streaming")
+	}
+	v.monitor.observe(p)
+	v.log.Debug().Stringer("lsn", p.Checkpoint.LSN).Int("events", len(p.Events)).Bool("snapshot", p.Snapshot).Msg("committed")
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/rs/zerolog"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/sink"
+)
+
+// Settings are everything that can be configured.
+type Settings struct {
+	Config      kong.ConfigFlag `help:"Read settings from this YAML file; its keys are the names of these flags." type:"existingfile" placeholder:"FILE"`
+	Postgres    string          `help:"The database, as libpq has it: a URL or key=value pairs; passwords may come from PGPASSWORD or the password file." placeholder:"DSN"`
+	Sink        string          `help:"Where events go: kafka://h1:9092,h2:9092, file:DIR, or stdout: to look." placeholder:"URL"`
+	Slot        string          `help:"The replication slot; one for each sink." default:"lowcap_cdc"`
+	Publication string          `help:"The publication." default:"lowcap_cdc"`
+	Schema      string          `help:"The schema of the two tables." default:"public"`
+	TopicPrefix string          `help:"What stands before each topic's name." default:"lowcap."`
+	LogLevel    string          `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	LogFormat   string          `help:"json or console." enum:"json,console" default:"json"`
+
+	KafkaTLS          bool   `help:"Encrypt connections to Kafka." name:"kafka-tls"`
+	KafkaCA           string `help:"Trust the brokers whose certificates this CA has signed (PEM)." name:"kafka-ca" placeholder:"FILE"`
+	KafkaCert         string `help:"Client certificate (PEM)." placeholder:"FILE"`
+	KafkaKey          string `help:"Key of the client certificate (PEM)." placeholder:"FILE"`
+	KafkaSASL         string `help:"plain, scram-sha-256 or scram-sha-512." name:"kafka-sasl" enum:",plain,scram-sha-256,scram-sha-512" default:""`
+	KafkaUser         string `help:"SASL user." placeholder:"NAME"`
+	KafkaPassword     string `help:"SASL password; better by environment or --kafka-password-file." placeholder:"SECRET"`
+	KafkaPasswordFile string `help:"File that holds the SASL password." placeholder:"FILE"`
+}
+
+// logger returns the logger that the settings ask for.
+func (s *Settings) logger(w io.Writer) zerolog.Logger {
+	if s.LogFormat == "console" {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
+	}
+	level, err := zerolog.ParseLevel(s.LogLevel)
+	if err != nil {
+		level = zerolog.InfoLevel
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+func (s *Settings) source() pg.Config {
+	return pg.Config{DSN: s.Postgres, Schema: s.Schema, Slot: s.Slot, Publication: s.Publication,
+		Temporary: s.Sink == "stdout:", Hook: failpoint()}
+}
+
+// validate reports what is missing before anything is connected.
+func (s *Settings) validate() error {
+	if s.Postgres == "" {
+		return &usageError{errors.New("no database given; set --postgres or LOWCAP_CDC_POSTGRES")}
+	}
+	if s.Sink == "" {
+		return &usageError{errors.New("no sink given; set --sink or LOWCAP_CDC_SINK to kafka://HOST:PORT, file:DIR or stdout:")}
+	}
+	_, err := s.openSink(io.Discard)
+	return err
+}
+
+// openSink makes the sink of --sink. It does not connect.
+func (s *Settings) openSink(out io.Writer) (cdc.Sink, error) {
+	scheme, rest, _ := strings.Cut(s.Sink, ":")
+	switch scheme {
+	case "stdout":
+		return sink.NewStdout(out), nil
+	case "file":
+		if rest == "" {
+			return nil, &usageError{errors.New("--sink file: names no directory; write file:DIR")}
+		}
+		return sink.NewFileWith(rest, sink.FileOptions{Hook: failpoint()})
+	case "kafka":
+		return s.openKafka()
+	}
+	return nil, &usageError{fmt.Errorf("--sink %q is not kafka://HOST:PORT, file:DIR or stdout:", redact(s.Sink))}
+}
+
+func (s *Settings) openKafka() (*sink.Kafka, error) {
+	brokers, ok := strings.CutPrefix(s.Sink, "kafka://")
+	if !ok || brokers == "" || strings.ContainsAny(brokers, "@/?") {
+		return nil, &usageError{errors.New("--sink kafka:// takes host:port pairs with commas between them, and nothing else; users and passwords go to --kafka-user and --kafka-password-file")}
+	}
+	password := s.KafkaPassword
+	if s.KafkaPasswordFile != "" {
+		content, err := os.ReadFile(s.KafkaPasswordFile)
+		if err != nil {
+			return nil, &usageError{fmt.Errorf("read --kafka-password-file: %w", err)}
+		}
+		password = strings.TrimRight(string(content), "\r\n")
+	}
+	k, err := sink.NewKafka(sink.KafkaConfig{
+		Brokers: strings.Split(brokers, ","), TopicPrefix: s.TopicPrefix, Slot: s.Slot,
+		TLS: s.KafkaTLS, CAFile: s.KafkaCA, CertFile: s.KafkaCert, KeyFile: s.KafkaKey,
+		SASL: s.KafkaSASL, User: s.KafkaUser, Password: password, Hook: failpoint(),
+	})
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return k, nil
+}
+
+// redact removes a password from a URL that somebody may have put it into.
+func redact(text string) string {
+	if u, err := url.Parse(text); err == nil {
+		return u.Redacted()
+	}
+	return "(unreadable)"
+}

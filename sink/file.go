@@ -1,0 +1,168 @@
+package sink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"lowcap-cdc/cdc"
+)
+
+// The files of a File sink, in its directory.
+const (
+	eventsName = "events.jsonl"
+	stateName  = "state.log"
+	newName    = "state.log.new" // a compaction that has not been renamed yet
+	lockName   = "lock"
+)
+
+// Points at which FileOptions.Hook is called.
+const (
+	pointProduce = "before-produce"
+	pointEnd     = "before-end-txn"
+	pointEnded   = "after-end-txn"
+	pointRename  = "before-compact-rename"
+	pointRenamed = "after-compact-rename"
+)
+
+// FileOptions tune a File. The zero value is the one for production.
+type FileOptions struct {
+	// Hook is a failpoint for tests: an error from it ends the commit there, as a crash would. The points are
+	// "before-produce" (nothing of the batch is written), "before-end-txn" (events are durable, the state record is
+	// not written), "after-end-txn" (the commit is durable), "before-compact-rename" and "after-compact-rename".
+	Hook func(point string) error
+}
+
+// File is a sink of two files in one directory: events.jsonl, one CloudEvent a line in sequence order, and state.log,
+// an append-only log of what was committed.
+//
+// Commit appends the events and syncs, then appends one state record and syncs. A batch is committed exactly when its
+// state record is complete on disk: the record holds the length of events.jsonl, a checksum of the events, and the state.
+type File struct {
+	dir     string
+	options FileOptions
+
+	lock      *os.File
+	events    *eventLog
+	log       *logWriter
+	live      *liveSet
+	committed extent // the events of the last commit
+	failed    error  // why nothing but Close may be called
+}
+
+// NewFile returns a sink that keeps its files in dir, which Resume creates. It touches no file.
+func NewFile(dir string) (*File, error) { return NewFileWith(dir, FileOptions{}) }
+
+// NewFileWith is NewFile with options.
+func NewFileWith(dir string, options FileOptions) (*File, error) {
+	if dir == "" {
+		return nil, errors.New("open file sink: no directory given; name the one that shall hold " + eventsName)
+	}
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open file sink %s: %w", dir, err)
+	}
+	if options.Hook == nil {
+		options.Hook = func(string) error { return nil }
+	}
+	return &File{dir: absolute, options: options, failed: errors.New("not resumed yet: call Resume first")}, nil
+}
+
+// Commit appends the batch. With Batch.More set its events and state are written but count only once a batch without
+// More has followed. An error names the file and what to do about it.
+func (f *File) Commit(ctx context.Context, batch *cdc.Batch) error {
+	if f.failed != nil {
+		return fmt.Errorf("commit to %s: %w", f.dir, f.failed)
+	}
+	if err := f.commit(ctx, batch); err != nil {
+		f.failed = fmt.Errorf("an earlier commit failed, start again from Resume: %w", err)
+		return fmt.Errorf("commit to %s: %w", f.dir, f.advise(err))
+	}
+	return nil
+}
+
+func (f *File) commit(ctx context.Context, batch *cdc.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := f.options.Hook(pointProduce); err != nil {
+		return err
+	}
+	if err := f.take(batch); err != nil || batch.More {
+		return err
+	}
+	if err := f.events.sync(); err != nil {
+		return fmt.Errorf("append events: %w", err)
+	}
+	if err := f.log.settle(); err != nil {
+		return fmt.Errorf("append state: %w", err)
+	}
+	if err := f.options.Hook(pointEnd); err != nil {
+		return err
+	}
+	if err := f.seal(); err != nil {
+		return fmt.Errorf("append commit record: %w", err)
+	}
+	if err := f.options.Hook(pointEnded); err != nil {
+		return err
+	}
+	return f.compact()
+}
+
+// take writes the batch without making it count.
+func (f *File) take(batch *cdc.Batch) error {
+	for i := range batch.Events {
+		value := batch.Events[i].Value
+		if bytes.IndexByte(value, '\n') >= 0 {
+			return fmt.Errorf("append event %s: it holds a line end; this is a bug, please report it", batch.Events[i].ID)
+		}
+		if err := f.events.append(value); err != nil {
+			return fmt.Errorf("append events: %w", err)
+		}
+	}
+	for _, record := range batch.State {
+		if err := f.log.add(record.Key, record.Value); err != nil {
+			return fmt.Errorf("append state: %w", err)
+		}
+		f.live.note(record.Key, record.Value)
+	}
+	return nil
+}
+
+// seal writes the commit record, the one write that makes a commit count.
+func (f *File) seal() error {
+	before := f.log.offset
+	if err := f.log.commit(f.events.extent); err != nil {
+		// After a failed fsync the kernel may show the record as written though the disk has not got it, so the next
+		// Resume would believe in it. Take it back.
+		return errors.Join(err, f.log.file.Truncate(before))
+	}
+	f.committed = f.events.extent
+	f.events.begin(f.committed.end)
+	return nil
+}
+
+// Close closes the files and gives the lock back. What was not committed is cut off by the next Resume.
+func (f *File) Close() error {
+	f.failed = errors.New("the sink is closed")
+	var failures []error
+	if f.events != nil {
+		failures = append(failures, f.events.file.Close())
+	}
+	if f.log != nil {
+		failures = append(failures, f.log.file.Close())
+	}
+	if f.lock != nil {
+		failures = append(failures, f.lock.Close())
+	}
+	f.events, f.log, f.lock, f.live = nil, nil, nil, nil
+	if err := errors.Join(failures...); err != nil {
+		return fmt.Errorf("close file sink: %w", err)
+	}
+	return nil
+}
+
+func (f *File) path(name string) string { return filepath.Join(f.dir, name) }

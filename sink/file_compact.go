@@ -1,0 +1,100 @@
+package sink
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// compactSlack is what state.log may hold, in bytes, beyond twice its live entries before it is rewritten.
+const compactSlack = 1 << 20
+
+// entryOverhead is at least what the lengths of an entry take in the log, in bytes.
+const entryOverhead = 8
+
+// liveSet knows which entries of the log still count. An entry is named by its ordinal in the log, so the values stay
+// on disk.
+type liveSet struct {
+	entries map[string]liveEntry
+	bytes   int64  // the size of the live entries
+	ordinal uint64 // entries noted
+}
+
+type liveEntry struct {
+	ordinal uint64
+	bytes   int64
+}
+
+func newLiveSet() *liveSet { return &liveSet{entries: make(map[string]liveEntry)} }
+
+// note takes in the log's next entry.
+func (l *liveSet) note(key string, value []byte) {
+	l.ordinal++
+	l.bytes -= l.entries[key].bytes
+	if value == nil {
+		delete(l.entries, key)
+		return
+	}
+	entry := liveEntry{ordinal: l.ordinal, bytes: int64(len(key)+len(value)) + entryOverhead}
+	l.entries[key] = entry
+	l.bytes += entry.bytes
+}
+
+// compact rewrites state.log without what no longer counts, when that is more than half of it. The new log is complete
+// and durable before it takes the old one's name, and it is not written to before that name is durable; so whichever of
+// the two a crash leaves says the same.
+func (f *File) compact() error {
+	if f.log.offset <= 2*f.live.bytes+compactSlack {
+		return nil
+	}
+	log, err := createLog(f.path(newName))
+	if err != nil {
+		return fmt.Errorf("compact state: %w", err)
+	}
+	live, err := f.rewrite(log)
+	if err != nil {
+		return fmt.Errorf("compact state: %w", errors.Join(err, log.file.Close()))
+	}
+	old := f.log.file
+	f.log, f.live = log, live
+	return old.Close()
+}
+
+// rewrite fills log with the live entries and puts it in the place of state.log.
+func (f *File) rewrite(log *logWriter) (*liveSet, error) {
+	live, err := f.copyLive(log)
+	if err != nil {
+		return nil, err
+	}
+	if err := log.settle(); err != nil {
+		return nil, err
+	}
+	if err := log.commit(f.committed); err != nil {
+		return nil, err
+	}
+	if err := f.options.Hook(pointRename); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(f.path(newName), f.path(stateName)); err != nil {
+		return nil, err
+	}
+	if err := f.options.Hook(pointRenamed); err != nil {
+		return nil, err
+	}
+	return live, syncDir(f.dir)
+}
+
+// copyLive writes the live entries of the old log to the new one, in their old order.
+func (f *File) copyLive(log *logWriter) (*liveSet, error) {
+	live := newLiveSet()
+	var ordinal uint64
+	err := f.eachCommitted(func(key string, value []byte) error {
+		ordinal++
+		if value == nil || f.live.entries[key].ordinal != ordinal {
+			return nil
+		}
+		live.note(key, value)
+		return log.add(key, value)
+	})
+	return live, err
+}

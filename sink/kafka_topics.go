@@ -1,0 +1,133 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/segmentio/kafka-go"
+)
+
+const (
+	eventPartitions = 6
+	replicas        = 3
+	defaultLimit    = 1048588  // a topic's max.message.bytes unless it says otherwise
+	stateLimit      = 16 << 20 // an image holds a whole history
+)
+
+// EnsureTopics creates the topics that are missing and returns their names. It never changes one that is there.
+func (k *Kafka) EnsureTopics(ctx context.Context) (created []string, err error) {
+	err = k.retry(ctx, func() error {
+		created = nil
+		meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: k.Topics()})
+		if err != nil {
+			return err
+		}
+		var missing []kafka.TopicConfig
+		for _, t := range meta.Topics {
+			if errors.Is(t.Error, kafka.UnknownTopicOrPartition) {
+				missing = append(missing, k.topicConfig(t.Name, min(replicas, len(meta.Brokers))))
+			} else if t.Error != nil {
+				return fmt.Errorf("topic %q: %w", t.Name, t.Error)
+			}
+		}
+		if len(missing) == 0 {
+			return nil
+		}
+		created, err = k.create(ctx, missing)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("set up topics: %w", unreachable(err, k.config))
+	}
+	return created, nil
+}
+
+func (k *Kafka) create(ctx context.Context, missing []kafka.TopicConfig) (created []string, err error) {
+	response, err := k.client.CreateTopics(ctx, &kafka.CreateTopicsRequest{Topics: missing})
+	if err != nil {
+		return nil, err
+	}
+	for name, err := range response.Errors {
+		if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
+			return nil, fmt.Errorf("create topic %q: %w", name, err)
+		}
+	}
+	for _, t := range missing {
+		created = append(created, t.Topic)
+	}
+	return created, nil
+}
+
+func (k *Kafka) topicConfig(name string, copies int) kafka.TopicConfig {
+	config := kafka.TopicConfig{Topic: name, NumPartitions: eventPartitions, ReplicationFactor: copies}
+	if copies == replicas {
+		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: "min.insync.replicas", ConfigValue: "2"})
+	}
+	if name == k.stateTopic() {
+		config.NumPartitions = 1
+		config.ConfigEntries = append(config.ConfigEntries,
+			kafka.ConfigEntry{ConfigName: "cleanup.policy", ConfigValue: "compact"},
+			kafka.ConfigEntry{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(stateLimit)},
+			kafka.ConfigEntry{ConfigName: "segment.bytes", ConfigValue: strconv.Itoa(64 << 20)},
+			kafka.ConfigEntry{ConfigName: "min.cleanable.dirty.ratio", ConfigValue: "0.3"})
+	}
+	return config
+}
+
+// messageLimits reads each topic's max.message.bytes; where the right to read it is missing, the default counts.
+func (k *Kafka) messageLimits(ctx context.Context) map[string]int {
+	limits := make(map[string]int)
+	request := &kafka.DescribeConfigsRequest{}
+	for _, name := range k.Topics() {
+		limits[name] = defaultLimit
+		request.Resources = append(request.Resources, kafka.DescribeConfigRequestResource{ResourceType: kafka.ResourceTypeTopic,
+			ResourceName: name, ConfigNames: []string{"max.message.bytes"}})
+	}
+	response, err := k.client.DescribeConfigs(ctx, request)
+	if err != nil {
+		return limits
+	}
+	for _, r := range response.Resources {
+		for _, entry := range r.ConfigEntries {
+			if n, err := strconv.Atoi(entry.ConfigValue); err == nil && entry.ConfigName == "max.message.bytes" {
+				limits[r.ResourceName] = n
+			}
+		}
+	}
+	return limits
+}
+
+// Finding is the outcome of checking one precondition.
+type Finding struct {
+	Name   string
+	OK     bool
+	Detail string // what was found
+	Repair string // the command that repairs it
+}
+
+// Check looks at every precondition in the cluster. It changes nothing.
+func (k *Kafka) Check(ctx context.Context) []Finding {
+	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: k.Topics()})
+	if err != nil {
+		return []Finding{{"kafka", false, unreachable(explain(err), k.config).Error(), "lowcap-cdc check, when the brokers answer"}}
+	}
+	findings := []Finding{{Name: "kafka", OK: true, Detail: fmt.Sprintf("%d brokers", len(meta.Brokers))}}
+	for _, t := range meta.Topics {
+		f := Finding{Name: "topic " + t.Name, OK: t.Error == nil, Detail: fmt.Sprintf("%d partitions", len(t.Partitions))}
+		if t.Error != nil {
+			f.Detail, f.Repair = t.Error.Error(), "lowcap-cdc init"
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// unreachable says in one line that nobody answers.
+func unreachable(err error, config KafkaConfig) error {
+	if !isRetriable(err) {
+		return err
+	}
+	return fmt.Errorf("no answer from Kafka at %v: %w", config.Brokers, err)
+}
