@@ -79,7 +79,7 @@ func (s *Source) startSnapshot(ctx context.Context, start cdc.Start) error {
 		return fmt.Errorf("claim slot %q: %w", s.config.Slot, err)
 	}
 	slot, err := pglogrepl.CreateReplicationSlot(ctx, s.repl, quoteName(s.config.Slot), "pgoutput", pglogrepl.CreateReplicationSlotOptions{
-		Temporary: s.config.Temporary, SnapshotAction: "export", Mode: pglogrepl.LogicalReplication})
+		Temporary: s.config.Temporary, SnapshotAction: "EXPORT_SNAPSHOT", Mode: pglogrepl.LogicalReplication})
 	if err != nil {
 		return s.explainSlot("create", err)
 	}
