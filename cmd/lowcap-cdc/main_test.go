@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lowcap-cdc/deploy/lab"
+)
+
+// world is what the process tests of this package share: the binary, with failpoints, and the real servers.
+type world struct {
+	binary   string
+	postgres *lab.Postgres
+	kafka    func() (*lab.Kafka, error)
+	started  *lab.Kafka
+}
+
+var shared world //nolint:gochecknoglobals // servers take seconds to start; one set serves all tests
+
+func TestMain(m *testing.M) {
+	code, err := withWorld(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func withWorld(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "lowcap-bin")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a leftover costs only space
+	shared.binary = filepath.Join(dir, "lowcap-cdc")
+	if out, err := exec.Command("go", "build", "-tags", "failpoint", "-o", shared.binary, ".").CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("build: %w: %s", err, out)
+	}
+	if shared.postgres, err = lab.StartPostgres(context.Background(), "fsync=off", "wal_sender_timeout=5s"); err != nil {
+		return 0, err
+	}
+	defer shared.postgres.Close() //nolint:errcheck // the tests are over
+	shared.kafka = sync.OnceValues(func() (*lab.Kafka, error) {
+		k, err := lab.StartKafka(context.Background())
+		shared.started = k
+		return k, err
+	})
+	code := m.Run()
+	if shared.started != nil {
+		shared.started.Close() //nolint:errcheck // the tests are over
+	}
+	return code, nil
+}
+
+// site is one source database and the names that a test uses with it.
+type site struct {
+	t    *testing.T
+	name string
+	conn *pgx.Conn
+}
+
+// newSite makes a database of the test's own.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	name := "t" + fmt.Sprint(time.Now().UnixNano())
+	conn, err := shared.postgres.CreateSource(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) }) //nolint:errcheck // the test is over
+	return &site{t, name, conn}
+}
+
+func (s *site) exec(sql string, args ...any) {
+	s.t.Helper()
+	if _, err := s.conn.Exec(s.t.Context(), sql, args...); err != nil {
+		s.t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// command returns a run of the binary; slot tells several runs on one database apart.
+func (s *site) command(slot, sink string, args ...string) *exec.Cmd {
+	all := append([]string{"run", "--postgres", shared.postgres.DSN(s.name), "--sink", sink, "--slot", s.name + slot,
+		"--topic-prefix", s.name + "."}, args...)
+	return exec.CommandContext(s.t.Context(), shared.binary, all...)
+}
+
+// drain runs the binary until it has handled what is committed now.
+func (s *site) drain(slot, sink string, args ...string) {
+	s.t.Helper()
+	if out, err := s.command(slot, sink, append(args, "--until", "now")...).CombinedOutput(); err != nil {
+		s.t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// file returns a file sink of the test's own, and the events in it.
+func (s *site) file(name string) (sink string, events func() []string) {
+	dir := filepath.Join(s.t.TempDir(), name)
+	return "file:" + dir, func() []string {
+		s.t.Helper()
+		content, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
+	}
+}
+
+var topics = []string{"entry-blocks", "trim-pools", "emergency-exits", "executions", "positions", "quarantine", "control"} //nolint:gochecknoglobals // a constant
+
+// kafka returns a Kafka sink on the real broker, and the committed events in it by sequence.
+func (s *site) kafka() (sink string, events func() []string) {
+	s.t.Helper()
+	k, err := shared.kafka()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var names []string
+	for _, topic := range topics {
+		names = append(names, s.name+"."+topic)
+	}
+	return "kafka://" + k.Addr(), func() []string {
+		s.t.Helper()
+		records, err := lab.ReadCommitted(s.t.Context(), k.Addr(), names...)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return lab.Events(records)
+	}
+}
+
+// streamed leaves the baselines out: they carry their own slot's consistent point.
+func streamed(events []string) []string {
+	var kept []string
+	for _, e := range events {
+		if !strings.Contains(e, `"op":"baseline"`) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// sameEvents fails unless two runs said the same, byte for byte and in the same order.
+func sameEvents(t *testing.T, got, want []string) {
+	t.Helper()
+	for i := range min(len(got), len(want)) {
+		if got[i] != want[i] {
+			t.Fatalf("event %d of %d/%d\n got %s\nwant %s", i, len(got), len(want), got[i], want[i])
+		}
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d events, want %d", len(got), len(want))
+	}
+}

@@ -1,0 +1,76 @@
+package lab
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+)
+
+const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>lowcap</groupId><artifactId>kafka</artifactId><version>1</version><dependencies>
+<dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>%s</version></dependency>
+<dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+</dependencies></project>`
+
+// kafkaJars returns the directory with Kafka's jars, which Maven fills the first time.
+func kafkaJars(ctx context.Context) (string, error) {
+	if dir := os.Getenv("LOWCAP_CDC_KAFKA_JARS"); dir != "" {
+		return dir, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	version := cmp.Or(os.Getenv("LOWCAP_CDC_KAFKA_VERSION"), KafkaVersion)
+	dir := filepath.Join(cache, "lowcap-cdc", "kafka-"+version)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
+	}
+	unlock, err := lock(dir + ".lock") // several test binaries may start at once
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	return dir, download(ctx, dir, version)
+}
+
+func lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, err
+	}
+	return func() { f.Close() }, nil //nolint:errcheck // closing releases the lock
+}
+
+func download(ctx context.Context, dir, version string) error {
+	for _, tool := range []string{"java", "mvn"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return errors.New("the real Kafka needs Java 17 and Maven; run: apt-get install default-jdk-headless maven")
+		}
+	}
+	work, err := os.MkdirTemp(filepath.Dir(dir), "download")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(work) //nolint:errcheck // a leftover costs only space
+	if err := os.WriteFile(filepath.Join(work, "pom.xml"), fmt.Appendf(nil, pom, version), 0o600); err != nil {
+		return err
+	}
+	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory="+filepath.Join(work, "jars"))
+	mvn.Dir = work
+	if out, err := mvn.CombinedOutput(); err != nil {
+		return fmt.Errorf("download Kafka %s: %w: %s", version, err, out)
+	}
+	return os.Rename(filepath.Join(work, "jars"), dir)
+}

@@ -1,0 +1,135 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// KafkaVersion is the broker that tests run against unless LOWCAP_CDC_KAFKA_VERSION names another.
+const KafkaVersion = "4.1.1"
+
+// Kafka is a private broker: Apache Kafka in KRaft mode, broker and controller in one.
+type Kafka struct {
+	port, controller int
+	dir, jars        string
+	process          *exec.Cmd
+}
+
+// StartKafka starts a broker of the given jars' version and waits until it answers.
+func StartKafka(ctx context.Context) (*Kafka, error) {
+	k := &Kafka{}
+	var err error
+	if k.jars, err = kafkaJars(ctx); err != nil {
+		return nil, err
+	}
+	if k.dir, err = os.MkdirTemp("", "lowcap-kafka"); err != nil {
+		return nil, err
+	}
+	if k.port, err = freePort(); err != nil {
+		return nil, err
+	}
+	if k.controller, err = freePort(); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(k.properties(), []byte(k.configuration()), 0o600); err != nil {
+		return nil, err
+	}
+	format := k.java(ctx, "kafka.tools.StorageTool", "format", "--standalone", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", k.properties())
+	if out, err := format.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("format Kafka storage: %w: %s", err, out)
+	}
+	return k, k.Start(ctx)
+}
+
+func (k *Kafka) properties() string { return filepath.Join(k.dir, "server.properties") }
+
+func (k *Kafka) configuration() string {
+	lines := []string{
+		"process.roles=broker,controller", "node.id=1", "controller.listener.names=CONTROLLER",
+		"log.dirs=" + filepath.Join(k.dir, "log"), "auto.create.topics.enable=false",
+		fmt.Sprintf("controller.quorum.bootstrap.servers=127.0.0.1:%d", k.controller),
+		fmt.Sprintf("listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", k.port, k.controller),
+		fmt.Sprintf("advertised.listeners=PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", k.port, k.controller),
+		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT", "inter.broker.listener.name=PLAINTEXT",
+		"offsets.topic.replication.factor=1", "offsets.topic.num.partitions=1", "transaction.state.log.replication.factor=1",
+		"transaction.state.log.min.isr=1", "transaction.state.log.num.partitions=1", "group.initial.rebalance.delay.ms=0",
+		"log.cleaner.dedupe.buffer.size=2000000",
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func (k *Kafka) java(ctx context.Context, class string, args ...string) *exec.Cmd {
+	all := append([]string{"-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(k.jars, "*"), class}, args...)
+	return exec.CommandContext(ctx, "java", all...)
+}
+
+// Start starts the broker again after Stop or Kill, on the same port with the same data.
+func (k *Kafka) Start(ctx context.Context) error {
+	log, err := os.OpenFile(filepath.Join(k.dir, "broker.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close() //nolint:errcheck // the broker has its own descriptor
+	k.process = k.java(context.WithoutCancel(ctx), "kafka.Kafka", k.properties())
+	k.process.Stdout, k.process.Stderr = log, log
+	k.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := k.process.Start(); err != nil {
+		return fmt.Errorf("start Kafka: %w", err)
+	}
+	return k.waitReady(ctx)
+}
+
+func (k *Kafka) waitReady(ctx context.Context) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.Addr()))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	defer cancel()
+	for {
+		if err = client.Ping(ctx); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			tail, _ := os.ReadFile(filepath.Join(k.dir, "broker.log"))
+			return fmt.Errorf("kafka did not start: %w: %s", err, tail[max(0, len(tail)-2000):])
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// Addr returns the broker's host:port.
+func (k *Kafka) Addr() string { return fmt.Sprintf("127.0.0.1:%d", k.port) }
+
+// Kill kills the broker as a crash does.
+func (k *Kafka) Kill() error { return k.signal(syscall.SIGKILL) }
+
+// Stop stops the broker in order.
+func (k *Kafka) Stop() error { return k.signal(syscall.SIGTERM) }
+
+func (k *Kafka) signal(s syscall.Signal) error {
+	if err := k.process.Process.Signal(s); err != nil {
+		return err
+	}
+	var exit *exec.ExitError
+	if err := k.process.Wait(); err != nil && !errors.As(err, &exit) {
+		return err
+	}
+	return nil
+}
+
+// Close kills the broker and removes its data.
+func (k *Kafka) Close() error {
+	return errors.Join(k.Kill(), os.RemoveAll(k.dir))
+}

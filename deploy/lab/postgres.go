@@ -1,0 +1,160 @@
+// Package lab starts the real components that tests and the demo run against: Postgres and Kafka, each private, on free
+// ports of this machine, gone when they are closed.
+package lab
+
+import (
+	"context"
+	_ "embed" // the source's tables
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+//go:embed source.sql
+var sourceSQL string
+
+// Postgres is a private server.
+type Postgres struct {
+	Port     int
+	dir, bin string
+	settings []string
+	owner    *syscall.Credential // initdb and postgres refuse to run as root
+}
+
+// StartPostgres starts a server with wal_level=logical; settings are name=value pairs that come after the lab's own.
+func StartPostgres(ctx context.Context, settings ...string) (*Postgres, error) {
+	bin, err := postgresBin()
+	if err != nil {
+		return nil, err
+	}
+	p := &Postgres{bin: bin, settings: settings}
+	if p.owner, err = unprivileged(); err != nil {
+		return nil, err
+	}
+	if p.dir, err = os.MkdirTemp("", "lowcap-pg"); err != nil {
+		return nil, err
+	}
+	if p.owner != nil {
+		if err := os.Chown(p.dir, int(p.owner.Uid), int(p.owner.Gid)); err != nil {
+			return nil, err
+		}
+	}
+	if p.Port, err = freePort(); err != nil {
+		return nil, err
+	}
+	if err := p.command(ctx, "initdb", "-D", p.data(), "-A", "trust", "-U", "postgres", "--no-sync"); err != nil {
+		return nil, err
+	}
+	return p, p.Start(ctx)
+}
+
+// postgresBin finds the server's programs.
+func postgresBin() (string, error) {
+	if dir := os.Getenv("LOWCAP_CDC_PGBIN"); dir != "" {
+		return dir, nil
+	}
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if err != nil || len(found) == 0 {
+		if path, err := exec.LookPath("initdb"); err == nil {
+			return filepath.Dir(path), nil
+		}
+		return "", errors.New("no Postgres server found; run: apt-get install postgresql, or set LOWCAP_CDC_PGBIN to the directory of initdb")
+	}
+	slices.Sort(found)
+	return filepath.Dir(found[len(found)-1]), nil
+}
+
+func unprivileged() (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		if u, err := user.Lookup(name); err == nil {
+			uid, errU := strconv.ParseUint(u.Uid, 10, 32)
+			gid, errG := strconv.ParseUint(u.Gid, 10, 32)
+			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, errors.Join(errU, errG)
+		}
+	}
+	return nil, errors.New("root cannot run Postgres, and there is no user postgres or nobody")
+}
+
+func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
+
+func (p *Postgres) command(ctx context.Context, name string, args ...string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, name), args...)
+	cmd.Dir = p.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.owner}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	return nil
+}
+
+// Start starts the server again after Stop, on the same port with the same data.
+func (p *Postgres) Start(ctx context.Context) error {
+	options := fmt.Sprintf("-p %d -k %s -h 127.0.0.1 -c wal_level=logical -c max_replication_slots=20 -c max_wal_senders=20 -c max_connections=60", p.Port, p.dir)
+	for _, s := range p.settings {
+		options += " -c " + s
+	}
+	// pg_ctl leaves the server running with its output in a file, so that no pipe keeps this command waiting.
+	return p.command(ctx, "pg_ctl", "-D", p.data(), "-l", filepath.Join(p.dir, "log"), "-w", "-o", options, "start")
+}
+
+// Stop stops the server: mode is fast, or immediate for a crash.
+func (p *Postgres) Stop(ctx context.Context, mode string) error {
+	return p.command(ctx, "pg_ctl", "-D", p.data(), "-m", mode, "-w", "stop")
+}
+
+// Close stops the server and removes its data.
+func (p *Postgres) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	return errors.Join(p.Stop(ctx, "immediate"), os.RemoveAll(p.dir))
+}
+
+// DSN returns the connection string of a database.
+func (p *Postgres) DSN(database string) string {
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", p.Port, database)
+}
+
+// CreateSource creates a database with the source's two tables, and returns a connection to it.
+func (p *Postgres) CreateSource(ctx context.Context, database string) (*pgx.Conn, error) {
+	conn, err := pgx.Connect(ctx, p.DSN("postgres"))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
+	if _, err := conn.Exec(ctx, "create database "+pgx.Identifier{database}.Sanitize()); err != nil {
+		return nil, err
+	}
+	source, err := pgx.Connect(ctx, p.DSN(database))
+	if err != nil {
+		return nil, err
+	}
+	_, err = source.Exec(ctx, sourceSQL)
+	return source, err
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close() //nolint:errcheck // only its number is wanted
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(port))
+}
