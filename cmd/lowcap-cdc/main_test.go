@@ -76,8 +76,24 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close(context.Background()) }) //nolint:errcheck // the test is over
-	return &site{t, name, conn}
+	s := &site{t, name, conn}
+	t.Cleanup(s.close)
+	return s
+}
+
+// close gives the slots back: a server has few.
+func (s *site) close() {
+	ctx := context.Background()
+	for {
+		var left int
+		s.conn.QueryRow(ctx, `with gone as (select pg_drop_replication_slot(slot_name) from pg_replication_slots
+			where slot_name like $1 and not active) select count(*) from gone`, s.name+"%").Scan(&left) //nolint:errcheck // asked below
+		err := s.conn.QueryRow(ctx, `select count(*) from pg_replication_slots where slot_name like $1`, s.name+"%").Scan(&left)
+		if err != nil || left == 0 {
+			break
+		}
+	}
+	s.conn.Close(ctx) //nolint:errcheck // the test is over
 }
 
 func (s *site) exec(sql string, args ...any) {

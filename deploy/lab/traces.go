@@ -7,6 +7,7 @@ import (
 	_ "embed" // the recorded writes
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -40,13 +41,19 @@ func Traces() ([]Trace, error) {
 		return nil, err
 	}
 	var traces []Trace
-	return traces, json.NewDecoder(r).Decode(&traces)
+	recorded, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	// The recorder stood in for the database's clock with a word.
+	recorded = bytes.ReplaceAll(recorded, []byte(`"DB-NOW"`), []byte(`"2026-01-18T20:00:00+00:00"`))
+	return traces, json.Unmarshal(recorded, &traces)
 }
 
 // Prepare inserts the rows that the trace begins with: its seed, or the row that its first write found.
 func (t *Trace) Prepare(ctx context.Context, conn *pgx.Conn) error {
 	rows := maps.Clone(t.Seed)
-	if rows == nil {
+	if len(rows) == 0 {
 		rows = make(map[string][]json.RawMessage)
 		for _, w := range t.Log {
 			if before := firstRow(w.Before); before != nil && len(rows[w.Table]) == 0 && !t.inserts(w.Table) {

@@ -2,14 +2,59 @@
 package schematest
 
 import (
+	"bytes"
 	"encoding/json"
+	"strings"
+	"sync"
 	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"lowcap-cdc/schemas"
 )
 
-// Validate fails the test when an event does not fit the schema of its type.
+var compiled sync.Map //nolint:gochecknoglobals // compiling takes longer than checking
+
+// Validate fails the test when an event is not one line, or does not fit the schema of its type.
 func Validate(t testing.TB, event []byte) {
 	t.Helper()
-	if !json.Valid(event) {
-		t.Fatalf("not JSON: %s", event)
+	if bytes.ContainsAny(event, "\r\n") {
+		t.Fatalf("event is not one line: %s", event)
 	}
+	var envelope struct{ Type schemas.Type }
+	if err := json.Unmarshal(event, &envelope); err != nil {
+		t.Fatalf("%v: %s", err, event)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(event))
+	if err != nil {
+		t.Fatalf("%v: %s", err, event)
+	}
+	if err := schema(t, envelope.Type).Validate(value); err != nil {
+		t.Fatalf("%v: %s", err, event)
+	}
+}
+
+func schema(t testing.TB, of schemas.Type) *jsonschema.Schema {
+	t.Helper()
+	if s, ok := compiled.Load(of); ok {
+		return s.(*jsonschema.Schema)
+	}
+	source, err := schemas.Schema(of)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(source)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource(of.DataSchema(), document); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile(of.DataSchema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiled.Store(of, s)
+	return s
 }
