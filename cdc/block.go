@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unsafe"
 
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
@@ -31,8 +32,8 @@ func (b *blockImage) appendTo(dst []byte) []byte {
 	return b.unreadable.appendTo(dst)
 }
 
-func (b *blockImage) decode(data []byte) error {
-	r := &reader{data: data}
+func (b *blockImage) decode(data string) error {
+	r := &reader{data: unsafe.Slice(unsafe.StringData(data), len(data))}
 	if v := r.byte(); r.err == nil && v != imageVersion {
 		return fmt.Errorf("read block image: version %d is unknown", v)
 	}

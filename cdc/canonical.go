@@ -93,7 +93,7 @@ func appendCanonicalObject(dst []byte, v gjson.Result, s shape, depth int) (_ []
 	})
 	keys := make([]string, 0, len(members))
 	for key, member := range members {
-		if member.Type != gjson.Null && !(s == poolShape && isDefaultCounter(key, member)) {
+		if isDefault := s == poolShape && isDefaultCounter(key, member); member.Type != gjson.Null && !isDefault {
 			keys = append(keys, key)
 		}
 	}

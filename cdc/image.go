@@ -3,6 +3,7 @@ package cdc
 import (
 	"encoding/binary"
 	"fmt"
+	"unsafe"
 
 	"lowcap-cdc/decode"
 )
@@ -109,9 +110,9 @@ func (p *positionImage) appendTo(dst []byte) []byte {
 	return dst
 }
 
-// decode reads an image; its slices stay parts of data.
-func (p *positionImage) decode(data []byte) error {
-	r := &reader{data: data}
+// decode reads an image; its slices stay parts of data, which therefore nobody may write to.
+func (p *positionImage) decode(data string) error {
+	r := &reader{data: unsafe.Slice(unsafe.StringData(data), len(data))}
 	if v := r.byte(); r.err == nil && v != imageVersion {
 		return fmt.Errorf("read position image: version %d is unknown", v)
 	}

@@ -33,8 +33,6 @@ func (k key) String() string { return keyNames[k] }
 // isTimed reports whether the key's value is an object with its own timestamp.
 func (k key) isTimed() bool { return k <= lastTrimSignal || k == lastExit }
 
-func (k key) isBuy() bool { return k <= lastReclaimBuy }
-
 func keyOf(name string) (key, bool) {
 	for k, n := range keyNames {
 		if n == name {

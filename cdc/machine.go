@@ -78,7 +78,7 @@ func (m *Machine) begin(b *decode.Begin) {
 	}
 }
 
-func sortedKeys(images map[string][]byte) []string {
+func sortedKeys(images map[string]string) []string {
 	keys := make([]string, 0, len(images))
 	for key := range images {
 		keys = append(keys, key)
@@ -154,13 +154,13 @@ func (m *Machine) op(op decode.Op) schemas.Op {
 
 func (m *Machine) storePosition(id string, image *positionImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
-	m.state.positions[id] = append([]byte(nil), m.scratch...)
+	m.state.positions[id] = string(m.scratch)
 	m.out.touch(positionPrefix+id, len(m.scratch))
 }
 
 func (m *Machine) storeBlock(key string, image *blockImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
-	m.state.blocks[key] = append([]byte(nil), m.scratch...)
+	m.state.blocks[key] = string(m.scratch)
 	m.out.touch(blockPrefix+key, len(m.scratch))
 }
 

@@ -81,10 +81,17 @@ func (o *outbox) reset() {
 	clear(o.known)
 }
 
+// image returns the value of a state record, nil when the row is gone.
 func (s *State) image(key string) []byte {
-	if id, ok := strings.CutPrefix(key, positionPrefix); ok {
-		return s.positions[id]
+	images := s.blocks
+	id, isPosition := strings.CutPrefix(key, positionPrefix)
+	if isPosition {
+		images = s.positions
+	} else {
+		id = strings.TrimPrefix(key, blockPrefix)
 	}
-	id, _ := strings.CutPrefix(key, blockPrefix)
-	return s.blocks[id]
+	if image, known := images[id]; known {
+		return []byte(image)
+	}
+	return nil
 }

@@ -36,13 +36,13 @@ const (
 // State is what a sink remembers for the pipeline: the checkpoint and an image of every row.
 type State struct {
 	Checkpoint Checkpoint
-	positions  map[string][]byte // by id
-	blocks     map[string][]byte // by blockKey
+	positions  map[string]string // by id
+	blocks     map[string]string // by blockKey
 }
 
 // NewState returns an empty state.
 func NewState() *State {
-	return &State{positions: make(map[string][]byte), blocks: make(map[string][]byte)}
+	return &State{positions: make(map[string]string), blocks: make(map[string]string)}
 }
 
 // Load takes in one state record, as Sink.Resume hands it out. A record that cannot be read is an error: going on
@@ -66,21 +66,22 @@ func (s *State) Load(key string, value []byte) error {
 	return fmt.Errorf("load state: key %q is unknown; was it written by a newer version?", key)
 }
 
-func load(images map[string][]byte, key string, value []byte, check func([]byte) error) error {
+func load(images map[string]string, key string, value []byte, check func(string) error) error {
 	if value == nil {
 		delete(images, key)
 		return nil
 	}
-	if err := check(value); err != nil {
+	image := string(value)
+	if err := check(image); err != nil {
 		return fmt.Errorf("load image of %q: %w", key, err)
 	}
-	images[key] = append([]byte(nil), value...)
+	images[key] = image
 	return nil
 }
 
 // Images returns how many rows are known and how many bytes their images take.
 func (s *State) Images() (rows int, bytes int64) {
-	for _, images := range []map[string][]byte{s.positions, s.blocks} {
+	for _, images := range []map[string]string{s.positions, s.blocks} {
 		rows += len(images)
 		for _, image := range images {
 			bytes += int64(len(image))

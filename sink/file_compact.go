@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -13,31 +14,44 @@ const compactSlack = 1 << 20
 const entryOverhead = 8
 
 // liveSet knows which entries of the log still count. An entry is named by its ordinal in the log, so the values stay
-// on disk.
+// on disk; a key is known by its digest, because there may be a million of them.
 type liveSet struct {
-	entries map[string]liveEntry
+	entries map[keyDigest]liveEntry
 	bytes   int64  // the size of the live entries
-	ordinal uint64 // entries noted
+	ordinal uint32 // entries noted; compaction begins anew
+}
+
+type keyDigest [16]byte
+
+func digestOf(key string) keyDigest {
+	sum := sha256.Sum256([]byte(key))
+	return keyDigest(sum[:16])
 }
 
 type liveEntry struct {
-	ordinal uint64
-	bytes   int64
+	ordinal uint32
+	bytes   uint32
 }
 
-func newLiveSet() *liveSet { return &liveSet{entries: make(map[string]liveEntry)} }
+func newLiveSet() *liveSet { return &liveSet{entries: make(map[keyDigest]liveEntry)} }
+
+// isLive reports whether the entry with an ordinal is its key's last one.
+func (l *liveSet) isLive(key string, ordinal uint32) bool {
+	return l.entries[digestOf(key)].ordinal == ordinal
+}
 
 // note takes in the log's next entry.
 func (l *liveSet) note(key string, value []byte) {
+	digest := digestOf(key)
 	l.ordinal++
-	l.bytes -= l.entries[key].bytes
+	l.bytes -= int64(l.entries[digest].bytes)
 	if value == nil {
-		delete(l.entries, key)
+		delete(l.entries, digest)
 		return
 	}
-	entry := liveEntry{ordinal: l.ordinal, bytes: int64(len(key)+len(value)) + entryOverhead}
-	l.entries[key] = entry
-	l.bytes += entry.bytes
+	entry := liveEntry{ordinal: l.ordinal, bytes: uint32(len(key)+len(value)) + entryOverhead}
+	l.entries[digest] = entry
+	l.bytes += int64(entry.bytes)
 }
 
 // compact rewrites state.log without what no longer counts, when that is more than half of it. The new log is complete
@@ -87,10 +101,10 @@ func (f *File) rewrite(log *logWriter) (*liveSet, error) {
 // copyLive writes the live entries of the old log to the new one, in their old order.
 func (f *File) copyLive(log *logWriter) (*liveSet, error) {
 	live := newLiveSet()
-	var ordinal uint64
+	var ordinal uint32
 	err := f.eachCommitted(func(key string, value []byte) error {
 		ordinal++
-		if value == nil || f.live.entries[key].ordinal != ordinal {
+		if value == nil || !f.live.isLive(key, ordinal) {
 			return nil
 		}
 		live.note(key, value)

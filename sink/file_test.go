@@ -38,7 +38,7 @@ func committedLength(t testing.TB, dir string) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // it was only read
 	reader := &File{dir: dir, log: newLogWriter(file, 0)}
 	if _, err := reader.findCommit(context.Background()); err != nil {
 		t.Fatal(err)

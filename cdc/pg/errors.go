@@ -74,7 +74,7 @@ func explainConnect(err error, config *pgconn.Config) error {
 	}
 	var dial *net.OpError
 	if errors.As(err, &dial) {
-		return fmt.Errorf("%s: %s; is the server running there?", where, dial.Err)
+		return fmt.Errorf("%s: %w; is the server running there?", where, dial.Err)
 	}
 	return fmt.Errorf("%s: %s", where, message(err))
 }

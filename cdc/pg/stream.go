@@ -56,7 +56,7 @@ func openStream(ctx context.Context, config Config, conn net.Conn, from decode.L
 	}
 	s.confirmed.Store(uint64(from))
 	if err := s.command(ctx, startCommand(config, from)); err != nil {
-		conn.Close()
+		conn.Close() //nolint:errcheck // the first error counts
 		return nil, err
 	}
 	go s.run()
@@ -101,7 +101,7 @@ func (s *stream) run() {
 			s.write(append([]byte{'c', 0, 0, 0, 4}, 'X', 0, 0, 0, 4)) //nolint:errcheck // the server notices the close
 		}
 	}
-	s.conn.Close()
+	s.conn.Close() //nolint:errcheck // there is nothing left to lose on it
 }
 
 var errStopped = errors.New("stream closed")

@@ -9,7 +9,7 @@ import (
 
 // memoryLimit makes the garbage collector work harder before the process grows past what the sidecar promises (64 MB
 // resident). It is a soft limit: more images than fit simply take what they need.
-const memoryLimit = 44 << 20
+const memoryLimit = 40 << 20
 
 func main() {
 	if os.Getenv("GOMEMLIMIT") == "" {

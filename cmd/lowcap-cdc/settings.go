@@ -62,7 +62,7 @@ func (s *Settings) validate() error {
 		return &usageError{errors.New("no database given; set --postgres or LOWCAP_CDC_POSTGRES")}
 	}
 	if s.Sink == "" {
-		return &usageError{errors.New("no sink given; set --sink or LOWCAP_CDC_SINK to kafka://HOST:PORT, file:DIR or stdout:")}
+		return &usageError{errors.New("no sink given; set --sink or LOWCAP_CDC_SINK to kafka://HOST:PORT, file:DIR or \"stdout:\"")}
 	}
 	_, err := s.openSink(io.Discard)
 	return err
@@ -82,7 +82,7 @@ func (s *Settings) openSink(out io.Writer) (cdc.Sink, error) {
 	case "kafka":
 		return s.openKafka()
 	}
-	return nil, &usageError{fmt.Errorf("--sink %q is not kafka://HOST:PORT, file:DIR or stdout:", redact(s.Sink))}
+	return nil, &usageError{fmt.Errorf("--sink %q is neither stdout: nor file:DIR nor kafka://HOST:PORT", redact(s.Sink))}
 }
 
 func (s *Settings) openKafka() (*sink.Kafka, error) {

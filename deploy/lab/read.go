@@ -18,7 +18,7 @@ func ReadCommitted(ctx context.Context, addr string, topics ...string) ([]*kgo.R
 		return nil, err
 	}
 	defer client.Close()
-	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, topics...)
+	ends, err := settled(ctx, kadm.NewClient(client), topics)
 	if err != nil {
 		return nil, fmt.Errorf("list end offsets: %w", err)
 	}
@@ -50,6 +50,30 @@ func ReadCommitted(ctx context.Context, addr string, topics ...string) ([]*kgo.R
 		})
 	}
 	return records, nil
+}
+
+// settled returns the last stable offsets when no transaction is open: EndTxn is answered before its markers have
+// reached every partition.
+func settled(ctx context.Context, admin *kadm.Client, topics []string) (kadm.ListedOffsets, error) {
+	for {
+		stable, err := admin.ListCommittedOffsets(ctx, topics...)
+		if err != nil {
+			return nil, err
+		}
+		ends, err := admin.ListEndOffsets(ctx, topics...)
+		if err != nil {
+			return nil, err
+		}
+		open := false
+		ends.Each(func(o kadm.ListedOffset) {
+			if s, ok := stable.Lookup(o.Topic, o.Partition); ok && s.Offset != o.Offset {
+				open = true
+			}
+		})
+		if !open {
+			return stable, nil
+		}
+	}
 }
 
 // Events returns the values of committed event records in the order of their sequence.

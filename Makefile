@@ -1,0 +1,38 @@
+GO ?= go
+KAFKA ?= fake
+FUZZTIME ?= 30s
+SOAK ?= 10m
+GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: help build test demo lint fuzz soak deps deps-demo
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+build: ## bin/lowcap-cdc
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/lowcap-cdc ./cmd/lowcap-cdc
+
+deps-demo:
+	@.ci/deps postgres
+
+deps:
+	@.ci/deps postgres java
+
+test: deps ## every test, against a real Postgres and a real Kafka (about 5 minutes)
+	$(GO) vet ./...
+	$(GO) test -race -count=1 -timeout 20m ./...
+
+demo: deps-demo build ## the sidecar at work, killed half way (about 20 seconds); KAFKA=real for a real broker
+	$(GO) run ./deploy/demo -binary bin/lowcap-cdc -kafka $(KAFKA)
+
+lint: ## golangci-lint and govulncheck
+	$(GO) run $(GOLANGCI) run
+	@$(GO) run $(GOVULNCHECK) ./... || .ci/vulndb-missing $$?
+
+fuzz: ## each fuzz target for FUZZTIME
+	$(GO) test ./decode -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)
+	$(GO) test ./decode -run '^$$' -fuzz FuzzFeatures -fuzztime $(FUZZTIME)
+
+soak: deps ## kill -9 under load for SOAK
+	$(GO) test ./cmd/lowcap-cdc -run TestKilledUnderLoad -soak $(SOAK) -timeout 0 -v

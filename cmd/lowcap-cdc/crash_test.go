@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+var soak = flag.Duration("soak", 0, "how long TestKilledUnderLoad goes on; 0 is thirty kills") //nolint:gochecknoglobals // a flag
+
+// load writes like the source does: stale documents, reverts, blocks milliseconds apart, rolled-back savepoints, deletes
+// and inserts, transactions of several rows.
+type load struct {
+	conn   *pgx.Conn
+	random *rand.Rand
+	step   int
+}
+
+func (l *load) history(stale bool) string {
+	l.step++
+	if stale {
+		return `{"uptrend_engine_v4":{"state":"S3"}, "pm_execution_history":{"prev_state":"S2"}}`
+	}
+	at := time.Date(2026, 1, 1, 0, 0, l.step, 0, time.UTC).Format(time.RFC3339)
+	signal := []string{"trim_flag", "emergency_exit", "exit_position"}[l.random.IntN(3)]
+	return fmt.Sprintf(`{"uptrend_engine_v4":{"state":"S3"}, "pm_execution_history":{"prev_state":"S3",
+		"last_trim":{"timestamp":"%s","price":0.5,"size_frac":0.3,"signal":"%s","sr_level_price":0.4},
+		"trim_pool":{"usd_basis":%d.5,"recovery_started":false,"dx_count":0}}}`, at, signal, l.step)
+}
+
+// write makes one random transaction.
+func (l *load) write(ctx context.Context) error {
+	n := l.random.IntN(20)
+	sql := ""
+	switch l.random.IntN(8) {
+	case 0, 1, 2:
+		sql = fmt.Sprintf(`update lowcap_positions set features = '%s' where timeframe = 'p%d'`, l.history(l.random.IntN(2) == 0), n)
+	case 3:
+		sql = fmt.Sprintf(`update lowcap_positions set total_quantity = total_quantity + 1, current_trade_id = case when current_trade_id is null
+			then '38264861-a810-426a-8dd7-54c4cb434c53'::uuid end where timeframe in ('p%d', 'p%d')`, n, (n+1)%20)
+	case 4:
+		sql = fmt.Sprintf(`insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1, blocked_s2, last_s1_failure_ts)
+			values ('C%d', 'solana', '1h', true, true, now()) on conflict (token_contract, token_chain, timeframe, book_id)
+			do update set blocked_s1 = not coalesce(token_timeframe_blocks.blocked_s1, false), last_success_ts = clock_timestamp()`, n)
+	case 5:
+		sql = fmt.Sprintf(`begin; savepoint a; update lowcap_positions set features = '%s'; rollback to a;
+			select pg_logical_emit_message(true, 'lowcap-cdc', '{"actor":"op%d","reason":"test"}');
+			delete from token_timeframe_blocks where token_contract = 'C%d'; commit`, l.history(false), n, n)
+	case 6:
+		sql = fmt.Sprintf(`update lowcap_positions set features = '%s' where timeframe < 'p15'`, l.history(false))
+	case 7:
+		sql = fmt.Sprintf(`delete from lowcap_positions where timeframe = 'p%[1]d';
+			insert into lowcap_positions (token_chain, token_contract, timeframe, features) values ('solana', 'X', 'p%[1]d', '%[2]s')`, n, l.history(true))
+	}
+	_, err := l.conn.Exec(ctx, sql)
+	return err
+}
+
+func (s *site) seedPositions(n int) {
+	s.exec(`insert into lowcap_positions (id, token_chain, token_contract, timeframe, features)
+		select md5(i::text)::uuid, 'solana', 'X', 'p' || i, '{"pm_execution_history":{"prev_state":"S2"}}' from generate_series(0, $1::int - 1) i`, n)
+}
+
+// TestKilledUnderLoad kills the sidecar at random moments while the source writes. What it said in all its lives, read
+// by an independent committed reader, must equal what an undisturbed run on a second slot says, byte for byte.
+func TestKilledUnderLoad(t *testing.T) {
+	s := newSite(t)
+	s.seedPositions(20)
+	kafka, committed := s.kafka()
+	file, written := s.file("reference")
+	s.drain("k", kafka)
+	s.drain("f", file)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	stop, stopped := s.loadUntil(seed)
+	random := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // not a secret
+	begun, kills := time.Now(), 0
+	for ; kills < 30 && *soak == 0 || time.Since(begun) < *soak; kills++ {
+		s.runAndKill(kafka, time.Duration(random.IntN(400))*time.Millisecond)
+	}
+	close(stop)
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+	s.drain("k", kafka)
+	s.drain("f", file)
+	events := streamed(committed())
+	t.Logf("%d kills, %d events", kills, len(events))
+	if len(events) < 100 {
+		t.Fatalf("only %d events: the load did not run", len(events))
+	}
+	sameEvents(t, events, streamed(written()))
+}
+
+// loadUntil writes on a connection of its own until stop is closed.
+func (s *site) loadUntil(seed uint64) (stop chan struct{}, stopped chan error) {
+	stop, stopped = make(chan struct{}), make(chan error, 1)
+	conn, err := pgx.Connect(s.t.Context(), shared.postgres.DSN(s.name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		l := &load{conn: conn, random: rand.New(rand.NewPCG(seed, 1))} //nolint:gosec // not a secret
+		for {
+			select {
+			case <-stop:
+				stopped <- conn.Close(context.Background())
+				return
+			default:
+				if err := l.write(context.Background()); err != nil {
+					stopped <- err
+					return
+				}
+			}
+		}
+	}()
+	return stop, stopped
+}
+
+// runAndKill runs the sidecar for a while after its first commit and kills it.
+func (s *site) runAndKill(kafka string, after time.Duration) {
+	s.t.Helper()
+	cmd := s.command("k", kafka)
+	log := newWatched("streaming")
+	cmd.Stderr = log
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	select {
+	case <-log.seen:
+	case <-time.After(30 * time.Second):
+		s.t.Fatalf("did not start: %s", log)
+	}
+	<-time.After(after) // the random moment of the kill
+	cmd.Process.Kill()  //nolint:errcheck // it may have ended
+	cmd.Wait()          //nolint:errcheck // it was killed
+}
+
+// watched is a log that tells when a word has been written to it.
+type watched struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	word string
+	seen chan struct{}
+	once sync.Once
+}
+
+func newWatched(word string) *watched { return &watched{word: word, seen: make(chan struct{})} }
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.text.Write(p)
+	if strings.Contains(w.text.String(), w.word) {
+		w.once.Do(func() { close(w.seen) })
+	}
+	return len(p), nil
+}
+
+func (w *watched) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
+// TestFailpoints kills the sidecar at each place where a crash could lose or double something.
+func TestFailpoints(t *testing.T) {
+	for _, point := range []string{"before-produce", "between-partitions", "before-end-txn", "after-end-txn", "before-confirm", "during-snapshot"} {
+		t.Run(point, func(t *testing.T) {
+			s := newSite(t)
+			s.seedPositions(250)
+			kafka, committed := s.kafka()
+			file, written := s.file("reference")
+			if point == "during-snapshot" {
+				s.crash(kafka, point+":2")
+			}
+			s.drain("k", kafka)
+			s.drain("f", file)
+			if got := len(committed()); got != 250 {
+				t.Fatalf("%d baselines, want 250", got)
+			}
+			s.exec(`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,notes}', to_jsonb(repeat(md5(timeframe), 200)))`)
+			if point != "during-snapshot" {
+				s.crash(kafka, point+":1")
+			}
+			s.drain("k", kafka)
+			s.drain("f", file)
+			sameEvents(t, streamed(committed()), streamed(written()))
+		})
+	}
+}
+
+// crash runs the sidecar until its failpoint kills it.
+func (s *site) crash(sink, failpoint string) {
+	s.t.Helper()
+	cmd := s.command("k", sink, "--until", "now")
+	cmd.Env = append(os.Environ(), "LOWCAP_CDC_FAILPOINT="+failpoint)
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil || cmd.ProcessState.String() != "signal: killed" {
+		s.t.Fatalf("failpoint %s was not passed: %v: %s", failpoint, err, out)
+	}
+}
+
+// TestHugeTransaction sends 200,000 rows in one transaction through a sidecar that must stay below 64 MB.
+func TestHugeTransaction(t *testing.T) {
+	s := newSite(t)
+	file, written := s.file("huge")
+	s.drain("f", file)
+	s.exec(`insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1, last_s1_failure_ts)
+		select 'C' || i, 'solana', '1h', i % 10 = 0, now() from generate_series(1, 200000) i`)
+	peak := s.peakMemory(s.command("f", file, "--until", "now"))
+	t.Logf("peak RSS %d MB", peak>>20)
+	if peak > 64<<20 {
+		t.Errorf("peak RSS is %d MB, want at most 64", peak>>20)
+	}
+	if got := len(written()); got != 20000 {
+		t.Errorf("%d events, want 20000", got)
+	}
+}
