@@ -21,12 +21,14 @@ type blockImage struct {
 	since1, since2       decode.Micros // when the stage's set event occurred; 0 when it was not seen
 	unreadable           memory        // malformed timestamps reported
 	failed1, failed2, ok decode.Micros // the timestamps as instants, 0 for NULL
+	texts                [3]stampText  // what the timestamps of a decoded image point into
 }
 
 func (b *blockImage) appendTo(dst []byte) []byte {
 	dst = append(dst, imageVersion)
-	for _, text := range [][]byte{b.s1, b.s2, b.failure1, b.failure2, b.success} {
-		dst = appendOptional(dst, text)
+	dst = appendOptional(appendOptional(dst, b.s1), b.s2)
+	for _, text := range [...][]byte{b.failure1, b.failure2, b.success} {
+		dst = appendStampText(dst, text)
 	}
 	dst = appendInstant(appendInstant(dst, b.since1), b.since2)
 	return b.unreadable.appendTo(dst)
@@ -37,9 +39,8 @@ func (b *blockImage) decode(data string) error {
 	if v := r.byte(); r.err == nil && v != imageVersion {
 		return fmt.Errorf("read block image: version %d is unknown", v)
 	}
-	for _, text := range []*[]byte{&b.s1, &b.s2, &b.failure1, &b.failure2, &b.success} {
-		*text = r.optional()
-	}
+	b.s1, b.s2 = r.optional(), r.optional()
+	b.failure1, b.failure2, b.success = r.stampText(&b.texts[0]), r.stampText(&b.texts[1]), r.stampText(&b.texts[2])
 	b.since1, b.since2 = decode.Micros(r.varint()), decode.Micros(r.varint())
 	b.unreadable.read(r)
 	return r.end()
@@ -111,14 +112,15 @@ func (m *Machine) applyBlock(change *decode.BlockChange) error {
 		m.passBlocks(key)
 	}
 	image, known := m.state.blocks[key]
-	var before blockImage
+	before := &m.blockWas
+	*before = blockImage{}
 	if known {
 		if err := before.decode(image); err != nil {
 			return fmt.Errorf("block %q: %w", key, err)
 		}
 	}
-	after := readBlock(&change.New, &before)
-	if known && after.sameAs(&before) {
+	after := readBlock(&change.New, before)
+	if known && after.sameAs(before) {
 		return nil
 	}
 	before.readInstants()
@@ -131,7 +133,7 @@ func (m *Machine) applyBlock(change *decode.BlockChange) error {
 		c.flags = append(c.flags, schemas.BaselineIncomplete)
 		c.blockBaseline(&after)
 	default:
-		c.diffBlock(&before, &after)
+		c.diffBlock(before, &after)
 	}
 	m.storeBlock(key, &after)
 	return nil

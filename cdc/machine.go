@@ -26,6 +26,7 @@ type Machine struct {
 	rows   *comparison // of the snapshot that is being read, nil outside one
 
 	position, was positionImage // scratch
+	blockWas      blockImage
 	scratch       []byte
 	broken        error // an image that could not be read where nobody could be told
 }

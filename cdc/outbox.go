@@ -10,6 +10,7 @@ import (
 // The size of a batch. Larger ones gain nothing and delay the first event; smaller ones cost a commit each.
 const (
 	maxBatchEvents = 10000
+	maxBatchImages = 10000
 	maxBatchBytes  = 4 << 20
 )
 
@@ -41,7 +42,7 @@ func (o *outbox) touch(key string, size int) {
 }
 
 func (o *outbox) isFull() bool {
-	return len(o.ends) >= maxBatchEvents || len(o.bytes)+o.size >= maxBatchBytes
+	return len(o.ends) >= maxBatchEvents || len(o.dirty) >= maxBatchImages || len(o.bytes)+o.size >= maxBatchBytes
 }
 
 func (o *outbox) isEmpty() bool { return len(o.ends) == 0 && len(o.dirty) == 0 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 var soak = flag.Duration("soak", 0, "how long TestKilledUnderLoad goes on; 0 is thirty kills") //nolint:gochecknoglobals // a flag
@@ -188,6 +190,9 @@ func TestFailpoints(t *testing.T) {
 			if got := len(committed()); got != 250 {
 				t.Fatalf("%d baselines, want 250", got)
 			}
+			if point == "between-partitions" {
+				s.smallMessages() // so that one commit takes several rounds of requests
+			}
 			s.exec(`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,notes}', to_jsonb(repeat(md5(timeframe), 200)))`)
 			if point != "during-snapshot" {
 				s.crash(kafka, point+":1")
@@ -196,6 +201,22 @@ func TestFailpoints(t *testing.T) {
 			s.drain("f", file)
 			sameEvents(t, streamed(committed()), streamed(written()))
 		})
+	}
+}
+
+// smallMessages lowers the limit of the quarantine topic.
+func (s *site) smallMessages() {
+	s.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(shared.started.Addr()))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer client.Close()
+	limit := "60000"
+	_, err = kadm.NewClient(client).AlterTopicConfigs(s.t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &limit}},
+		s.name+".quarantine")
+	if err != nil {
+		s.t.Fatal(err)
 	}
 }
 
