@@ -1,0 +1,141 @@
+package decode
+
+import (
+	"encoding/binary"
+	"errors"
+	"testing"
+)
+
+// wire builds pgoutput messages.
+type wire []byte
+
+func message(kind byte) wire                  { return wire{kind} }
+func (w wire) u8(v byte) wire                 { return append(w, v) }
+func (w wire) u16(v uint16) wire              { return binary.BigEndian.AppendUint16(w, v) }
+func (w wire) u32(v uint32) wire              { return binary.BigEndian.AppendUint32(w, v) }
+func (w wire) u64(v uint64) wire              { return binary.BigEndian.AppendUint64(w, v) }
+func (w wire) text(s string) wire             { return append(append(w, s...), 0) }
+func (w wire) sized(s string) wire            { return append(w.u32(uint32(len(s))), s...) }
+func (w wire) value(s string) wire            { return w.u8('t').sized(s) }
+func (w wire) column(n string, t uint32) wire { return w.u8(0).text(n).u32(t).u32(0xFFFFFFFF) }
+
+func blocksRelation(extra ...string) wire {
+	names, _ := Columns(Blocks)
+	names = append(append([]string{}, extra...), names...)
+	w := message('R').u32(7).text("public").text("token_timeframe_blocks").u8('d').u16(uint16(len(names)))
+	for _, n := range names {
+		w = w.column(n, 25)
+	}
+	return w
+}
+
+func blockTuple(w wire, values ...string) wire {
+	w = w.u8('N').u16(uint16(len(values)))
+	for _, v := range values {
+		switch v {
+		case "NULL":
+			w = w.u8('n')
+		case "UNCHANGED":
+			w = w.u8('u')
+		default:
+			w = w.value(v)
+		}
+	}
+	return w
+}
+
+func mustDecode(t *testing.T, d *Decoder, w wire) Message {
+	t.Helper()
+	m, err := d.Decode(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestColumnsAreBoundByName(t *testing.T) {
+	d := NewDecoder("public")
+	mustDecode(t, d, blocksRelation("added_in_front"))
+	m := mustDecode(t, d, blockTuple(message('I').u32(7), "x", "C", "solana", "1h", "book", "t", "f", "NULL", "UNCHANGED", "NULL"))
+	row := m.(*BlockChange).New
+	if got := string(row[BlockContract].Text); got != "C" {
+		t.Errorf("contract is %q", got)
+	}
+	if row[LastS1Failure].Kind != Null || row[LastS2Failure].Kind != Unchanged {
+		t.Errorf("null is %v, unchanged is %v: they are two facts", row[LastS1Failure].Kind, row[LastS2Failure].Kind)
+	}
+}
+
+func TestMissingRequiredColumnIsAnError(t *testing.T) {
+	w := message('R').u32(7).text("public").text("lowcap_positions").u8('d').u16(1).column("id", 2950)
+	var missing *ColumnError
+	if _, err := NewDecoder("public").Decode(w); !errors.As(err, &missing) {
+		t.Fatalf("error is %v", err)
+	}
+}
+
+func TestOtherTablesAreNothing(t *testing.T) {
+	d := NewDecoder("public")
+	mustDecode(t, d, message('R').u32(9).text("public").text("other").u8('d').u16(1).column("id", 23))
+	if m := mustDecode(t, d, message('I').u32(9).u8('N').u16(1).value("1")); m != nil {
+		t.Errorf("got %T", m)
+	}
+}
+
+// TestEveryTruncationIsAnError cuts messages at every byte: each is an error, none a panic.
+func TestEveryTruncationIsAnError(t *testing.T) {
+	whole := []wire{
+		message('B').u64(1).u64(2).u32(3), message('C').u8(0).u64(1).u64(2).u64(3), blocksRelation(),
+		message('M').u8(1).u64(1).text(AnnotationPrefix).sized(`{}`), message('T').u32(1).u8(0).u32(7),
+		blockTuple(message('I').u32(7), "C", "solana", "1h", "book", "t", "f", "NULL", "UNCHANGED", "NULL"),
+	}
+	d := NewDecoder("public")
+	mustDecode(t, d, blocksRelation())
+	for _, w := range whole {
+		mustDecode(t, d, w)
+		for n := range w {
+			if _, err := d.Decode(w[:n]); err == nil {
+				t.Errorf("message %q cut to %d of %d bytes is accepted", w[0], n, len(w))
+			}
+		}
+	}
+}
+
+func TestFeatures(t *testing.T) {
+	for document, want := range map[string]string{
+		`{"a": 1, "pm_execution_history": {"x": "}"}, "uptrend_engine_v4": {}}`: `{"x": "}"}`,
+		`{"pm_execution_history": null}`:                                        "", `null`: "", `{}`: "",
+		`"{\"pm_execution_history\": {\"x\": 1}}"`: `{"x": 1}`,
+	} {
+		f, err := ParseFeatures([]byte(document))
+		if err != nil || string(f.History) != want || f.DoubleEncoded != (document[0] == '"') {
+			t.Errorf("%s: history %q, %v", document, f.History, err)
+		}
+	}
+	for _, document := range []string{`[]`, `1`, `true`, `"no json"`, `"[1]"`, `"{\"a\":"`} {
+		var malformed *Malformed
+		if _, err := ParseFeatures([]byte(document)); !errors.As(err, &malformed) {
+			t.Errorf("%s: error is %v", document, err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(blocksRelation()))
+	f.Add([]byte(blockTuple(message('I').u32(7), "C", "solana", "1h", "book", "t", "f", "NULL", "UNCHANGED", "NULL")))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d := NewDecoder("public")
+		if _, err := d.Decode(blocksRelation()); err != nil {
+			t.Fatal(err)
+		}
+		d.Decode(data) //nolint:errcheck // it must only not panic
+	})
+}
+
+func FuzzFeatures(f *testing.F) {
+	f.Add([]byte(`{"pm_execution_history": {"x": 1}}`))
+	f.Add([]byte(`"{\"pm_execution_history\": {}}"`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		ParseFeatures(data) //nolint:errcheck // it must only not panic
+	})
+}
