@@ -18,14 +18,19 @@ type Kind struct {
 	Type     Type
 	Topic    string
 	Severity Severity
-	New      func() Data // a zero value to read into
+	New      func() Data // a zero value to read into with encoding/json; its entity is a pointer
 }
 
 func kind[T any, P interface {
 	*T
 	Data
 }](topic string, severity Severity) Kind {
-	return Kind{P(nil).Type(), topic, severity, func() Data { return P(new(T)) }}
+	t := P(nil).Type()
+	return Kind{t, topic, severity, func() Data {
+		data := P(new(T))
+		data.Head().Entity = newEntity(t)
+		return data
+	}}
 }
 
 // Kinds returns every event type of the contract, in the order of the reference.
