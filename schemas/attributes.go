@@ -1,8 +1,6 @@
 // Package schemas is the public contract of lowcap-cdc: the Go types of every event and their JSON Schemas.
 package schemas
 
-import "strings"
-
 // Attributes are the CloudEvents 1.0 context attributes of an event, extension attributes included.
 type Attributes struct {
 	ID           string   // <system id>/<commit LSN>/<phase><change>/<event>, the same after any crash
@@ -28,11 +26,8 @@ const (
 // Type is the CloudEvents type of an event: lowcap.<name>.v1.
 type Type string
 
-// Name returns the type without "lowcap." and without the version, e.g. trim_pool.opened. A type of another version
-// keeps it, and so is never taken for one of this contract.
-func (t Type) Name() string { return strings.TrimSuffix(strings.TrimPrefix(string(t), "lowcap."), ".v1") }
-
-const schemaPrefix, schemaSuffix = "urn:lowcap-cdc:schema:", ":v1"
+// Name returns the type without "lowcap." and without the version, e.g. trim_pool.opened.
+func (t Type) Name() string { return string(t[len("lowcap.") : len(t)-len(".v1")]) }
 
 // DataSchema returns the URI of the type's JSON Schema, which is the schema's $id.
-func (t Type) DataSchema() string { return schemaPrefix + t.Name() + schemaSuffix }
+func (t Type) DataSchema() string { return "urn:lowcap-cdc:schema:" + t.Name() + ":v1" }

@@ -10,20 +10,13 @@ func AppendEvent(dst []byte, a *Attributes, data Data) []byte {
 	o.string("subject", a.Subject)
 	o.string("time", a.Time)
 	o.string("datacontenttype", "application/json")
-	o.dataSchema(a.Type)
+	o.string("dataschema", a.Type.DataSchema())
 	o.string("partitionkey", a.PartitionKey)
 	o.string("sequence", a.Sequence)
 	o.string("severity", string(a.Severity))
 	o.name("data")
 	o.dst = data.AppendJSON(o.dst)
 	return o.end()
-}
-
-// dataSchema writes Type.DataSchema without putting it together first.
-func (o *object) dataSchema(t Type) {
-	o.name("dataschema")
-	o.dst = append(append(append(o.dst, '"'), schemaPrefix...), t.Name()...)
-	o.dst = append(append(o.dst, schemaSuffix...), '"')
 }
 
 // common writes what all data have after an event's own fields, which a person reading the topic looks for first, and
@@ -52,55 +45,28 @@ func (o *object) origin(origin *Origin) {
 	o.dst = in.end()
 }
 
-// entity writes a value as the producer makes it, or a pointer as a reader gets it.
 func (o *object) entity(entity Entity) {
+	in := beginObject(o.dst)
 	switch e := entity.(type) {
 	case Position:
-		o.position(&e)
-	case *Position:
-		o.position(e)
+		in.string("id", e.ID)
+		in.text("token_chain", e.TokenChain)
+		in.text("token_contract", e.TokenContract)
+		in.text("token_ticker", e.TokenTicker)
+		in.text("timeframe", e.Timeframe)
+		in.text("book_id", e.BookID)
+		in.text("status", e.Status)
+		in.text("state", e.State)
+		in.text("trade_id", e.TradeID)
 	case Block:
-		o.block(&e)
-	case *Block:
-		o.block(e)
+		in.string("token_contract", e.TokenContract)
+		in.string("token_chain", e.TokenChain)
+		in.string("timeframe", e.Timeframe)
+		in.string("book_id", e.BookID)
 	case Table:
-		o.only("table", e.Table)
-	case *Table:
-		o.only("table", e.Table)
+		in.string("table", e.Table)
 	case Stream:
-		o.only("slot", e.Slot)
-	case *Stream:
-		o.only("slot", e.Slot)
-	default:
-		o.null()
+		in.string("slot", e.Slot)
 	}
-}
-
-func (o *object) position(e *Position) {
-	in := beginObject(o.dst)
-	in.string("id", e.ID)
-	in.text("token_chain", e.TokenChain)
-	in.text("token_contract", e.TokenContract)
-	in.text("token_ticker", e.TokenTicker)
-	in.text("timeframe", e.Timeframe)
-	in.text("book_id", e.BookID)
-	in.text("status", e.Status)
-	in.text("state", e.State)
-	in.text("trade_id", e.TradeID)
-	o.dst = in.end()
-}
-
-func (o *object) block(e *Block) {
-	in := beginObject(o.dst)
-	in.string("token_contract", e.TokenContract)
-	in.string("token_chain", e.TokenChain)
-	in.string("timeframe", e.Timeframe)
-	in.string("book_id", e.BookID)
-	o.dst = in.end()
-}
-
-func (o *object) only(name, value string) {
-	in := beginObject(o.dst)
-	in.string(name, value)
 	o.dst = in.end()
 }

@@ -71,22 +71,11 @@ func (o *object) numberValue(value Number) {
 	}
 }
 
-// isNumber reports whether s is a number of JSON: an integer without leading zeros, a fraction, an exponent.
 func isNumber(s string) bool {
-	s = strings.TrimPrefix(s, "-")
-	whole, s := cutDigits(s)
-	if whole == 0 {
-		return false
-	}
-	if len(s) > 0 && s[0] == '.' {
-		fraction, rest := cutDigits(s[1:])
-		if fraction == 0 {
-			return false
-		}
-		s = rest
-	}
-	return s == "" || isExponent(s)
+	last := s[len(s)-1]
+	return (s[0] == '-' || (s[0] >= '0' && s[0] <= '9')) && last >= '0' && last <= '9' && json.Valid([]byte(s))
 }
+
 // raw writes a JSON value as it is, on one line.
 func (o *object) raw(name string, value Raw) {
 	o.name(name)

@@ -18,19 +18,14 @@ type Kind struct {
 	Type     Type
 	Topic    string
 	Severity Severity
-	New      func() Data // a zero value to read into with encoding/json; its entity is a pointer
+	New      func() Data // a zero value to read into
 }
 
 func kind[T any, P interface {
 	*T
 	Data
 }](topic string, severity Severity) Kind {
-	t := P(nil).Type()
-	return Kind{t, topic, severity, func() Data {
-		data := P(new(T))
-		data.Head().Entity = newEntity(t)
-		return data
-	}}
+	return Kind{P(nil).Type(), topic, severity, func() Data { return P(new(T)) }}
 }
 
 // Kinds returns every event type of the contract, in the order of the reference.

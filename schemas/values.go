@@ -113,7 +113,7 @@ type PerStage[T ~string] struct {
 	S2 T `json:"s2"`
 }
 
-// Entity is one of Position, Block, Table, Stream; a pointer to one where an event was read with encoding/json.
+// Entity is one of Position, Block, Table, Stream.
 type Entity interface{ entity() }
 
 func (Position) entity() {}
