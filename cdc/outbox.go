@@ -9,9 +9,8 @@ import (
 
 // The size of a batch. Larger ones gain nothing and delay the first event; smaller ones cost a commit each.
 const (
-	maxBatchEvents = 10000
-	maxBatchImages = 10000
-	maxBatchBytes  = 4 << 20
+	maxBatchRecords = 10000 // events, and images
+	maxBatchBytes   = 4 << 20
 )
 
 // outbox collects what the next commit makes durable.
@@ -22,9 +21,10 @@ type outbox struct {
 	dirty []string
 	known map[string]bool // the keys in dirty
 	size  int
+	limit int // events and images of a batch, each
 }
 
-func newOutbox() *outbox { return &outbox{known: make(map[string]bool)} }
+func newOutbox() *outbox { return &outbox{known: make(map[string]bool), limit: maxBatchRecords} }
 
 func (o *outbox) add(attributes schemas.Attributes, data schemas.Data) {
 	o.bytes = schemas.AppendEvent(o.bytes, &attributes, data)
@@ -42,7 +42,7 @@ func (o *outbox) touch(key string, size int) {
 }
 
 func (o *outbox) isFull() bool {
-	return len(o.ends) >= maxBatchEvents || len(o.dirty) >= maxBatchImages || len(o.bytes)+o.size >= maxBatchBytes
+	return len(o.ends) >= o.limit || len(o.dirty) >= o.limit || len(o.bytes)+o.size >= maxBatchBytes
 }
 
 func (o *outbox) isEmpty() bool { return len(o.ends) == 0 && len(o.dirty) == 0 }

@@ -23,6 +23,7 @@ type Pipeline struct {
 
 	state   *State
 	machine *Machine
+	limit   int            // of a batch, for tests; 0 is the usual one
 	last    Checkpoint     // what the sink has
 	open    bool           // inside a transaction
 	done    bool           // that transaction is in the sink
@@ -80,6 +81,9 @@ func (p *Pipeline) start(ctx context.Context) error {
 	checkpoint.Identity, checkpoint.Slot = identity, p.Slot
 	p.last = *checkpoint
 	p.machine = newMachine(p.state, p.Reconcile)
+	if p.limit > 0 {
+		p.machine.out.limit = p.limit
+	}
 	return nil
 }
 
