@@ -84,6 +84,11 @@ func (p *Pipeline) take(message decode.Message) (due bool, err error) {
 
 func (p *Pipeline) takeCommit(m *decode.Commit) (due bool) {
 	snapshot := p.machine.rows != nil
+	if snapshot && !p.machine.out.isEmpty() {
+		// The rows go first, as parts, so that a sink can tell every event of a snapshot from one of the stream.
+		p.again = m
+		return true
+	}
 	p.open = false
 	if p.done {
 		return false

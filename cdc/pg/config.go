@@ -34,6 +34,15 @@ func (c Config) hook(point string) error {
 // table returns a watched table's quoted, schema-qualified name.
 func (c Config) table(t decode.Table) string { return pgx.Identifier{c.Schema, t.String()}.Sanitize() }
 
+// role returns the name of the role that connects, quoted.
+func (c Config) role() string {
+	config, err := pgx.ParseConfig(c.DSN)
+	if err != nil {
+		return "ROLE"
+	}
+	return pgx.Identifier{config.User}.Sanitize()
+}
+
 // sessionParameters fix how values are printed: the decoder reads one format only.
 var sessionParameters = map[string]string{
 	"TimeZone": "UTC", "DateStyle": "ISO", "IntervalStyle": "postgres", "extra_float_digits": "3",

@@ -81,7 +81,7 @@ func checkTable(ctx context.Context, conn *pgx.Conn, c Config, t decode.Table) e
 		coalesce(has_table_privilege(to_regclass($1), 'select'), false)`, c.table(t)).Scan(&exists, &readable)
 	switch {
 	case err != nil && sqlState(err) == codeNoPrivilege:
-		return permanentf("no right on schema %q; run: grant usage on schema %s to CURRENT", c.Schema, c.Schema)
+		return permanentf("no right on schema %q; run: grant usage on schema %s to %s", c.Schema, c.Schema, c.role())
 	case err != nil:
 		return fmt.Errorf("look for table %s: %w", c.table(t), err)
 	case !exists:

@@ -104,7 +104,7 @@ func (s *Source) explainSlot(verb string, err error) error {
 	case codeObjectInUse:
 		return fmt.Errorf("%s slot %q: %s: %w", verb, name, message(err), ErrSlotActive)
 	case codeNoPrivilege:
-		return permanentf("%s slot %q: %s; run: alter role CURRENT replication", verb, name, message(err))
+		return permanentf("%s slot %q: %s; run: alter role %s replication", verb, name, message(err), s.config.role())
 	case codeConfigLimit:
 		return permanentf("%s slot %q: %s; raise max_replication_slots and restart Postgres", verb, name, message(err))
 	case codeObjectNotInState:

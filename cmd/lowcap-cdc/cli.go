@@ -27,10 +27,11 @@ Exit codes: 0 done or stopped as told, 1 failed and worth another try, 2 wrong u
 // cli is the command line; its embedded settings are flags, environment variables and keys of the configuration file
 // alike.
 type cli struct {
-	Run     runCommand     `cmd:"" help:"Read changes and publish events until told to stop. A first start does what init does."`
-	Init    initCommand    `cmd:"" help:"Create publication and topics. Does nothing where they are there already."`
-	Check   checkCommand   `cmd:"" help:"Check every precondition of Postgres and the sink; say what repairs each that fails."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Run       runCommand       `cmd:"" help:"Read changes and publish events until told to stop. A first start does what init does."`
+	Init      initCommand      `cmd:"" help:"Create publication and topics. Does nothing where they are there already."`
+	Check     checkCommand     `cmd:"" help:"Check every precondition of Postgres and the sink; say what repairs each that fails."`
+	Reconcile reconcileCommand `cmd:"" help:"After a lost slot: new slot and snapshot; publish the differences and one stream.gap."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 
 	Settings `embed:""`
 }

@@ -86,13 +86,14 @@ func untilSignal(errOut io.Writer) (context.Context, context.CancelFunc) {
 
 // supervisor starts pipelines.
 type supervisor struct {
-	settings *Settings
-	until    decode.LSN
-	out      io.Writer
-	log      zerolog.Logger
-	monitor  *monitor
-	started  bool // a pipeline has moved something: the configuration is right
-	standby  bool
+	settings  *Settings
+	until     decode.LSN
+	reconcile string // why to begin with a reconcile; empty for not
+	out       io.Writer
+	log       zerolog.Logger
+	monitor   *monitor
+	started   bool // a pipeline has moved something: the configuration is right
+	standby   bool
 }
 
 func (v *supervisor) run(ctx context.Context) error {
@@ -157,8 +158,8 @@ func (v *supervisor) attempt(ctx context.Context) (err error) {
 	}
 	from := pg.New(v.settings.source())
 	defer func() { err = errors.Join(err, from.Close()) }()
-	p := &cdc.Pipeline{Source: from, Sink: to, Slot: v.settings.Slot, Until: v.until, Observe: v.observe}
-	v.log.Info().Str("slot", v.settings.Slot).Str("sink", redact(v.settings.Sink)).Msg("starting")
+	p := &cdc.Pipeline{Source: from, Sink: to, Slot: v.settings.slot(), Until: v.until, Reconcile: v.reconcile, Observe: v.observe}
+	v.log.Info().Str("slot", v.settings.slot()).Str("sink", redact(v.settings.Sink)).Msg("starting")
 	return p.Run(ctx)
 }
 

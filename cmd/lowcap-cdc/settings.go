@@ -52,8 +52,20 @@ func (s *Settings) logger(w io.Writer) zerolog.Logger {
 }
 
 func (s *Settings) source() pg.Config {
-	return pg.Config{DSN: s.Postgres, Schema: s.Schema, Slot: s.Slot, Publication: s.Publication,
-		Temporary: s.Sink == "stdout:", Hook: failpoint()}
+	c := pg.Config{DSN: s.Postgres, Schema: s.Schema, Slot: s.slot(), Publication: s.Publication, Hook: failpoint()}
+	c.Temporary = s.isLook()
+	return c
+}
+
+// isLook reports whether events are only looked at, and nothing is to stay behind.
+func (s *Settings) isLook() bool { return s.Sink == "stdout:" }
+
+// slot returns the slot's name. Who only looks gets one of its own, beside the one that is at work.
+func (s *Settings) slot() string {
+	if s.isLook() {
+		return fmt.Sprintf("%s_look_%d", s.Slot, os.Getpid())
+	}
+	return s.Slot
 }
 
 // validate reports what is missing before anything is connected.
