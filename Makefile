@@ -32,6 +32,7 @@ lint: ## golangci-lint and govulncheck
 
 fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./decode -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)
+	$(GO) test ./cdc -run '^$$' -fuzz FuzzFeaturesColumn -fuzztime $(FUZZTIME)
 	$(GO) test ./decode -run '^$$' -fuzz FuzzFeatures -fuzztime $(FUZZTIME)
 
 soak: deps ## kill -9 under load for SOAK

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -187,6 +188,9 @@ func FuzzFeaturesColumn(f *testing.F) {
 	f.Add(`{"pm_execution_history": {"trim_pool": {"usd_basis": 1}}}`, `{"pm_execution_history": {"last_trim": {"timestamp": "2026-01-01T00:00:01Z"}}}`)
 	f.Add(`"{\"pm_execution_history\": {\"prev_state\": 1}}"`, strings.Repeat(`{"pm_execution_history":`, 3)+"1}}}")
 	f.Fuzz(func(t *testing.T, first, second string) {
+		if !json.Valid([]byte(first)) || !json.Valid([]byte(second)) {
+			t.Skip("jsonb never is invalid JSON: the decoder refuses a features column of another type")
+		}
 		b := newBench(t)
 		for i, features := range []string{first, second, first} {
 			b.begin(i == 0)

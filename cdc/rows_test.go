@@ -1,0 +1,116 @@
+package cdc
+
+import (
+	"bytes"
+	"reflect"
+	"strings"
+	"testing"
+
+	"lowcap-cdc/decode"
+)
+
+func somePosition(id, features string) decode.PositionRow {
+	return positionRow(map[string]any{"id": id, "token_chain": "solana", "token_contract": "C", "timeframe": "1h", "status": "active", "state": "S1",
+		"current_trade_id": nil, "features": features})
+}
+
+func someBlock(contract string, blocked bool) decode.BlockRow {
+	return blockRow(map[string]any{"token_contract": contract, "token_chain": "solana", "timeframe": "1h", "book_id": "onchain_crypto",
+		"blocked_s1": blocked, "blocked_s2": nil, "last_s1_failure_ts": nil, "last_s2_failure_ts": nil, "last_success_ts": nil})
+}
+
+const someHistory = `{"pm_execution_history": {"prev_state": "S1"}}`
+
+// TestRows covers what happens to whole rows: one table test for rulings 8, 9, 10 and 14, TRUNCATE and annotations.
+func TestRows(t *testing.T) {
+	for name, c := range map[string]struct {
+		before  []any
+		changes []decode.Message
+		want    string
+	}{
+		"insert with history":      {nil, []decode.Message{insertOf(somePosition("p", someHistory))}, "position.created position.baseline"},
+		"insert without history":   {nil, []decode.Message{insertOf(somePosition("p", `{"ta": {}}`))}, "position.created"},
+		"insert of a malformed":    {nil, []decode.Message{insertOf(somePosition("p", `[]`))}, "position.created history.malformed"},
+		"update of an unknown row": {nil, []decode.Message{&decode.PositionChange{Op: decode.Update, New: somePosition("p", someHistory)}}, "position.baseline"},
+		"deleted and inserted again": {[]any{somePosition("p", someHistory)}, []decode.Message{
+			&decode.PositionChange{Op: decode.Delete, Old: somePosition("p", `{}`)}, insertOf(somePosition("q", someHistory))},
+			"position.deleted position.created position.baseline"},
+		"key of a position": {[]any{somePosition("p", someHistory)}, []decode.Message{&decode.PositionChange{Op: decode.Update, HasOld: true,
+			Old: somePosition("p", `{}`), New: somePosition("q", someHistory)}}, "position.deleted position.created position.baseline"},
+		"key of a block": {[]any{someBlock("C", true)}, []decode.Message{&decode.BlockChange{Op: decode.Update, HasOld: true,
+			Old: someBlock("C", true), New: someBlock("D", true)}}, "entry_block.deleted entry_block.baseline"},
+		"block deleted": {[]any{someBlock("C", true)}, []decode.Message{&decode.BlockChange{Op: decode.Delete, Old: someBlock("C", true)}}, "entry_block.deleted"},
+		"truncate": {[]any{someBlock("C", true), someBlock("D", false), somePosition("p", someHistory)},
+			[]decode.Message{&decode.Truncate{Tables: []decode.Table{decode.Blocks, decode.Positions}}},
+			"table.truncated table.truncated entry_block.deleted entry_block.deleted position.deleted"},
+		"nothing watched changed": {[]any{somePosition("p", someHistory), someBlock("C", true)}, []decode.Message{
+			&decode.PositionChange{Op: decode.Update, New: somePosition("p", `{"ta": 2, "pm_execution_history": {"prev_state": "S1"}}`)},
+			&decode.BlockChange{Op: decode.Update, New: someBlock("C", true)}}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.snapshot(c.before...)
+			b.events = nil
+			b.begin(false)
+			b.apply(c.changes...)
+			b.commit()
+			got := strings.NewReplacer("lowcap.", "", ".v1", "").Replace(strings.Join(b.types(), " "))
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// TestOrphanInSnapshot is ruling 14: an operator wants to know on the first day.
+func TestOrphanInSnapshot(t *testing.T) {
+	b := newBench(t)
+	b.snapshot(blockRow(map[string]any{"token_contract": "C", "token_chain": "solana", "timeframe": "1h", "book_id": "onchain_crypto",
+		"blocked_s1": false, "blocked_s2": true, "last_s1_failure_ts": "2026-01-18 20:07:02+00", "last_s2_failure_ts": nil, "last_success_ts": "2026-01-19 20:07:02+00"}))
+	if got := b.types(); !reflect.DeepEqual(got, []string{"lowcap.entry_block.baseline.v1", "lowcap.entry_block.orphaned.v1"}) {
+		t.Errorf("events %q", got)
+	}
+}
+
+func TestAnnotationReachesOrigin(t *testing.T) {
+	b := newBench(t)
+	b.begin(false)
+	b.machine.annotate(&decode.Annotation{Content: []byte(`{"actor": "anna", "reason": "manual unblock"}`)})
+	b.apply(insertOf(someBlock("C", true)))
+	b.commit()
+	origin := b.events[0]["data"].(map[string]any)["origin"].(map[string]any)
+	if origin["actor"] != "anna" || origin["reason"] != "manual unblock" {
+		t.Errorf("origin is %v", origin)
+	}
+}
+
+// TestUnknownFeaturesAreNotNull: an update that leaves features out of a row never seen is an incomplete baseline, and
+// the first features that come are the rest of it, not news.
+func TestUnknownFeaturesAreNotNull(t *testing.T) {
+	b := newBench(t)
+	row := somePosition("p", someHistory)
+	row[decode.FeaturesColumn] = decode.Value{Kind: decode.Unchanged}
+	b.update(row)
+	b.update(somePosition("p", someHistory))
+	b.update(somePosition("p", `{"pm_execution_history": {"prev_state": "S2"}}`))
+	want := []string{"lowcap.position.baseline.v1", "lowcap.position.baseline.v1", "lowcap.history.prev_state_changed.v1"}
+	if got := b.types(); !reflect.DeepEqual(got, want) {
+		t.Errorf("events %q", got)
+	}
+}
+
+// TestLargeAndDeepDocuments: a megabyte passes, a huge raw value is cut with a flag, deep nesting is no crash.
+func TestLargeAndDeepDocuments(t *testing.T) {
+	b := newBench(t)
+	b.snapshot(somePosition("p", `{}`))
+	b.events, b.raw = nil, nil
+	b.update(somePosition("p", `{"ta": "`+strings.Repeat("x", 1<<20)+`", "pm_execution_history": {"notes": "`+strings.Repeat("y", 1<<20)+`"}}`))
+	if got := len(b.raw[0]); got > 1<<20 || !bytes.Contains(b.raw[0], []byte(`"raw_truncated"`)) {
+		t.Errorf("event of %d bytes: %.200s", got, b.raw[0])
+	}
+	deep := strings.Repeat("[", 5000) + strings.Repeat("]", 5000)
+	b.update(somePosition("p", `{"pm_execution_history": {"trim_pool": {"usd_basis": 1, "x": `+deep+`}}}`))
+	if got := b.types(); got[len(got)-2] != "lowcap.history.malformed.v1" {
+		t.Errorf("events %q", got)
+	}
+}
