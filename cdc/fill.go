@@ -102,7 +102,11 @@ func (p *Pipeline) takeProgress(m *decode.Progress) (due bool) {
 	if p.open || m.LSN < checkpoint.LSN {
 		return false
 	}
-	checkpoint.LSN, checkpoint.Time, checkpoint.Done = m.LSN, m.Time, Done{}
+	checkpoint.LSN, checkpoint.Time = m.LSN, m.Time
+	if m.LSN > checkpoint.Done.CommitLSN {
+		// Not before: while the server reads a cut transaction again, it reports places below its commit.
+		checkpoint.Done = Done{}
+	}
 	return p.isUntil() || (m.LSN > p.last.LSN && (m.Time-p.last.Time >= idleCommit || m.LSN-p.last.LSN >= idleBytes))
 }
 

@@ -45,6 +45,9 @@ type Progress struct {
 // Run returns nil when Until is reached, or when ctx is cancelled and the batch in hand is in the sink.
 func (p *Pipeline) Run(ctx context.Context) error {
 	p.state = NewState()
+	if err := p.Source.Free(ctx); err != nil {
+		return fmt.Errorf("start source: %w", err)
+	}
 	if err := p.Sink.Resume(ctx, p.state.Load); err != nil {
 		return fmt.Errorf("resume sink: %w", err)
 	}

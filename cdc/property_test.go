@@ -24,6 +24,8 @@ type tape struct {
 
 var errTapeEnds = errors.New("the tape ends")
 
+func (s *tape) Free(context.Context) error { return nil }
+
 func (s *tape) Start(_ context.Context, start Start) (Identity, error) {
 	s.from = start.Resume
 	return Identity{SystemID: "7421", Timeline: 1, Database: "trading"}, nil

@@ -20,6 +20,9 @@ type Identity struct {
 // The pipeline calls Start once and the rest from one goroutine. After an error from any method only Close may be
 // called.
 type Source interface {
+	// Free returns an error while another instance reads from the slot. It comes before Sink.Resume, which would fence
+	// that instance.
+	Free(ctx context.Context) error
 	// Start positions the source. With a zero resume it creates the slot and delivers a snapshot first, as one
 	// transaction (decode.Begin with Snapshot set), then the stream from the snapshot's consistent point on.
 	// Otherwise it streams every transaction whose commit record starts at resume or later.

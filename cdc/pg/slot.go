@@ -36,6 +36,20 @@ func readSlot(ctx context.Context, conn *pgx.Conn, name string) (slotState, bool
 	return s, true, err
 }
 
+// Free implements cdc.Source.
+func (s *Source) Free(ctx context.Context) error {
+	conn, err := s.config.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	slot, exists, err := readSlot(ctx, conn, s.config.Slot)
+	if err == nil && exists && slot.active != 0 {
+		err = s.activeError(slot.active)
+	}
+	return err
+}
+
 // makeWay removes the slot that an interrupted first snapshot of this sink left. Nothing of that snapshot was visible.
 func (s *Source) makeWay(ctx context.Context, owned bool) error {
 	conn, err := s.config.connect(ctx)
