@@ -101,17 +101,20 @@ func (m *Machine) blockChange(key string, op schemas.Op) *change {
 
 func (m *Machine) applyBlock(change *decode.BlockChange) error {
 	if change.Op == decode.Delete {
-		m.deleteBlock(m.blockChange(blockKey(&change.Old), m.op(change.Op)), blockKey(&change.Old))
+		m.deleteBlock(m.blockChange(blockKey(&change.Old), m.op(decode.Blocks, change.Op)), blockKey(&change.Old))
 		return nil
 	}
 	key := blockKey(&change.New)
 	if change.HasOld && blockKey(&change.Old) != key {
 		return m.moveBlock(change, key)
 	}
-	if m.rows != nil && m.rows.reconcile {
-		m.passBlocks(key)
+	if m.rows != nil {
+		if err := m.passTo(decode.Blocks, key); err != nil {
+			return err
+		}
 	}
 	image, known := m.state.blocks[key]
+	known = known && !m.isFresh(decode.Blocks)
 	before := &m.blockWas
 	*before = blockImage{}
 	if known {
@@ -125,7 +128,7 @@ func (m *Machine) applyBlock(change *decode.BlockChange) error {
 	}
 	before.readInstants()
 	after.readInstants()
-	c := m.blockChange(key, m.op(change.Op))
+	c := m.blockChange(key, m.op(decode.Blocks, change.Op))
 	switch {
 	case m.rows != nil && !known:
 		c.blockBaseline(&after)
@@ -164,9 +167,9 @@ func column(v decode.Value, before []byte) []byte {
 // moveBlock handles a change of the primary key: the old block is gone, and what is new about the new one is not known.
 func (m *Machine) moveBlock(change *decode.BlockChange, key string) error {
 	old := blockKey(&change.Old)
-	gone := m.blockChange(old, m.op(change.Op))
+	gone := m.blockChange(old, m.op(decode.Blocks, change.Op))
 	m.deleteBlock(gone, old)
-	c := m.blockChange(key, m.op(change.Op))
+	c := m.blockChange(key, m.op(decode.Blocks, change.Op))
 	c.event = gone.event
 	after := readBlock(&change.New, &blockImage{})
 	after.readInstants()

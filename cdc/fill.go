@@ -57,12 +57,16 @@ func (p *Pipeline) take(message decode.Message) (due bool, err error) {
 	case nil:
 		return false, nil
 	case *decode.Begin:
+		if m.Snapshot && !p.machine.out.isEmpty() {
+			p.again = m // what the stream brought is a commit of its own
+			return true, nil
+		}
 		// The server sends nothing that was confirmed; this is the one comparison that would notice if it did.
 		p.open, p.done = true, !m.Snapshot && m.CommitLSN < p.state.Checkpoint.LSN
 		p.machine.begin(m)
 		return false, nil
 	case *decode.Commit:
-		return p.takeCommit(m), p.machine.broken
+		return p.takeCommit(m)
 	case *decode.Progress:
 		return p.takeProgress(m), nil
 	case *decode.Annotation:
@@ -82,19 +86,22 @@ func (p *Pipeline) take(message decode.Message) (due bool, err error) {
 	return !applied, nil
 }
 
-func (p *Pipeline) takeCommit(m *decode.Commit) (due bool) {
+func (p *Pipeline) takeCommit(m *decode.Commit) (due bool, err error) {
 	snapshot := p.machine.rows != nil
-	if snapshot && !p.machine.out.isEmpty() {
-		// The rows go first, as parts, so that a sink can tell every event of a snapshot from one of the stream.
-		p.again = m
-		return true
+	if snapshot {
+		done, err := p.machine.finishRows()
+		if err != nil || !done || !p.machine.out.isEmpty() {
+			// The rows go first, as parts, so that a sink can tell every event of a snapshot from one of the stream.
+			p.again = m
+			return true, err
+		}
 	}
 	p.open = false
 	if p.done {
-		return false
+		return false, nil
 	}
 	p.machine.commit(m)
-	return snapshot || p.isUntil() || m.EndLSN-p.last.LSN >= idleBytes
+	return snapshot || p.isUntil() || m.EndLSN-p.last.LSN >= idleBytes, nil
 }
 
 func (p *Pipeline) takeProgress(m *decode.Progress) (due bool) {

@@ -130,13 +130,23 @@ func newBench(t *testing.T) *bench {
 	return &bench{t: t, machine: newMachine(state, ""), lsn: 0x100}
 }
 
-func (b *bench) snapshot(rows ...any) {
+func (b *bench) snapshot(rows ...any) { b.snapshotOf(someTables, rows...) }
+
+// someTables are both tables, as members of a publication.
+var someTables = decode.TableIDs{decode.Blocks: {OID: 16400, Member: 1}, decode.Positions: {OID: 16410, Member: 2}}
+
+// snapshotOf is a snapshot of the given tables.
+func (b *bench) snapshotOf(tables decode.TableIDs, rows ...any) {
 	b.t.Helper()
-	b.begin(true)
+	b.lsn += 0x100
+	b.machine.begin(&decode.Begin{CommitLSN: b.lsn, CommitTime: benchCommitTime + decode.Micros(b.lsn)*1000, Snapshot: true, Tables: tables, Publication: 9})
 	for _, row := range rows {
 		if row != nil {
 			b.apply(insertOf(row))
 		}
+	}
+	if _, err := b.machine.finishRows(); err != nil {
+		b.t.Fatal(err)
 	}
 	b.commit()
 }
@@ -144,7 +154,7 @@ func (b *bench) snapshot(rows ...any) {
 // update applies a row in a transaction of its own: an insert when its key is not known.
 func (b *bench) update(row any) {
 	b.t.Helper()
-	b.begin(false)
+	b.begin()
 	switch row := row.(type) {
 	case decode.BlockRow:
 		op := decode.Insert
@@ -165,9 +175,9 @@ func insertOf(row any) decode.Message {
 	return &decode.PositionChange{Op: decode.Insert, New: row.(decode.PositionRow)}
 }
 
-func (b *bench) begin(snapshot bool) {
+func (b *bench) begin() {
 	b.lsn += 0x100
-	b.machine.begin(&decode.Begin{CommitLSN: b.lsn, CommitTime: benchCommitTime + decode.Micros(b.lsn)*1000, XID: 7, Snapshot: snapshot})
+	b.machine.begin(&decode.Begin{CommitLSN: b.lsn, CommitTime: benchCommitTime + decode.Micros(b.lsn)*1000, XID: 7})
 }
 
 func (b *bench) apply(messages ...decode.Message) {

@@ -23,12 +23,11 @@ type Machine struct {
 
 	source string // the CloudEvents source
 	tx     transaction
-	rows   *comparison // of the snapshot that is being read, nil outside one
+	rows   *snapshot // that is being read, nil outside one
 
 	position, was positionImage // scratch
 	blockWas      blockImage
 	scratch       []byte
-	broken        error // an image that could not be read where nobody could be told
 }
 
 // transaction is the Postgres transaction that is being read.
@@ -41,15 +40,6 @@ type transaction struct {
 	actor, reason schemas.Text
 	time          schemas.Instant
 	lsn           string
-}
-
-// comparison follows a snapshot's rows beside the images, both in primary-key order.
-type comparison struct {
-	reconcile   bool
-	blocks      []string // keys of images that the snapshot has not passed yet
-	positions   []string
-	compared    uint64
-	differences uint64
 }
 
 // newMachine returns a machine that goes on from a state.
@@ -69,13 +59,8 @@ func (m *Machine) begin(b *decode.Begin) {
 	if done := m.state.Checkpoint.Done; done.CommitLSN == b.CommitLSN && !b.Snapshot {
 		m.tx.skip = done
 	}
-	if !b.Snapshot {
-		return
-	}
-	m.rows = &comparison{reconcile: !m.state.isEmpty() || m.state.Checkpoint.LSN != 0}
-	if m.rows.reconcile {
-		m.rows.blocks, m.rows.positions = sortedKeys(m.state.blocks), sortedKeys(m.state.positions)
-		m.reportGap()
+	if b.Snapshot {
+		m.beginSnapshot(b)
 	}
 }
 
@@ -91,7 +76,7 @@ func sortedKeys(images map[string]string) []string {
 // commit closes the transaction: its end is the new checkpoint.
 func (m *Machine) commit(c *decode.Commit) {
 	if m.rows != nil {
-		m.finishComparison()
+		m.finishSnapshot()
 		m.rows = nil
 	}
 	m.state.Checkpoint.LSN, m.state.Checkpoint.Time = c.EndLSN, m.tx.CommitTime
@@ -127,10 +112,11 @@ func (m *Machine) apply(message decode.Message) (done bool, err error) {
 	case *decode.PositionChange:
 		err = m.applyPosition(change)
 	case *decode.Truncate:
-		if !m.applyTruncate(change) {
-			return false, m.broken
+		if done, err := m.applyTruncate(change); !done || err != nil {
+			return false, err
 		}
-		err = m.broken
+	case *decode.TableGone:
+		m.applyGone(change)
 	default:
 		return false, fmt.Errorf("apply change: unexpected %T", message)
 	}
@@ -138,13 +124,11 @@ func (m *Machine) apply(message decode.Message) (done bool, err error) {
 	return true, err
 }
 
-// op names what made a change.
-func (m *Machine) op(op decode.Op) schemas.Op {
+// op names what made a change of a table.
+func (m *Machine) op(t decode.Table, op decode.Op) schemas.Op {
 	switch {
-	case m.rows != nil && m.rows.reconcile:
-		return schemas.OpReconcile
 	case m.rows != nil:
-		return schemas.OpBaseline
+		return m.rows.tables[t].op
 	case op == decode.Insert:
 		return schemas.OpInsert
 	case op == decode.Delete:

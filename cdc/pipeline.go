@@ -73,7 +73,10 @@ func (p *Pipeline) Run(ctx context.Context) error {
 // start positions the source after the checkpoint, or at a new snapshot when there is none.
 func (p *Pipeline) start(ctx context.Context) error {
 	checkpoint := &p.state.Checkpoint
-	start := Start{Resume: checkpoint.LSN, Known: checkpoint.Identity, Owned: checkpoint.Slot == p.Slot, Claim: p.claim}
+	start := Start{Resume: checkpoint.LSN, Known: *checkpoint, Owned: checkpoint.Slot == p.Slot, Claim: p.claim}
+	if p.Reconcile == "" {
+		p.Reconcile = checkpoint.Reconcile // one that an earlier run began and did not finish
+	}
 	if p.Reconcile != "" {
 		start.Resume = 0
 	}
@@ -91,10 +94,10 @@ func (p *Pipeline) start(ctx context.Context) error {
 }
 
 // claim makes durable that the slot belongs to this sink, before it is created: a slot that is found without its state
-// can then be told from somebody else's.
+// can then be told from somebody else's, and a new one from the one that the checkpoint belongs to.
 func (p *Pipeline) claim(ctx context.Context, identity Identity) error {
 	claimed := p.state.Checkpoint
-	claimed.Identity, claimed.Slot = identity, p.Slot
+	claimed.Identity, claimed.Slot, claimed.Reconcile = identity, p.Slot, p.Reconcile
 	value, err := json.Marshal(claimed)
 	if err != nil {
 		return err

@@ -41,21 +41,21 @@ func readDocument(features decode.Value) document {
 func (m *Machine) applyPosition(change *decode.PositionChange) error {
 	if change.Op == decode.Delete {
 		id := string(change.Old[decode.PositionID].Text)
-		return m.deletePosition(m.positionChange(id, m.op(change.Op)), id)
+		return m.deletePosition(m.positionChange(id, m.op(decode.Positions, change.Op)), id)
 	}
 	row := &change.New
 	idText := row[decode.PositionID].Text
 	if change.HasOld && !bytes.Equal(change.Old[decode.PositionID].Text, idText) {
 		return m.movePosition(change)
 	}
-	if m.rows != nil && m.rows.reconcile {
-		if err := m.passPositions(string(idText)); err != nil {
+	if m.rows != nil {
+		if err := m.passTo(decode.Positions, string(idText)); err != nil {
 			return err
 		}
 	}
 	image, known := m.state.positions[string(idText)]
-	if !known {
-		m.firstSight(m.positionChange(string(idText), m.op(change.Op)), row, change.Op == decode.Update)
+	if !known || m.isFresh(decode.Positions) {
+		m.firstSight(m.positionChange(string(idText), m.op(decode.Positions, change.Op)), row, change.Op == decode.Update)
 		return nil
 	}
 	if err := m.was.decode(image); err != nil {
@@ -66,7 +66,7 @@ func (m *Machine) applyPosition(change *decode.PositionChange) error {
 	if m.isQuiet(row, &doc) && trades == m.was.completed && badTrades == nil {
 		return nil
 	}
-	m.diffPosition(m.positionChange(string(idText), m.op(change.Op)), row, &doc, trades, badTrades)
+	m.diffPosition(m.positionChange(string(idText), m.op(decode.Positions, change.Op)), row, &doc, trades, badTrades)
 	return nil
 }
 
@@ -242,7 +242,7 @@ func (c *change) emitBaseline(image *positionImage, history []byte) place {
 
 // movePosition handles a change of the primary key: the old row is gone, the new one is seen for the first time.
 func (m *Machine) movePosition(change *decode.PositionChange) error {
-	op := m.op(change.Op)
+	op := m.op(decode.Positions, change.Op)
 	old := string(change.Old[decode.PositionID].Text)
 	gone := m.positionChange(old, op)
 	if err := m.deletePosition(gone, old); err != nil {

@@ -87,7 +87,7 @@ func (s *memorySink) Close() error { return nil }
 
 // recordTape draws a stream of transactions on three positions and two blocks.
 func recordTape(t *rapid.T) []decode.Message {
-	messages := []decode.Message{&decode.Begin{CommitLSN: 0x100, CommitTime: benchCommitTime, Snapshot: true}}
+	messages := []decode.Message{&decode.Begin{CommitLSN: 0x100, CommitTime: benchCommitTime, Snapshot: true, Tables: someTables}}
 	for i := range 3 {
 		messages = append(messages, insertOf(drawPosition(t, i)))
 	}
@@ -164,7 +164,7 @@ func TestSpellingIsNoEvent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := newBench(nil)
 		row := drawPosition(t, 1)
-		b.machine.begin(&decode.Begin{CommitLSN: 0x200, CommitTime: benchCommitTime, Snapshot: true})
+		b.machine.begin(&decode.Begin{CommitLSN: 0x200, CommitTime: benchCommitTime, Snapshot: true, Tables: someTables})
 		b.applyTo(t, insertOf(row))
 		b.machine.commit(&decode.Commit{CommitLSN: 0x200, EndLSN: 0x200})
 		b.machine.out.reset()
@@ -194,8 +194,8 @@ func FuzzFeaturesColumn(f *testing.F) {
 			t.Skip("jsonb never is invalid JSON: the decoder refuses a features column of another type")
 		}
 		b := newBench(t)
-		for i, features := range []string{first, second, first} {
-			b.begin(i == 0)
+		for _, features := range []string{first, second, first} {
+			b.begin()
 			row := positionRow(map[string]any{"id": "p", "token_chain": "s", "token_contract": "C", "timeframe": "1h", "status": "a", "state": "S1",
 				"current_trade_id": nil, "features": features})
 			b.apply(&decode.PositionChange{Op: decode.Update, New: row})

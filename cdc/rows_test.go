@@ -51,7 +51,7 @@ func TestRows(t *testing.T) {
 			b := newBench(t)
 			b.snapshot(c.before...)
 			b.events = nil
-			b.begin(false)
+			b.begin()
 			b.apply(c.changes...)
 			b.commit()
 			got := strings.NewReplacer("lowcap.", "", ".v1", "").Replace(strings.Join(b.types(), " "))
@@ -74,7 +74,7 @@ func TestOrphanInSnapshot(t *testing.T) {
 
 func TestAnnotationReachesOrigin(t *testing.T) {
 	b := newBench(t)
-	b.begin(false)
+	b.begin()
 	b.machine.annotate(&decode.Annotation{Content: []byte(`{"actor": "anna", "reason": "manual unblock"}`)})
 	b.apply(insertOf(someBlock("C", true)))
 	b.commit()

@@ -25,9 +25,11 @@ type Source interface {
 	Free(ctx context.Context) error
 	// Start positions the source. With a zero resume it creates the slot and delivers a snapshot first, as one
 	// transaction (decode.Begin with Snapshot set), then the stream from the snapshot's consistent point on.
-	// Otherwise it streams every transaction whose commit record starts at resume or later.
-	// known is the identity of the state that resume belongs to, zero when there is none; a source that is another
-	// system says so with an error. Before Start creates a slot it calls claim, which makes durable that the slot
+	// Otherwise it streams every transaction whose commit record starts at resume or later. When a watched table leaves
+	// the stream it delivers a decode.TableGone, and when the table is back a snapshot of that table between two
+	// transactions of the stream, as it was at that place.
+	// known is the state that resume belongs to, zero when there is none; a source that is another system says so with
+	// an error. Before Start creates a slot it calls claim, which makes durable that the slot
 	// belongs to this sink; owned says that an earlier run has done so. A slot that exists but is not owned is an error.
 	Start(ctx context.Context, start Start) (Identity, error)
 	// Next waits for the server's next message and returns what it says, nil when it is of no interest: the caller then
@@ -44,7 +46,7 @@ type Source interface {
 // Start says where a Source begins. See Source.Start.
 type Start struct {
 	Resume decode.LSN
-	Known  Identity
+	Known  Checkpoint // what the sink holds; zero when it holds nothing
 	Owned  bool
 	Claim  func(context.Context, Identity) error
 }

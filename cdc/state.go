@@ -16,6 +16,19 @@ type Checkpoint struct {
 	LSN  decode.LSN    // 0: the slot is claimed, its snapshot is not in the sink yet
 	Time decode.Micros // the database's clock there
 	Done Done
+
+	Tables      [decode.Positions + 1]TableState // by Table
+	Publication uint32                           // its OID
+	// Reconcile, when not empty, is why a reconcile was begun that is not in the sink yet: the slot is a new one, and
+	// nothing may go on from LSN with it.
+	Reconcile string
+}
+
+// TableState is what is known of a watched table itself.
+type TableState struct {
+	ID      decode.TableID  // of the table that the images are of; zero before the first
+	Missing bool            // it has left the stream, and table.missing said so
+	Since   decode.Progress // of a missing one: the last place at which it was known to be in the stream
 }
 
 // Done says how much of the transaction after the checkpoint is in the sink already. A transaction with more events

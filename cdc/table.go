@@ -8,20 +8,22 @@ import (
 // applyTruncate reports an emptied table and each row that was in it. It returns false when the batch is full and rows
 // are left; applied again, it goes on. A batch may be cut and the process end in between: the images of the rows that
 // were reported are gone by then, so what is left is what is known, and the count of events done tells their ordinals.
-func (m *Machine) applyTruncate(t *decode.Truncate) bool {
+func (m *Machine) applyTruncate(t *decode.Truncate) (done bool, err error) {
 	if m.tx.truncating == nil {
 		m.beginTruncate(t)
 	}
 	for len(m.tx.truncating) > 0 {
 		if m.out.isFull() {
-			return false
+			return false, nil
 		}
 		row := m.tx.truncating[0]
 		m.tx.truncating = m.tx.truncating[1:]
-		m.dropTruncated(row)
+		if err := m.dropTruncated(row); err != nil {
+			return false, err
+		}
 	}
 	m.tx.truncating, m.tx.events = nil, 0
-	return true
+	return true, nil
 }
 
 // truncatedRow is a known row of a table that was emptied.
@@ -37,12 +39,9 @@ func (m *Machine) beginTruncate(t *decode.Truncate) {
 	fresh := m.tx.events == 0
 	m.tx.truncating = []truncatedRow{}
 	for _, table := range t.Tables {
-		images := m.state.blocks
-		if table == decode.Positions {
-			images = m.state.positions
-		}
+		images := m.images(table)
 		if fresh {
-			m.reportTable(table, &schemas.TableTruncated{Table: table.String(), Rows: uint64(len(images))}, schemas.OpTruncate)
+			m.reportTruncated(table, len(images))
 		}
 		for _, key := range sortedKeys(images) {
 			m.tx.truncating = append(m.tx.truncating, truncatedRow{table, key})
@@ -50,24 +49,24 @@ func (m *Machine) beginTruncate(t *decode.Truncate) {
 	}
 }
 
-func (m *Machine) reportTable(table decode.Table, data schemas.Data, op schemas.Op) {
-	c := &change{m: m, op: op, entity: schemas.Table{Table: table.String()}, subject: table.String(), key: table.String(), event: m.tx.events}
-	c.emit(data, nil, nil, atCommit)
+func (m *Machine) reportTruncated(t decode.Table, rows int) {
+	c := m.tableChange(t)
+	c.op, c.event = schemas.OpTruncate, m.tx.events
+	c.emit(&schemas.TableTruncated{Table: t.String(), Rows: uint64(rows)}, nil, nil, atCommit)
 	m.tx.events = c.event
 }
 
-func (m *Machine) dropTruncated(row truncatedRow) {
-	var c *change
+func (m *Machine) dropTruncated(row truncatedRow) (err error) {
+	c := m.blockChange(row.key, schemas.OpTruncate)
+	if row.table == decode.Positions {
+		c = m.positionChange(row.key, schemas.OpTruncate)
+	}
+	c.event = m.tx.events
 	if row.table == decode.Blocks {
-		c = m.blockChange(row.key, schemas.OpTruncate)
-		c.event = m.tx.events
 		m.deleteBlock(c, row.key)
 	} else {
-		c = m.positionChange(row.key, schemas.OpTruncate)
-		c.event = m.tx.events
-		if err := m.deletePosition(c, row.key); err != nil {
-			m.broken = err
-		}
+		err = m.deletePosition(c, row.key)
 	}
 	m.tx.events = c.event
+	return err
 }

@@ -1,7 +1,6 @@
 package decode
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -26,6 +25,7 @@ type Decoder struct {
 	position   PositionChange
 	truncate   Truncate
 	annotation Annotation
+	gone       TableGone
 }
 
 // NewDecoder returns a decoder for the watched tables of a schema.
@@ -117,11 +117,14 @@ func (d *Decoder) decodeAnnotation(c *cursor) (Message, error) {
 	if err := c.end(); err != nil {
 		return nil, err
 	}
-	if !transactional || !bytes.Equal(prefix, []byte(AnnotationPrefix)) {
-		return nil, nil
+	switch {
+	case transactional && string(prefix) == AnnotationPrefix:
+		d.annotation.Content = content
+		return &d.annotation, nil
+	case transactional && string(prefix) == MarkerPrefix:
+		return d.decodeMarker(content), nil
 	}
-	d.annotation.Content = content
-	return &d.annotation, nil
+	return nil, nil
 }
 
 func (d *Decoder) decodeChange(kind byte, c *cursor) (Message, error) {

@@ -9,22 +9,31 @@ import (
 // wire builds pgoutput messages.
 type wire []byte
 
-func message(kind byte) wire                  { return wire{kind} }
-func (w wire) u8(v byte) wire                 { return append(w, v) }
-func (w wire) u16(v uint16) wire              { return binary.BigEndian.AppendUint16(w, v) }
-func (w wire) u32(v uint32) wire              { return binary.BigEndian.AppendUint32(w, v) }
-func (w wire) u64(v uint64) wire              { return binary.BigEndian.AppendUint64(w, v) }
-func (w wire) text(s string) wire             { return append(append(w, s...), 0) }
-func (w wire) sized(s string) wire            { return append(w.u32(uint32(len(s))), s...) }
-func (w wire) value(s string) wire            { return w.u8('t').sized(s) }
-func (w wire) column(n string, t uint32) wire { return w.u8(0).text(n).u32(t).u32(0xFFFFFFFF) }
+func message(kind byte) wire       { return wire{kind} }
+func (w wire) u8(v byte) wire      { return append(w, v) }
+func (w wire) u16(v uint16) wire   { return binary.BigEndian.AppendUint16(w, v) }
+func (w wire) u32(v uint32) wire   { return binary.BigEndian.AppendUint32(w, v) }
+func (w wire) u64(v uint64) wire   { return binary.BigEndian.AppendUint64(w, v) }
+func (w wire) text(s string) wire  { return append(append(w, s...), 0) }
+func (w wire) sized(s string) wire { return append(w.u32(uint32(len(s))), s...) }
+func (w wire) value(s string) wire { return w.u8('t').sized(s) }
+func (w wire) column(c column) wire {
+	flags := map[bool]byte{true: 1}[c.key]
+	return w.u8(flags).text(c.name).u32(c.oid).u32(0xFFFFFFFF)
+}
 
 func blocksRelation(extra ...string) wire {
-	names, _ := Columns(Blocks)
-	names = append(append([]string{}, extra...), names...)
-	w := message('R').u32(7).text("public").text("token_timeframe_blocks").u8('d').u16(uint16(len(names)))
-	for _, n := range names {
-		w = w.column(n, 25)
+	var columns []column
+	for _, name := range extra {
+		columns = append(columns, column{name: name})
+	}
+	return relationOf(Blocks, append(columns, columnsOf(Blocks)...)...)
+}
+
+func relationOf(t Table, columns ...column) wire {
+	w := message('R').u32(7).text("public").text(t.String()).u8('d').u16(uint16(len(columns)))
+	for _, c := range columns {
+		w = w.column(c)
 	}
 	return w
 }
@@ -67,7 +76,7 @@ func TestColumnsAreBoundByName(t *testing.T) {
 }
 
 func TestMissingRequiredColumnIsAnError(t *testing.T) {
-	w := message('R').u32(7).text("public").text("lowcap_positions").u8('d').u16(1).column("id", 2950)
+	w := relationOf(Positions, column{name: "id", key: true})
 	var missing *ColumnError
 	if _, err := NewDecoder("public").Decode(w); !errors.As(err, &missing) {
 		t.Fatalf("error is %v", err)
@@ -76,7 +85,7 @@ func TestMissingRequiredColumnIsAnError(t *testing.T) {
 
 func TestOtherTablesAreNothing(t *testing.T) {
 	d := NewDecoder("public")
-	mustDecode(t, d, message('R').u32(9).text("public").text("other").u8('d').u16(1).column("id", 23))
+	mustDecode(t, d, message('R').u32(9).text("public").text("other").u8('d').u16(1).column(column{name: "id"}))
 	if m := mustDecode(t, d, message('I').u32(9).u8('N').u16(1).value("1")); m != nil {
 		t.Errorf("got %T", m)
 	}
@@ -98,6 +107,41 @@ func TestEveryTruncationIsAnError(t *testing.T) {
 				t.Errorf("message %q cut to %d of %d bytes is accepted", w[0], n, len(w))
 			}
 		}
+	}
+}
+
+// TestColumnsThatCannotBeTheWatchedOnes: a column of another type, or a key that deletes would not name.
+func TestColumnsThatCannotBeTheWatchedOnes(t *testing.T) {
+	for name, spoil := range map[string]func([]column){
+		"features":         func(c []column) { c[FeaturesColumn].oid = 25 },
+		"id":               func(c []column) { c[PositionID].key = false },
+		"current_trade_id": func(c []column) { c[CurrentTradeID].name = "trade_id" },
+	} {
+		columns := append([]column{}, columnsOf(Positions)...)
+		spoil(columns)
+		var wrong *ColumnError
+		if _, err := NewDecoder("public").Decode(relationOf(Positions, columns...)); !errors.As(err, &wrong) || wrong.Column != name {
+			t.Errorf("%s: error is %v", name, err)
+		}
+	}
+}
+
+// TestMarker: what the sidecar writes into the WAL it reads back, and what others write there stops nothing.
+func TestMarker(t *testing.T) {
+	want := TableGone{Table: Blocks, ID: TableID{7, 8}, Why: "it was dropped", Since: Progress{LSN: 0x16B3748, Time: 12}}
+	send := func(flags byte, prefix, content string) Message {
+		return mustDecode(t, NewDecoder("public"), message('M').u8(flags).u64(1).text(prefix).sized(content))
+	}
+	if got, ok := send(1, MarkerPrefix, want.Content()).(*TableGone); !ok || *got != want {
+		t.Errorf("got %v", got)
+	}
+	for _, content := range []string{"{}", "nonsense", `{"table": "other", "why": "x"}`, ""} {
+		if got := send(1, MarkerPrefix, content); got != nil {
+			t.Errorf("%q gives %v", content, got)
+		}
+	}
+	if got := send(0, MarkerPrefix, want.Content()); got != nil {
+		t.Errorf("a message outside a transaction gives %v", got)
 	}
 }
 

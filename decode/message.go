@@ -12,7 +12,7 @@ type LSN = pglogrepl.LSN
 // Micros is an instant in microseconds since the Unix epoch, the resolution of a Postgres timestamptz.
 type Micros int64
 
-// Message is one of *Begin, *Commit, *BlockChange, *PositionChange, *Truncate, *Annotation, *Progress.
+// Message is one of *Begin, *Commit, *BlockChange, *PositionChange, *Truncate, *TableGone, *Annotation, *Progress.
 type Message interface{ message() }
 
 // Begin opens a transaction. A snapshot is delivered as a transaction too: its CommitLSN is the slot's consistent
@@ -22,6 +22,9 @@ type Begin struct {
 	CommitTime Micros
 	XID        uint32
 	Snapshot   bool
+	// Tables and Publication describe a snapshot: the tables whose rows it holds, and the publication's OID.
+	Tables      TableIDs
+	Publication uint32
 }
 
 // Commit closes a transaction. EndLSN is where the commit record ends and the only place to resume from.
@@ -84,8 +87,27 @@ func (t Table) String() string {
 	return "unknown table"
 }
 
+// TableID tells a table from another one of the same name. A table that was dropped and created again has another OID,
+// one that was taken out of the publication and put back another Member. The zero value is no table.
+type TableID struct {
+	OID    uint32 // of pg_class
+	Member uint32 // OID of pg_publication_rel; 0 in a publication for all tables
+}
+
+// TableIDs holds the identity of each watched table; its index is a Table.
+type TableIDs [Positions + 1]TableID
+
 // Truncate names the watched tables that one TRUNCATE emptied, in the order of the message.
 type Truncate struct{ Tables []Table }
+
+// TableGone says that a watched table left the stream. It is what the sidecar itself writes into the WAL when it sees
+// that in the catalog, so that every reader of the WAL learns of it at the same place.
+type TableGone struct {
+	Table Table
+	ID    TableID // of the table that left
+	Why   string
+	Since Progress // the last place at which the table was known to be in the stream
+}
 
 // Annotation is the content of pg_logical_emit_message(true, 'lowcap-cdc', content), written by somebody who wants
 // the events of the surrounding transaction to say who did it and why.
@@ -97,4 +119,5 @@ func (*Progress) message()       {}
 func (*BlockChange) message()    {}
 func (*PositionChange) message() {}
 func (*Truncate) message()       {}
+func (*TableGone) message()      {}
 func (*Annotation) message()     {}

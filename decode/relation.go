@@ -6,9 +6,6 @@ import (
 	"github.com/jackc/pglogrepl"
 )
 
-// jsonbOID is the type of a column whose text form Postgres has validated and normalised.
-const jsonbOID = 3802
-
 // ColumnError says that a watched table lost a column without which its changes mean nothing, or has it in a type that
 // cannot be read.
 type ColumnError struct {
@@ -16,7 +13,7 @@ type ColumnError struct {
 }
 
 func (e *ColumnError) Error() string {
-	return fmt.Sprintf("table %q: column %q %s; run: lowcap-cdc check", e.Table, e.Column, e.Why)
+	return fmt.Sprintf("table %q: column %q %s; make it again as the source's schema has it, then run: lowcap-cdc reconcile", e.Table, e.Column, e.Why)
 }
 
 // relation binds a table's columns, in the order of the wire, to the places of a row.
@@ -61,26 +58,39 @@ func (d *Decoder) watched(namespace, name string) Table {
 }
 
 func bind(table Table, m *pglogrepl.RelationMessage) (relation, error) {
-	names, required := Columns(table)
+	columns := columnsOf(table)
 	r := relation{table: table, slots: make([]int, len(m.Columns))}
-	found := make([]bool, len(names))
+	found := make([]bool, len(columns))
 	for wire, c := range m.Columns {
 		r.slots[wire] = -1
-		for i, name := range names {
-			if c.Name == name {
-				r.slots[wire], found[i] = i, true
+		for i, want := range columns {
+			if c.Name != want.name {
+				continue
 			}
-		}
-		if table == Positions && c.Name == "features" && c.DataType != jsonbOID {
-			return relation{}, &ColumnError{table.String(), c.Name, fmt.Sprintf("has type %d instead of jsonb", c.DataType)}
+			if why := want.mismatch(c); why != "" {
+				return relation{}, &ColumnError{table.String(), c.Name, why}
+			}
+			r.slots[wire], found[i] = i, true
 		}
 	}
-	for i, name := range names {
-		if required[i] && !found[i] {
-			return relation{}, &ColumnError{table.String(), name, "is missing"}
+	for i, want := range columns {
+		if want.required && !found[i] {
+			return relation{}, &ColumnError{table.String(), want.name, "is missing"}
 		}
 	}
 	return r, nil
+}
+
+// mismatch says why a column of the table cannot be the watched one.
+func (c *column) mismatch(found *pglogrepl.RelationMessageColumn) string {
+	const isKey = 1 // the flag of a column of the replica identity; REPLICA IDENTITY FULL sets it for all
+	switch {
+	case c.oid != 0 && found.DataType != c.oid:
+		return fmt.Sprintf("has type %d instead of %d", found.DataType, c.oid)
+	case c.key && found.Flags&isKey == 0:
+		return "is not in the replica identity (alter table ... replica identity default)"
+	}
+	return ""
 }
 
 // parse is pglogrepl.Parse for messages that are not on the hot path. Parse indexes without checking lengths, so a

@@ -66,38 +66,53 @@ const (
 // PositionRow holds the watched columns of a row of lowcap_positions.
 type PositionRow [positionColumns]Value
 
-// column is a watched column: its name in the database, and whether the sidecar can work without it.
+// The types that the sidecar reads more out of than text (pg_type.dat).
+const (
+	boolOID        = 16
+	timestamptzOID = 1184
+	jsonbOID       = 3802
+)
+
+// column is a watched column: its name in the database, whether the sidecar can work without it, whether it is of the
+// primary key, and its type where that matters.
 type column struct {
 	name     string
 	required bool
+	key      bool
+	oid      uint32
 }
 
 var blockColumnNames = [blockColumns]column{
-	BlockContract: {"token_contract", true}, BlockChain: {"token_chain", true},
-	BlockTimeframe: {"timeframe", true}, BlockBook: {"book_id", true},
-	BlockedS1: {"blocked_s1", true}, BlockedS2: {"blocked_s2", true},
-	LastS1Failure: {"last_s1_failure_ts", true}, LastS2Failure: {"last_s2_failure_ts", true},
-	LastSuccess: {"last_success_ts", true},
+	BlockContract: {name: "token_contract", required: true, key: true}, BlockChain: {name: "token_chain", required: true, key: true},
+	BlockTimeframe: {name: "timeframe", required: true, key: true}, BlockBook: {name: "book_id", required: true, key: true},
+	BlockedS1: {name: "blocked_s1", required: true, oid: boolOID}, BlockedS2: {name: "blocked_s2", required: true, oid: boolOID},
+	LastS1Failure: {name: "last_s1_failure_ts", required: true, oid: timestamptzOID},
+	LastS2Failure: {name: "last_s2_failure_ts", required: true, oid: timestamptzOID},
+	LastSuccess:   {name: "last_success_ts", required: true, oid: timestamptzOID},
 }
 
 var positionColumnNames = [positionColumns]column{
-	PositionID: {"id", true}, TokenChain: {"token_chain", true}, TokenContract: {"token_contract", true},
-	TokenTicker: {"token_ticker", false}, Timeframe: {"timeframe", true}, BookID: {"book_id", false},
-	Status: {"status", true}, State: {"state", true}, CurrentTradeID: {"current_trade_id", true},
-	TotalQuantity: {"total_quantity", false}, TotalAllocationUSD: {"total_allocation_usd", false},
-	TotalExtractedUSD: {"total_extracted_usd", false}, TotalTokensBought: {"total_tokens_bought", false},
-	TotalTokensSold: {"total_tokens_sold", false}, ClosedAt: {"closed_at", false},
-	CloseReason: {"close_reason", false}, CreatedAt: {"created_at", false}, UpdatedAt: {"updated_at", false},
-	CompletedTrades: {"completed_trades", false}, FeaturesColumn: {"features", true},
+	PositionID: {name: "id", required: true, key: true}, TokenChain: {name: "token_chain", required: true},
+	TokenContract: {name: "token_contract", required: true}, TokenTicker: {name: "token_ticker"},
+	Timeframe: {name: "timeframe", required: true}, BookID: {name: "book_id"},
+	Status: {name: "status", required: true}, State: {name: "state", required: true}, CurrentTradeID: {name: "current_trade_id", required: true},
+	TotalQuantity: {name: "total_quantity"}, TotalAllocationUSD: {name: "total_allocation_usd"},
+	TotalExtractedUSD: {name: "total_extracted_usd"}, TotalTokensBought: {name: "total_tokens_bought"},
+	TotalTokensSold: {name: "total_tokens_sold"}, ClosedAt: {name: "closed_at"},
+	CloseReason: {name: "close_reason"}, CreatedAt: {name: "created_at"}, UpdatedAt: {name: "updated_at"},
+	CompletedTrades: {name: "completed_trades", oid: jsonbOID}, FeaturesColumn: {name: "features", required: true, oid: jsonbOID},
+}
+
+func columnsOf(t Table) []column {
+	if t == Blocks {
+		return blockColumnNames[:]
+	}
+	return positionColumnNames[:]
 }
 
 // Columns returns the names of a table's watched columns, in the order of the rows, and whether each is required.
 func Columns(t Table) (names []string, required []bool) {
-	columns := positionColumnNames[:]
-	if t == Blocks {
-		columns = blockColumnNames[:]
-	}
-	for _, c := range columns {
+	for _, c := range columnsOf(t) {
 		names, required = append(names, c.name), append(required, c.required)
 	}
 	return names, required

@@ -73,9 +73,9 @@ func checkRoom(ctx context.Context, conn *pgx.Conn) Finding {
 }
 
 func checkPublication(ctx context.Context, conn *pgx.Conn, c Config) Finding {
-	p, err := readPublication(ctx, conn, c)
+	found, err := readCatalog(ctx, conn, c)
 	repair := ""
-	if statements := p.repair(c); err == nil && len(statements) > 0 {
+	if statements := found.repair(c); err == nil && len(statements) > 0 {
 		err, repair = fmt.Errorf("publication %q is missing or incomplete", c.Publication), statements[0]
 	}
 	return finding("publication", c.Publication, err, repair)

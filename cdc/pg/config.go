@@ -22,6 +22,13 @@ type Config struct {
 	Publication string
 	Temporary   bool                     // the slot dies with the connection: for looking
 	Hook        func(point string) error // called at "during-snapshot" and "before-confirm"; nil in production
+	Notice      func(text string)        // told what an operator should know, from any goroutine; nil for nobody
+}
+
+func (c Config) notice(text string) {
+	if c.Notice != nil {
+		c.Notice(text)
+	}
 }
 
 func (c Config) hook(point string) error {
@@ -48,6 +55,7 @@ var sessionParameters = map[string]string{
 	"TimeZone": "UTC", "DateStyle": "ISO", "IntervalStyle": "postgres", "extra_float_digits": "3",
 	"client_encoding": "UTF8", "application_name": "lowcap-cdc", "statement_timeout": "0",
 	"idle_in_transaction_session_timeout": "0",
+	"row_security":                        "off", // a snapshot that row-level security would thin out is an error
 }
 
 // connect opens an ordinary connection.

@@ -23,7 +23,8 @@ func (e *Permanent) Unwrap() error { return e.err }
 func IsPermanent(err error) bool {
 	var permanent *Permanent
 	var column *decode.ColumnError
-	return errors.As(err, &permanent) || errors.As(err, &column)
+	var lost *LostError
+	return errors.As(err, &permanent) || errors.As(err, &column) || errors.As(err, &lost)
 }
 
 func permanentf(format string, args ...any) error { return &Permanent{fmt.Errorf(format, args...)} }
@@ -31,8 +32,12 @@ func permanentf(format string, args ...any) error { return &Permanent{fmt.Errorf
 // ErrSlotActive says that another connection uses the slot: another instance is running.
 var ErrSlotActive = errors.New("slot is in use")
 
-// ErrSlotLost says that the slot is gone or cannot give what the sink needs: changes were lost.
-var ErrSlotLost = errors.New("slot cannot continue the stream")
+// LostError says that the stream cannot go on where the sink's checkpoint is: changes after it will never be sent.
+type LostError struct{ Why string }
+
+func (e *LostError) Error() string { return e.Why + "; run: lowcap-cdc reconcile" }
+
+func lostf(format string, args ...any) error { return &LostError{fmt.Sprintf(format, args...)} }
 
 // The SQLSTATE codes that an operator must do something about.
 const (
@@ -77,6 +82,18 @@ func explainConnect(err error, config *pgconn.Config) error {
 		return fmt.Errorf("%s: %w; is the server running there?", where, dial.Err)
 	}
 	return fmt.Errorf("%s: %s", where, message(err))
+}
+
+// explainStream says why the server ended the stream.
+func explainStream(err error) error {
+	switch sqlState(err) {
+	case codeUndefinedObject:
+		// The publication did not exist at that place in the WAL, and will not have existed there the next time either.
+		return lostf("decode the WAL: %s", message(err))
+	case codeObjectNotInState:
+		return lostf("read the slot: %s", message(err)) // invalidated while it was read
+	}
+	return fmt.Errorf("replication stream ended by the server: %w", err)
 }
 
 // message returns what the server said, or the innermost cause on one line.

@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/decode"
 )
 
@@ -36,6 +41,36 @@ func readSlot(ctx context.Context, conn *pgx.Conn, name string) (slotState, bool
 	return s, true, err
 }
 
+// madeSlot is what the server says of a slot that it has just created.
+type madeSlot struct {
+	point    decode.LSN // consistent point
+	snapshot string     // name of the exported snapshot
+}
+
+// hasFailover reports whether the server keeps slots on its standbys too, so that a promoted one can go on.
+func hasFailover(conn *pgconn.PgConn) bool {
+	major := strings.TrimRightFunc(conn.ParameterStatus("server_version")[:2], func(r rune) bool { return r < '0' || r > '9' })
+	number, err := strconv.Atoi(major)
+	return err == nil && number >= 17
+}
+
+// createSlot creates a logical slot that exports its snapshot. The snapshot is there until the connection's next
+// command.
+func createSlot(ctx context.Context, conn *pgconn.PgConn, name, temporary string, failover bool) (madeSlot, error) {
+	command := "CREATE_REPLICATION_SLOT " + quoteName(name) + " " + temporary + "LOGICAL pgoutput "
+	if failover && temporary == "" {
+		command += "(SNAPSHOT 'export', FAILOVER true)"
+	} else {
+		command += "EXPORT_SNAPSHOT" // the grammar that every supported version has
+	}
+	created, err := pglogrepl.ParseCreateReplicationSlot(conn.Exec(ctx, command))
+	if err != nil {
+		return madeSlot{}, err
+	}
+	point, err := parseLSN(created.ConsistentPoint)
+	return madeSlot{point, created.SnapshotName}, err
+}
+
 // Free implements cdc.Source.
 func (s *Source) Free(ctx context.Context) error {
 	conn, err := s.config.connect(ctx)
@@ -43,6 +78,13 @@ func (s *Source) Free(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	var standby bool
+	if err := conn.QueryRow(ctx, "select pg_is_in_recovery()").Scan(&standby); err != nil {
+		return fmt.Errorf("ask for the server's role: %s", message(err))
+	}
+	if standby {
+		return errors.New("the server is a standby; name the primary in --postgres, or all of them with target_session_attrs=read-write")
+	}
 	slot, exists, err := readSlot(ctx, conn, s.config.Slot)
 	if err == nil && exists && slot.active != 0 {
 		err = s.activeError(slot.active)
@@ -78,8 +120,8 @@ func (s *Source) activeError(pid int32) error {
 	return fmt.Errorf("slot %q is in use by %s: %w", s.config.Slot, slotPID(pid), ErrSlotActive)
 }
 
-// checkSlot makes sure that the slot can continue after the checkpoint without a gap.
-func (s *Source) checkSlot(ctx context.Context, resume, walEnd decode.LSN) error {
+// checkSlot makes sure that slot and publication can continue after the checkpoint without a gap.
+func (s *Source) checkSlot(ctx context.Context, known cdc.Checkpoint, walEnd decode.LSN) error {
 	conn, err := s.config.connect(ctx)
 	if err != nil {
 		return err
@@ -89,26 +131,26 @@ func (s *Source) checkSlot(ctx context.Context, resume, walEnd decode.LSN) error
 	if err != nil {
 		return err
 	}
-	name := s.config.Slot
+	name, resume := s.config.Slot, known.LSN
 	switch {
+	case walEnd < resume:
+		return permanentf("the server's WAL ends at %s, before the sink's checkpoint %s: it was restored to an earlier point; %s", walEnd, resume, restoredAdvice)
 	case !exists:
-		return s.lost("slot %q does not exist any more; changes after %s are lost to the stream", name, resume)
+		return lostf("slot %q does not exist any more; changes after %s are lost to the stream", name, resume)
 	case slot.plugin != "pgoutput" || slot.database != s.identity.Database:
 		return permanentf("slot %q is a %s slot of plugin %q in database %q; choose another --slot", name, slot.kind, slot.plugin, slot.database)
 	case slot.wal == "lost":
-		return s.lost("slot %q: needed WAL %s was removed", name, resume)
+		return lostf("slot %q: needed WAL %s was removed", name, resume)
 	case slot.confirmed > resume:
-		return s.lost("slot %q stands at %s, past the sink's checkpoint %s: somebody else has read from it", name, slot.confirmed, resume)
+		return lostf("slot %q stands at %s, past the sink's checkpoint %s: somebody else has read from it", name, slot.confirmed, resume)
 	case slot.active != 0:
 		return s.activeError(slot.active)
-	case walEnd < resume:
-		return permanentf("the server's WAL ends at %s, before the sink's checkpoint %s: it was restored to an earlier point", walEnd, resume)
 	}
-	return nil
-}
-
-func (s *Source) lost(format string, args ...any) error {
-	return &Permanent{fmt.Errorf(format+"; run: lowcap-cdc reconcile (%w)", append(args, ErrSlotLost)...)}
+	found, err := readCatalog(ctx, conn, s.config)
+	if err != nil {
+		return err
+	}
+	return checkPublished(s.config, known.Publication, &found)
 }
 
 // explainSlot turns a failed slot command into one line.

@@ -35,28 +35,40 @@ type snapshot struct {
 	ended    bool
 }
 
-// openSnapshot begins a transaction that sees what the slot's exported snapshot sees.
-func openSnapshot(ctx context.Context, config Config, name string, point decode.LSN) (*snapshot, error) {
+// openSnapshot begins a transaction that sees what a slot's exported snapshot sees, of those tables that exist in it.
+func openSnapshot(ctx context.Context, config Config, slot madeSlot, tables []decode.Table) (*snapshot, error) {
 	conn, err := config.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{config: config, conn: conn, point: point, ctx: ctx, tables: []decode.Table{decode.Blocks, decode.Positions}}
-	s.begin = decode.Begin{CommitLSN: point, Snapshot: true}
-	s.commit = decode.Commit{CommitLSN: point, EndLSN: point}
+	s := &snapshot{config: config, conn: conn, point: slot.point, ctx: ctx}
+	s.begin = decode.Begin{CommitLSN: slot.point, Snapshot: true}
+	s.commit = decode.Commit{CommitLSN: slot.point, EndLSN: slot.point}
+	if err := s.open(slot.snapshot, tables); err != nil {
+		conn.Close(ctx) //nolint:errcheck // the first error counts
+		return nil, fmt.Errorf("open snapshot %s: %w", slot.snapshot, err)
+	}
+	return s, nil
+}
+
+func (s *snapshot) open(name string, tables []decode.Table) error {
 	for _, sql := range []string{"begin isolation level repeatable read, read only", "set transaction snapshot " + quoteLiteral(name)} {
-		if _, err := conn.Exec(ctx, sql); err != nil {
-			conn.Close(ctx) //nolint:errcheck // the first error counts
-			return nil, fmt.Errorf("open snapshot %s: %w", name, err)
+		if _, err := s.conn.Exec(s.ctx, sql); err != nil {
+			return err
 		}
 	}
-	var micros int64
-	if err := conn.QueryRow(ctx, "select (extract(epoch from transaction_timestamp()) * 1000000)::bigint").Scan(&micros); err != nil {
-		conn.Close(ctx) //nolint:errcheck // the first error counts
-		return nil, fmt.Errorf("read the snapshot's time: %w", err)
+	found, err := readCatalog(s.ctx, s.conn, s.config)
+	if err != nil {
+		return err
 	}
-	s.begin.CommitTime = decode.Micros(micros)
-	return s, nil
+	s.begin.CommitTime, s.begin.Publication = found.at.Time, found.publication
+	for _, t := range tables {
+		if id := found.tables[t].id; id.OID != 0 {
+			s.tables = append(s.tables, t)
+			s.begin.Tables[t] = id
+		}
+	}
+	return nil
 }
 
 // next returns the snapshot as one transaction: begin, every row of the blocks and then of the positions in the order

@@ -20,6 +20,11 @@ type Source struct {
 	repl     *pgconn.PgConn // until the stream takes its socket over
 	snapshot *snapshot      // while one is read
 	stream   *stream        // after it
+	tables   tableStates
+	watch    *watcher
+	join     join
+	held     frame // what the stream brought when a join was due
+	holding  bool
 	identity cdc.Identity
 	inside   bool // inside a transaction
 	progress decode.Progress
@@ -41,65 +46,56 @@ func (s *Source) Start(ctx context.Context, start cdc.Start) (cdc.Identity, erro
 		return cdc.Identity{}, fmt.Errorf("identify system: %s", message(err))
 	}
 	s.identity = cdc.Identity{SystemID: system.SystemID, Timeline: system.Timeline, Database: system.DBName}
-	if err := checkIdentity(start.Known, s.identity); err != nil {
+	if err := s.checkIdentity(ctx, start.Known); err != nil {
 		return cdc.Identity{}, err
 	}
-	if err := ensurePublication(ctx, s.config); err != nil {
-		return cdc.Identity{}, err
+	for _, t := range watched {
+		s.tables.set(t, start.Known.Tables[t])
 	}
 	if start.Resume == 0 {
 		return s.identity, s.startSnapshot(ctx, start)
 	}
-	if err := s.checkSlot(ctx, start.Resume, system.XLogPos); err != nil {
+	if err := s.checkSlot(ctx, start.Known, system.XLogPos); err != nil {
 		return cdc.Identity{}, err
 	}
-	return s.identity, s.startStream(ctx, start.Resume)
-}
-
-func checkIdentity(known, found cdc.Identity) error {
-	switch {
-	case known.SystemID == "":
-		return nil
-	case known.SystemID != found.SystemID:
-		return permanentf("the sink's state is of system %s, this server is %s; connect to the right server, or choose another --slot and --topic-prefix for this one",
-			known.SystemID, found.SystemID)
-	case known.Database != found.Database:
-		return permanentf("the sink's state is of database %q, --postgres names %q; correct --postgres", known.Database, found.Database)
-	case found.Timeline < known.Timeline:
-		return permanentf("the server is on timeline %d, the sink's state is of timeline %d: it was restored to an earlier point", found.Timeline, known.Timeline)
-	}
-	return nil
+	return s.identity, s.startStream(ctx, start.Known)
 }
 
 func (s *Source) startSnapshot(ctx context.Context, start cdc.Start) error {
+	if err := ensurePublication(ctx, s.config); err != nil {
+		return err
+	}
 	if err := s.makeWay(ctx, start.Owned); err != nil {
 		return err
 	}
 	if err := start.Claim(ctx, s.identity); err != nil {
 		return fmt.Errorf("claim slot %q: %w", s.config.Slot, err)
 	}
-	slot, err := pglogrepl.CreateReplicationSlot(ctx, s.repl, quoteName(s.config.Slot), "pgoutput", pglogrepl.CreateReplicationSlotOptions{
-		Temporary: s.config.Temporary, SnapshotAction: "EXPORT_SNAPSHOT", Mode: pglogrepl.LogicalReplication})
+	temporary := ""
+	if s.config.Temporary {
+		temporary = "TEMPORARY "
+	}
+	slot, err := createSlot(ctx, s.repl, s.config.Slot, temporary, hasFailover(s.repl))
 	if err != nil {
 		return s.explainSlot("create", err)
 	}
-	point, err := parseLSN(slot.ConsistentPoint)
-	if err != nil {
-		return err
-	}
-	s.snapshot, err = openSnapshot(ctx, s.config, slot.SnapshotName, point)
+	s.snapshot, err = openSnapshot(ctx, s.config, slot, watched[:])
 	return err
 }
 
-func (s *Source) startStream(ctx context.Context, from decode.LSN) error {
+// startStream begins to stream behind a checkpoint.
+func (s *Source) startStream(ctx context.Context, from cdc.Checkpoint) error {
 	hijacked, err := s.repl.Hijack()
 	if err != nil {
 		return fmt.Errorf("take over the replication connection: %w", err)
 	}
 	s.repl = nil
-	s.stream, err = openStream(ctx, s.config, hijacked.Conn, from)
+	s.stream, err = openStream(ctx, s.config, hijacked.Conn, from.LSN)
 	if err != nil {
 		return s.explainSlot("start", err)
+	}
+	if !s.config.Temporary {
+		s.watch = startWatcher(s.config, &s.tables, from)
 	}
 	return nil
 }
@@ -107,24 +103,51 @@ func (s *Source) startStream(ctx context.Context, from decode.LSN) error {
 // Next implements cdc.Source.
 func (s *Source) Next(ctx context.Context) (decode.Message, error) {
 	if s.snapshot != nil {
-		message, err := s.snapshot.next()
-		if err != nil || message != nil {
+		if message, err := s.snapshot.next(); err != nil || message != nil {
 			return message, err
 		}
-		point := s.snapshot.point
-		if err := s.snapshot.close(ctx); err != nil {
-			return nil, err
-		}
-		s.snapshot = nil
-		if err := s.startStream(ctx, point); err != nil {
+		if err := s.endSnapshot(ctx); err != nil {
 			return nil, err
 		}
 	}
-	frame, err := s.stream.next(ctx)
+	f, err := s.frame(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return s.decode(frame)
+	if !s.inside && s.join.isDue(f) {
+		s.held, s.holding = f, true
+		s.snapshot, s.join.snapshot = s.join.snapshot, nil
+		return s.snapshot.next()
+	}
+	return s.decode(f)
+}
+
+// frame returns the frame that waits for the end of a join, or the stream's next one.
+func (s *Source) frame(ctx context.Context) (frame, error) {
+	if s.holding {
+		s.holding = false
+		return s.held, nil
+	}
+	if !s.inside && s.watch != nil {
+		if err := s.watch.err(); err != nil {
+			return frame{}, err
+		}
+		if s.join.snapshot == nil && s.watch.back.Swap(false) {
+			s.openJoin(ctx)
+		}
+	}
+	return s.stream.next(ctx)
+}
+
+// endSnapshot goes over from a snapshot's last row to the stream: the one that it interrupted, or a new one.
+func (s *Source) endSnapshot(ctx context.Context) error {
+	snap := s.snapshot
+	s.snapshot = nil
+	s.know(snap)
+	if err := snap.close(ctx); err != nil || s.stream != nil {
+		return err
+	}
+	return s.startStream(ctx, cdc.Checkpoint{LSN: snap.point, Time: snap.begin.CommitTime, Publication: snap.begin.Publication})
 }
 
 // decode turns a frame into a message, nil when it says nothing.
@@ -137,18 +160,20 @@ func (s *Source) decode(f frame) (decode.Message, error) {
 		return &s.progress, nil
 	}
 	message, err := s.decoder.Decode(f.data)
-	switch message.(type) {
+	switch m := message.(type) {
 	case *decode.Begin:
 		s.inside = true
 	case *decode.Commit:
 		s.inside = false
+	case *decode.TableGone:
+		s.tables.gone(m)
 	}
 	return message, err
 }
 
 // Buffered implements cdc.Source.
 func (s *Source) Buffered() bool {
-	return s.snapshot != nil || (s.stream != nil && s.stream.buffered())
+	return s.snapshot != nil || s.holding || (s.stream != nil && s.stream.buffered())
 }
 
 // Confirm implements cdc.Source.
@@ -167,9 +192,15 @@ func (s *Source) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	var errs []error
-	if s.snapshot != nil {
-		errs = append(errs, s.snapshot.close(ctx))
-		s.snapshot = nil
+	if s.watch != nil {
+		s.watch.close()
+		s.watch = nil
+	}
+	for _, open := range []**snapshot{&s.snapshot, &s.join.snapshot} {
+		if *open != nil {
+			errs = append(errs, (*open).close(ctx))
+			*open = nil
+		}
 	}
 	if s.stream != nil {
 		s.stream.close()

@@ -234,7 +234,7 @@ func (s *stream) next(ctx context.Context) (frame, error) {
 		case kind == 'd':
 			return parseFrame(body)
 		case kind == 'E':
-			return frame{}, fmt.Errorf("replication stream ended by the server: %w", serverError(body))
+			return frame{}, explainStream(serverError(body))
 		case kind == 'c' || kind == 'C':
 			return frame{}, errors.New("replication stream ended by the server: it is shutting down")
 		}

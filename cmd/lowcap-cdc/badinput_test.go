@@ -46,7 +46,7 @@ func TestBadInput(t *testing.T) {
 		"unknown database":    {[]string{"run", "--postgres", shared.postgres.DSN("nowhere"), "--sink", file}, 3, `"nowhere" does not exist`},
 		"refused":             {[]string{"run", "--postgres", "postgres://u@127.0.0.1:1/x", "--sink", file}, 1, "is the server running there?"},
 		"no replication":      {[]string{"run", "--postgres", weak, "--sink", file}, 3, "replication"},
-		"missing table":       {[]string{"run", "--postgres", dsn, "--sink", file, "--schema", "nosuch"}, 3, "does not exist"},
+		"missing table":       {[]string{"run", "--postgres", dsn, "--sink", file, "--schema", "nosuch"}, 3, "exists; run the source's migration"},
 		"missing column":      {[]string{"run", "--postgres", dsn, "--sink", file, "--schema", "half", "--publication", "half"}, 3, `column "token_chain" is missing`},
 		"somebody's slot":     {[]string{"run", "--postgres", dsn, "--sink", file, "--slot", s.name + "foreign"}, 3, "choose another --slot"},
 		"unreachable broker":  {[]string{"run", "--postgres", dsn, "--sink", "kafka://127.0.0.1:1", "--until", "now"}, 1, "no answer from Kafka"},

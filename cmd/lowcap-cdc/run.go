@@ -17,6 +17,7 @@ import (
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
 )
 
@@ -30,6 +31,8 @@ const (
 type runCommand struct {
 	Until string `help:"Handle everything committed before this point, confirm it, and exit: now, or an LSN." placeholder:"now|LSN"`
 	HTTP  string `help:"Serve /livez, /readyz and /metrics at this address." name:"http" placeholder:"ADDR"`
+
+	Reconcile bool `help:"After a lost slot do what reconcile does, on the same system only; otherwise stop." default:"true" negatable:""`
 }
 
 // Run is the supervisor. A pipeline never retries: whatever fails ends it, and here it is decided whether the next one
@@ -50,7 +53,7 @@ func (r *runCommand) Run(s *Settings, std *streams) error {
 		return err
 	}
 	defer monitor.close()
-	return (&supervisor{settings: s, until: until, out: std.out, log: log, monitor: monitor}).run(ctx)
+	return (&supervisor{settings: s, until: until, repair: r.Reconcile, out: std.out, log: log, monitor: monitor}).run(ctx)
 }
 
 func (r *runCommand) until(ctx context.Context, s *Settings) (decode.LSN, error) {
@@ -88,6 +91,7 @@ func untilSignal(errOut io.Writer) (context.Context, context.CancelFunc) {
 type supervisor struct {
 	settings  *Settings
 	until     decode.LSN
+	repair    bool   // reconcile when the slot is lost
 	reconcile string // why to begin with a reconcile; empty for not
 	out       io.Writer
 	log       zerolog.Logger
@@ -110,9 +114,14 @@ func (v *supervisor) run(ctx context.Context) error {
 		if moved {
 			wait = shortestWait
 		}
+		var lost *pg.LostError
 		switch {
 		case errors.Is(err, pg.ErrSlotActive):
 			v.waitAsStandby(ctx, err)
+			continue
+		case errors.As(err, &lost) && v.repair && v.reconcile == "":
+			v.log.Warn().Str("why", lost.Why).Msg("changes are lost to the stream; reconciling with a new slot")
+			v.reconcile = lost.Why
 			continue
 		case isPermanent(err), !v.started:
 			return err
@@ -156,7 +165,9 @@ func (v *supervisor) attempt(ctx context.Context) (err error) {
 			v.log.Info().Str("topic", topic).Msg("topic created")
 		}
 	}
-	from := pg.New(v.settings.source())
+	config := v.settings.source()
+	config.Notice = func(text string) { v.log.Warn().Msg(text) }
+	from := pg.New(config)
 	defer func() { err = errors.Join(err, from.Close()) }()
 	p := &cdc.Pipeline{Source: from, Sink: to, Slot: v.settings.slot(), Until: v.until, Reconcile: v.reconcile, Observe: v.observe}
 	v.log.Info().Str("slot", v.settings.slot()).Str("sink", redact(v.settings.Sink)).Msg("starting")
@@ -173,6 +184,20 @@ func (v *supervisor) observe(p cdc.Progress) {
 	if !v.monitor.ready() && !p.Snapshot {
 		v.log.Info().Stringer("lsn", p.Checkpoint.LSN).Int("images", p.Images).Msg("streaming")
 	}
+	if !p.Snapshot {
+		v.reconcile = "" // the snapshot that it asked for is in the sink
+	}
+	v.warn(p.Events)
 	v.monitor.observe(p)
 	v.log.Debug().Stringer("lsn", p.Checkpoint.LSN).Int("events", len(p.Events)).Bool("snapshot", p.Snapshot).Msg("committed")
+}
+
+// warn logs what an operator must not miss, once for each event.
+func (v *supervisor) warn(events []cdc.Event) {
+	for i := range events {
+		e := &events[i]
+		if topic := schemas.TopicOf(e.Type); topic == schemas.Control && schemas.SeverityOf(e.Type) == schemas.Warn {
+			v.log.Warn().RawJSON("event", e.Value).Msg("published to the control topic")
+		}
+	}
 }

@@ -1,0 +1,169 @@
+package cdc
+
+import (
+	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
+)
+
+// A snapshot comes first of all, again after a slot was lost, and for a table that came back. Where it finds images it
+// is a reconcile: what the stream would have said in between is unknowable, what differs is reported.
+
+// snapshot follows a snapshot's rows beside the images, both in primary-key order.
+type snapshot struct {
+	whole       bool // of a stream that was lost, not of a table that came back
+	tables      [decode.Positions + 1]tableSnapshot
+	publication uint32
+	compared    uint64
+	differences uint64
+}
+
+// tableSnapshot is the part of one table. The zero value is for a table that the snapshot does not hold.
+type tableSnapshot struct {
+	id    decode.TableID
+	op    schemas.Op
+	fresh bool     // another table than the images are of: they say nothing of its rows
+	keys  []string // of images that the rows have not passed yet
+}
+
+// beginSnapshot compares the tables that a snapshot holds with those that are known, and says what became of them.
+func (m *Machine) beginSnapshot(b *decode.Begin) {
+	first := m.state.isEmpty() && m.state.Checkpoint.LSN == 0
+	m.rows = &snapshot{whole: m.gap != "" && !first, publication: b.Publication}
+	if m.rows.whole {
+		m.reportGap(decode.Progress{LSN: m.state.Checkpoint.LSN, Time: m.state.Checkpoint.Time}, m.gap)
+	}
+	for _, t := range []decode.Table{decode.Blocks, decode.Positions} {
+		switch {
+		case b.Tables[t].OID != 0:
+			m.beginTable(t, b.Tables[t], first)
+		case first || m.rows.whole:
+			m.reportMissing(t, "it does not exist", decode.Progress{LSN: b.CommitLSN, Time: b.CommitTime})
+		}
+	}
+	m.rows.differences = 0
+}
+
+func (m *Machine) beginTable(t decode.Table, id decode.TableID, first bool) {
+	known, images := &m.state.Checkpoint.Tables[t], m.images(t)
+	rows := &m.rows.tables[t]
+	*rows = tableSnapshot{id: id, op: schemas.OpBaseline, fresh: known.ID.OID != 0 && known.ID.OID != id.OID, keys: sortedKeys(images)}
+	if m.rows.whole || (!first && known.ID.OID == id.OID) {
+		rows.op = schemas.OpReconcile
+	}
+	if rows.fresh {
+		m.reportMissing(t, "it was dropped and created again", decode.Progress{LSN: m.state.Checkpoint.LSN, Time: m.state.Checkpoint.Time})
+	}
+	if !known.Missing {
+		return
+	}
+	m.report(m.tableChange(t), &schemas.TablePresent{Table: t.String(), Why: "it exists and is in the publication"})
+	if known.ID.OID == id.OID {
+		m.reportGap(known.Since, "table "+t.String()+" was not in the publication")
+	}
+}
+
+// applyGone takes in that a table left the stream. Its images stay: they are what its rows are compared with when it
+// comes back.
+func (m *Machine) applyGone(gone *decode.TableGone) {
+	if m.state.Checkpoint.Tables[gone.Table].ID == gone.ID {
+		m.reportMissing(gone.Table, gone.Why, gone.Since)
+	}
+}
+
+func (m *Machine) reportMissing(t decode.Table, why string, since decode.Progress) {
+	known := &m.state.Checkpoint.Tables[t]
+	if known.Missing {
+		return
+	}
+	known.Missing, known.Since = true, since
+	m.report(m.tableChange(t), &schemas.TableMissing{Table: t.String(), Why: why})
+}
+
+// reportGap says which part of the stream was never seen.
+func (m *Machine) reportGap(from decode.Progress, why string) {
+	m.report(m.streamChange(), &schemas.StreamGap{FromLSN: from.LSN.String(), ToLSN: m.tx.lsn,
+		FromTime: formatInstant(from.Time), ToTime: m.tx.time, Why: why})
+}
+
+// report emits an event that is a change of its own.
+func (m *Machine) report(c *change, data schemas.Data) {
+	c.emit(data, nil, nil, atCommit)
+	m.tx.change++
+}
+
+func (m *Machine) streamChange() *change {
+	slot := m.state.Checkpoint.Slot
+	return &change{m: m, op: schemas.OpReconcile, entity: schemas.Stream{Slot: slot}, subject: slot, key: slot}
+}
+
+func (m *Machine) tableChange(t decode.Table) *change {
+	name := t.String()
+	return &change{m: m, op: schemas.OpReconcile, entity: schemas.Table{Table: name}, subject: name, key: name}
+}
+
+func (m *Machine) images(t decode.Table) map[string]string {
+	if t == decode.Blocks {
+		return m.state.blocks
+	}
+	return m.state.positions
+}
+
+// isFresh reports whether the snapshot that is being read is of another table than the images are.
+func (m *Machine) isFresh(t decode.Table) bool { return m.rows != nil && m.rows.tables[t].fresh }
+
+// passTo reports the rows that are known and that the snapshot does not have: those whose keys sort before the row it
+// has reached.
+func (m *Machine) passTo(t decode.Table, key string) error {
+	rows := &m.rows.tables[t]
+	m.rows.compared++
+	for len(rows.keys) > 0 && rows.keys[0] <= key {
+		gone := rows.keys[0]
+		rows.keys = rows.keys[1:]
+		if gone == key {
+			continue
+		}
+		if err := m.dropGone(t, gone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Machine) dropGone(t decode.Table, key string) error {
+	defer func() { m.tx.change++ }()
+	if t == decode.Blocks {
+		m.deleteBlock(m.blockChange(key, schemas.OpReconcile), key)
+		return nil
+	}
+	return m.deletePosition(m.positionChange(key, schemas.OpReconcile), key)
+}
+
+// finishRows reports the rows behind the snapshot's last one. It returns false when the batch is full and rows are left.
+func (m *Machine) finishRows() (done bool, err error) {
+	for _, t := range []decode.Table{decode.Blocks, decode.Positions} {
+		rows := &m.rows.tables[t]
+		for ; len(rows.keys) > 0; rows.keys = rows.keys[1:] {
+			if m.out.isFull() {
+				return false, nil
+			}
+			if err := m.dropGone(t, rows.keys[0]); err != nil {
+				return false, err
+			}
+		}
+	}
+	return true, nil
+}
+
+// finishSnapshot makes what the snapshot said what is known.
+func (m *Machine) finishSnapshot() {
+	checkpoint := &m.state.Checkpoint
+	for t, rows := range m.rows.tables {
+		if rows.id.OID != 0 {
+			checkpoint.Tables[t] = TableState{ID: rows.id}
+		}
+	}
+	checkpoint.Publication, checkpoint.Reconcile, m.gap = m.rows.publication, "", ""
+	if m.rows.whole {
+		m.report(m.streamChange(), &schemas.StreamReconciled{Rows: m.rows.compared, Differences: m.rows.differences})
+	}
+}
