@@ -32,9 +32,18 @@ type Postgres struct {
 	owner    *syscall.Credential // initdb and postgres refuse to run as root
 }
 
-// StartPostgres starts a server with wal_level=logical; settings are name=value pairs that come after the lab's own.
+// StartPostgres starts a server with wal_level=logical: of the major version that LOWCAP_CDC_POSTGRES_VERSION names, or
+// the one that is installed. Settings are name=value pairs that come after the lab's own.
 func StartPostgres(ctx context.Context, settings ...string) (*Postgres, error) {
+	return StartPostgresOf(ctx, os.Getenv("LOWCAP_CDC_POSTGRES_VERSION"), settings...)
+}
+
+// StartPostgresOf starts a server of a major version (14 to 18); empty is the one that is installed.
+func StartPostgresOf(ctx context.Context, major string, settings ...string) (*Postgres, error) {
 	bin, err := postgresBin()
+	if major != "" {
+		bin, err = postgresOf(ctx, major)
+	}
 	if err != nil {
 		return nil, err
 	}
