@@ -1,16 +1,19 @@
-// Package schemas is the public contract of lowcap-cdc: the Go types of every event and their JSON Schemas.
+// Package schemas is the public contract of lowcap-cdc: the Go types of every event and their JSON Schemas. Consumers
+// read events with Parse.
 package schemas
+
+import "strings"
 
 // Attributes are the CloudEvents 1.0 context attributes of an event, extension attributes included.
 type Attributes struct {
-	ID           string   // <system id>/<commit LSN>/<phase><change>/<event>, the same after any crash
-	Source       string   // /postgres/<system id>/<database>
-	Type         Type     // e.g. lowcap.trim_pool.opened.v1
-	Subject      string   // the position's id, the block's key, or the table's name
-	Time         string   // commit time, RFC 3339 in UTC with microseconds
-	PartitionKey string   // token_chain/token_contract/timeframe, the Kafka key
-	Sequence     string   // 32 hexadecimal digits whose lexicographic order is WAL order over all topics
-	Severity     Severity // what an alert should do with it
+	ID           string   `json:"id"`                                           // <system id>/<commit LSN>/<phase><change>/<event>, the same after any crash
+	Source       string   `json:"source"`                                       // /postgres/<system id>/<database>
+	Type         Type     `json:"type"`                                         // e.g. lowcap.trim_pool.opened.v1
+	Subject      string   `json:"subject"`                                      // the position's id, the block's key, the table's name, or the slot
+	Time         string   `json:"time" jsonschema:"format=date-time"`           // commit time, RFC 3339 in UTC with microseconds
+	PartitionKey string   `json:"partitionkey"`                                 // token_chain/token_contract/timeframe, the Kafka key
+	Sequence     string   `json:"sequence" jsonschema:"pattern=^[0-9A-F]{32}$"` // 32 hexadecimal digits whose lexicographic order is WAL order over all topics of a source
+	Severity     Severity `json:"severity"`                                     // what an alert should do with it: page, warn, info
 }
 
 // Severity says who should be told of an event.
@@ -27,7 +30,19 @@ const (
 type Type string
 
 // Name returns the type without "lowcap." and without the version, e.g. trim_pool.opened.
-func (t Type) Name() string { return string(t[len("lowcap.") : len(t)-len(".v1")]) }
+func (t Type) Name() string {
+	name, _ := t.cut()
+	return name
+}
 
 // DataSchema returns the URI of the type's JSON Schema, which is the schema's $id.
-func (t Type) DataSchema() string { return "urn:lowcap-cdc:schema:" + t.Name() + ":v1" }
+func (t Type) DataSchema() string {
+	name, version := t.cut()
+	return "urn:lowcap-cdc:schema:" + name + ":" + version
+}
+
+func (t Type) cut() (name, version string) {
+	name = strings.TrimPrefix(string(t), "lowcap.")
+	at := max(strings.LastIndex(name, ".v"), 0)
+	return name[:at], strings.TrimPrefix(name[at:], ".")
+}

@@ -4,162 +4,177 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
+
+	"github.com/invopop/jsonschema"
 )
 
-var update = flag.Bool("update", false, "write the schemas anew from the types") //nolint:gochecknoglobals // a flag
+var update = flag.Bool("update", false, "write the schemas and the documents made from them anew") //nolint:gochecknoglobals // a flag
 
 // TestSchemasMatchTypes generates the schema of every type and compares it with the file: the types are the source.
 func TestSchemasMatchTypes(t *testing.T) {
-	docs := readDocs(t)
+	g := newGenerator(t)
 	for _, kind := range Kinds() {
-		schema, err := json.MarshalIndent(eventSchema(kind, docs), "", "  ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join("v1", kind.Type.Name()+".json")
-		schema = append(schema, '\n')
-		if *update {
-			if err := os.WriteFile(path, schema, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if old, err := os.ReadFile(path); err != nil || !bytes.Equal(old, schema) {
-			t.Errorf("%s differs from its type (%v); run: go test ./schemas -update", path, err)
-		}
+		schema := g.event(kind)
+		describedEverywhere(t, kind.Type.Name(), schema)
+		sameFile(t, filepath.Join("v1", kind.Type.Name()+".json"), indented(t, schema))
 	}
 }
 
-type jsonObject = map[string]any
-
-func eventSchema(kind Kind, docs map[string]string) jsonObject {
-	text := jsonObject{"type": "string"}
-	data := reflect.TypeOf(kind.New()).Elem()
-	properties := jsonObject{
-		"specversion": jsonObject{"const": "1.0"}, "id": text, "source": text, "type": jsonObject{"const": kind.Type}, "subject": text,
-		"time": jsonObject{"type": "string", "format": "date-time"}, "datacontenttype": jsonObject{"const": "application/json"},
-		"dataschema": jsonObject{"const": kind.Type.DataSchema()}, "partitionkey": text,
-		"sequence": jsonObject{"type": "string", "pattern": "^[0-9A-F]{32}$"}, "severity": jsonObject{"const": kind.Severity},
-		"data": closed(dataProperties(kind, data, docs)),
+// sameFile compares a generated file with the one in the tree, and writes it first with -update.
+func sameFile(t *testing.T, path string, generated []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, generated, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	schema := closed(properties)
-	schema["$schema"], schema["$id"] = "https://json-schema.org/draft/2020-12/schema", kind.Type.DataSchema()
-	schema["title"], schema["description"] = kind.Type.Name(), docs[data.Name()]
+	if old, err := os.ReadFile(path); err != nil || !bytes.Equal(old, generated) {
+		t.Errorf("%s differs from what it is made from (%v); run: go test ./schemas -update", path, err)
+	}
+}
+
+func indented(t *testing.T, value any) []byte {
+	t.Helper()
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(text, '\n')
+}
+
+// generator makes schemas by reflection. Their objects are open: a consumer that validates with an older copy accepts
+// the fields that a later one adds.
+type generator struct {
+	jsonschema.Reflector
+	examples map[Type]json.RawMessage
+}
+
+func newGenerator(t *testing.T) *generator {
+	t.Helper()
+	g := &generator{
+		Reflector: jsonschema.Reflector{Anonymous: true, DoNotReference: true, AllowAdditionalProperties: true, Mapper: leaf},
+		examples:  recordedExamples(t),
+	}
+	if err := g.AddGoComments("lowcap-cdc/schemas", ".", jsonschema.WithFullComment()); err != nil {
+		t.Fatal(err)
+	}
+	g.LookupComment = func(of reflect.Type, field string) string {
+		name, _, _ := strings.Cut(of.Name(), "[") // PerStage[...]
+		return strings.Join(strings.Fields(g.CommentMap["lowcap-cdc/schemas."+strings.TrimSuffix(name+"."+field, ".")]), " ")
+	}
+	return g
+}
+
+// envelope is an event in structured form without its data.
+type envelope struct {
+	SpecVersion     string `json:"specversion" jsonschema:"description=version of CloudEvents"`
+	DataContentType string `json:"datacontenttype" jsonschema:"description=media type of data"`
+	DataSchema      string `json:"dataschema" jsonschema:"description=the $id of this schema"`
+	Attributes
+}
+
+// event returns the schema of a type's events in structured form.
+func (g *generator) event(kind Kind) *jsonschema.Schema {
+	root := g.of(reflect.TypeFor[envelope]())
+	root.Version, root.ID = jsonschema.Version, jsonschema.ID(kind.Type.DataSchema())
+	data := g.data(kind)
+	root.Title, root.Description = kind.Type.Name(), strings.Replace(data.Description, reflect.TypeOf(kind.New()).Elem().Name(), kind.Type.Name(), 1)
+	for name, value := range map[string]any{"specversion": "1.0", "datacontenttype": "application/json",
+		"dataschema": kind.Type.DataSchema(), "type": kind.Type, "severity": kind.Severity} {
+		property, _ := root.Properties.Get(name)
+		property.Const, property.Type = value, ""
+	}
+	root.Properties.Set("data", data)
+	root.Required = append(root.Required, "data")
+	if example, ok := g.examples[kind.Type]; ok {
+		root.Examples = []any{example}
+	}
+	return root
+}
+
+func (g *generator) data(kind Kind) *jsonschema.Schema {
+	of := reflect.TypeOf(kind.New()).Elem()
+	data := g.of(of)
+	data.Title = of.Name() + "Data"
+	property, _ := data.Properties.Get("entity")
+	description := property.Description
+	if entities := g.entities(kind); len(entities) == 1 {
+		*property = *entities[0]
+	} else {
+		*property = jsonschema.Schema{AnyOf: entities, Description: description}
+	}
+	return data
+}
+
+// of reflects a struct: titles by its types, null where a pointer is nil.
+func (g *generator) of(t reflect.Type) *jsonschema.Schema {
+	schema := g.ReflectFromType(t)
+	schema.Version = ""
+	g.finish(schema, t)
 	return schema
 }
 
-// closed is an object of which every property is there and no other.
-func closed(properties jsonObject) jsonObject {
-	required := []string{}
-	for name := range properties {
-		required = append(required, name)
-	}
-	slices.Sort(required)
-	return jsonObject{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
-}
-
-func dataProperties(kind Kind, data reflect.Type, docs map[string]string) jsonObject {
-	properties := jsonObject{}
-	for i := range data.NumField() {
-		f := data.Field(i)
-		name := f.Tag.Get("json")
+func (g *generator) finish(schema *jsonschema.Schema, t reflect.Type) {
+	for i := range t.NumField() {
+		field := t.Field(i)
+		property, named := schema.Properties.Get(field.Tag.Get("json"))
 		switch {
-		case f.Anonymous:
-			for name, p := range dataProperties(kind, f.Type, docs) {
-				properties[name] = p
-			}
-		case name == "entity":
-			properties[name] = entitySchema(kind, docs)
-		default:
-			p := valueSchema(f.Type, docs)
-			if doc := docs[data.Name()+"."+f.Name]; doc != "" {
-				p["description"] = doc
-			}
-			if values := closedWords(kind, name); values != nil {
-				p["enum"] = values
-			}
-			properties[name] = p
+		case field.Anonymous:
+			g.finish(schema, field.Type)
+		case named && field.Type.Kind() == reflect.Pointer:
+			property.Extras = map[string]any{"type": []string{property.Type, "null"}}
+			property.Type = ""
+		case named && field.Type.Kind() == reflect.Struct && !strings.Contains(field.Type.Name(), "["):
+			property.Title = field.Type.Name()
+			g.finish(property, field.Type)
 		}
 	}
-	return properties
 }
 
-// closedWords returns the values that the contract allows in a field; words of the source stay open.
-func closedWords(kind Kind, field string) []string {
-	switch kind.Type.Name() + " " + field {
-	case "trim_pool.opened cause", "trim_pool.increased cause", "trim_pool.replaced cause":
-		return []string{"trim", "emergency_exit", "unknown"}
-	case "emergency_exit.executed kind":
-		return []string{"ema333_break", "structural"}
-	case "execution.buy_recorded slot":
-		return []string{"s1", "s2", "s3", "reclaim"}
-	case "entry_block.cleared trigger":
-		return []string{"success", "manual"}
-	case "entry_block.set trigger", "entry_block.refreshed trigger":
-		return []string{"s1_failure", "s2_failure", "s1_and_s2_failure", "manual"}
-	case "trim_pool.closed reason":
-		return []string{"s2_dip_buy", "s2_entry_new_trade", "dx_ladder_complete", "unknown"}
+func (g *generator) entities(kind Kind) []*jsonschema.Schema {
+	var entities []*jsonschema.Schema
+	for _, e := range entitiesOf(kind.Type) {
+		schema := g.of(reflect.TypeOf(e).Elem())
+		schema.Title = reflect.TypeOf(e).Elem().Name()
+		entities = append(entities, schema)
+	}
+	return entities
+}
+
+// leaf returns the schema of the types that reflection alone does not understand, nil for the others.
+func leaf(t reflect.Type) *jsonschema.Schema {
+	switch t {
+	case reflect.TypeFor[Raw]():
+		return &jsonschema.Schema{}
+	case reflect.TypeFor[Number]():
+		return &jsonschema.Schema{Extras: map[string]any{"type": []string{"number", "string", "null"}}}
+	case reflect.TypeFor[Instant]():
+		return &jsonschema.Schema{Extras: map[string]any{"type": []string{"string", "null"}}, Format: "date-time"}
+	case reflect.TypeFor[uint32](), reflect.TypeFor[uint64]():
+		return &jsonschema.Schema{Type: "integer", Minimum: "0"}
+	case reflect.TypeFor[Stage]():
+		return words(S1, S2)
+	case reflect.TypeFor[Quality]():
+		return words(Embedded, AssumedUTC, CommitTime)
+	case reflect.TypeFor[Op]():
+		return words(OpInsert, OpUpdate, OpDelete, OpTruncate, OpBaseline, OpReconcile)
+	case reflect.TypeFor[Flag](): // open: a later version may flag more
+		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{words(flags()...), {Type: "string"}}}
 	}
 	return nil
 }
 
-func entitySchema(kind Kind, docs map[string]string) jsonObject {
-	entity := func(e Entity) jsonObject {
-		return closed(dataProperties(Kind{Type: "lowcap..v1"}, reflect.TypeOf(e), docs))
+func words[T ~string](values ...T) *jsonschema.Schema {
+	schema := &jsonschema.Schema{Type: "string"}
+	for _, v := range values {
+		schema.Enum = append(schema.Enum, v)
 	}
-	switch {
-	case kind.Topic == EntryBlocks:
-		return entity(Block{})
-	case kind.Type.Name() == "history.malformed":
-		return jsonObject{"anyOf": []any{entity(Position{}), entity(Block{})}}
-	case strings.HasPrefix(kind.Type.Name(), "table."):
-		return entity(Table{})
-	case strings.HasPrefix(kind.Type.Name(), "stream."):
-		return entity(Stream{})
-	}
-	return entity(Position{})
-}
-
-func valueSchema(t reflect.Type, docs map[string]string) jsonObject {
-	switch t {
-	case reflect.TypeFor[Raw]():
-		return jsonObject{}
-	case reflect.TypeFor[Number]():
-		return jsonObject{"type": []string{"number", "string", "null"}}
-	case reflect.TypeFor[Instant](), reflect.TypeFor[Text]():
-		return jsonObject{"type": []string{"string", "null"}}
-	case reflect.TypeFor[Stage]():
-		return jsonObject{"enum": []Stage{S1, S2}}
-	case reflect.TypeFor[Quality]():
-		return jsonObject{"enum": []Quality{Embedded, AssumedUTC, CommitTime}}
-	case reflect.TypeFor[Origin]():
-		return closed(dataProperties(Kind{Type: "lowcap..v1"}, t, docs))
-	case reflect.TypeFor[Flag]():
-		return jsonObject{"enum": flags()}
-	case reflect.TypeFor[Op]():
-		return jsonObject{"enum": []Op{OpInsert, OpUpdate, OpDelete, OpTruncate, OpBaseline, OpReconcile}}
-	}
-	switch t.Kind() {
-	case reflect.Bool:
-		return jsonObject{"type": "boolean"}
-	case reflect.Pointer:
-		return jsonObject{"type": []string{"boolean", "null"}}
-	case reflect.Uint32, reflect.Uint64:
-		return jsonObject{"type": "integer", "minimum": 0}
-	case reflect.Slice:
-		return jsonObject{"type": "array", "items": valueSchema(t.Elem(), docs)}
-	case reflect.Struct:
-		return closed(dataProperties(Kind{Type: "lowcap..v1"}, t, docs))
-	}
-	return jsonObject{"type": "string"}
+	return schema
 }
 
 func flags() []Flag {
@@ -167,40 +182,42 @@ func flags() []Flag {
 		DXArmMissing, SkippedSteps, DoubleEncoded, IneffectiveBook, UnseenValue, PoolWithoutSell, BaselineIncomplete, RawTruncated}
 }
 
-// readDocs reads the comments of the types and their fields: they are the descriptions.
-func readDocs(t *testing.T) map[string]string {
+// recordedExamples returns the first recorded event of each type.
+func recordedExamples(t *testing.T) map[Type]json.RawMessage {
 	t.Helper()
-	docs := make(map[string]string)
-	paths, err := filepath.Glob("*.go")
+	examples := make(map[Type]json.RawMessage)
+	for _, line := range recorded(t) {
+		var event struct{ Type Type }
+		if err := json.Unmarshal(line, &event); err != nil {
+			t.Fatal(err)
+		}
+		if examples[event.Type] == nil {
+			examples[event.Type] = line
+		}
+	}
+	return examples
+}
+
+// recorded returns the recorded events, one a line.
+func recorded(t testing.TB) [][]byte {
+	t.Helper()
+	text, err := os.ReadFile("testdata/events.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range paths {
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			if decl, ok := n.(*ast.GenDecl); ok && decl.Tok == token.TYPE {
-				for _, spec := range decl.Specs {
-					describe(docs, decl, spec.(*ast.TypeSpec))
-				}
-			}
-			return true
-		})
-	}
-	return docs
+	return bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 }
 
-func describe(docs map[string]string, decl *ast.GenDecl, spec *ast.TypeSpec) {
-	docs[spec.Name.Name] = strings.Join(strings.Fields(decl.Doc.Text()), " ")
-	fields, ok := spec.Type.(*ast.StructType)
-	if !ok {
+// describedEverywhere fails for a property without a description.
+func describedEverywhere(t *testing.T, path string, schema *jsonschema.Schema) {
+	t.Helper()
+	if schema.Description == "" {
+		t.Errorf("%s has no description: write a comment behind its field", path)
+	}
+	if schema.Properties == nil {
 		return
 	}
-	for _, f := range fields.Fields.List {
-		for _, name := range f.Names {
-			docs[spec.Name.Name+"."+name.Name] = strings.TrimSpace(f.Comment.Text())
-		}
+	for name, property := range schema.Properties.FromOldest() {
+		describedEverywhere(t, path+"."+name, property)
 	}
 }

@@ -71,46 +71,46 @@ type Origin struct {
 	CommitLSN  string  `json:"commit_lsn"`  // where its commit record starts, e.g. 0/16B3748
 	XID        uint32  `json:"xid"`         // its transaction id; 0 for a snapshot
 	CommitTime Instant `json:"commit_time"` // the database's clock at commit
-	Op         Op      `json:"op"`
-	Actor      Text    `json:"actor"`  // from an annotation in the same transaction
-	Reason     Text    `json:"reason"` // from an annotation in the same transaction
+	Op         Op      `json:"op"`          // what made the change
+	Actor      Text    `json:"actor"`       // from an annotation in the same transaction
+	Reason     Text    `json:"reason"`      // from an annotation in the same transaction
 }
 
 // Position is the entity of an event about a trading position: the row as the change left it.
 type Position struct {
-	ID            string `json:"id"`
-	TokenChain    Text   `json:"token_chain"`
-	TokenContract Text   `json:"token_contract"`
-	TokenTicker   Text   `json:"token_ticker"`
-	Timeframe     Text   `json:"timeframe"`
-	BookID        Text   `json:"book_id"`
-	Status        Text   `json:"status"`
-	State         Text   `json:"state"`
-	TradeID       Text   `json:"trade_id"`
+	ID            string `json:"id"`             // the row's id, a UUID
+	TokenChain    Text   `json:"token_chain"`    // the chain, e.g. solana
+	TokenContract Text   `json:"token_contract"` // the token's address on its chain
+	TokenTicker   Text   `json:"token_ticker"`   // the token's short name
+	Timeframe     Text   `json:"timeframe"`      // length of a bar: 1m, 15m, 1h, 4h, 1d
+	BookID        Text   `json:"book_id"`        // the book that the position belongs to
+	Status        Text   `json:"status"`         // e.g. watchlist, active, paused; other words may come
+	State         Text   `json:"state"`          // engine state, S0 to S4
+	TradeID       Text   `json:"trade_id"`       // the open trade, a UUID; null when there is none
 }
 
 // Block is the entity of an event about an entry block: its primary key.
 type Block struct {
-	TokenContract string `json:"token_contract"`
-	TokenChain    string `json:"token_chain"`
-	Timeframe     string `json:"timeframe"`
-	BookID        string `json:"book_id"`
+	TokenContract string `json:"token_contract"` // the token's address on its chain
+	TokenChain    string `json:"token_chain"`    // the chain, e.g. solana
+	Timeframe     string `json:"timeframe"`      // length of a bar: 1m, 15m, 1h, 4h, 1d
+	BookID        string `json:"book_id"`        // the book; the bot consults onchain_crypto only
 }
 
 // Table is the entity of an event about a whole table.
 type Table struct {
-	Table string `json:"table"`
+	Table string `json:"table"` // the table's name
 }
 
 // Stream is the entity of an event about the stream itself.
 type Stream struct {
-	Slot string `json:"slot"`
+	Slot string `json:"slot"` // the replication slot
 }
 
 // PerStage holds a value for each stage, null where it does not apply.
 type PerStage[T ~string] struct {
-	S1 T `json:"s1"`
-	S2 T `json:"s2"`
+	S1 T `json:"s1"` // for stage s1
+	S2 T `json:"s2"` // for stage s2
 }
 
 // Entity is one of Position, Block, Table, Stream.
@@ -123,13 +123,13 @@ func (Stream) entity()   {}
 
 // Common is what the data of every event has. Before and After are the changed sub-structure exactly as received.
 type Common struct {
-	Entity            Entity  `json:"entity"`
-	Before            Raw     `json:"before"`
-	After             Raw     `json:"after"`
-	OccurredAt        Instant `json:"occurred_at"`
-	OccurredAtQuality Quality `json:"occurred_at_quality"`
-	Flags             []Flag  `json:"flags"`
-	Origin            Origin  `json:"origin"`
+	Entity            Entity  `json:"entity"`              // what the event is about
+	Before            Raw     `json:"before"`              // the changed part before, exactly as received; null when there was none
+	After             Raw     `json:"after"`               // the changed part now, exactly as received; null when there is none
+	OccurredAt        Instant `json:"occurred_at"`         // when it happened by the writer's clock; order by sequence, never by this
+	OccurredAtQuality Quality `json:"occurred_at_quality"` // where occurred_at comes from
+	Flags             []Flag  `json:"flags"`               // what is unusual about the event; other words may come
+	Origin            Origin  `json:"origin"`              // the transaction that made the change
 }
 
 // Data is the data of one event type: a pointer to one of the structs of this package that embed Common.

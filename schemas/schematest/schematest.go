@@ -4,6 +4,8 @@ package schematest
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,6 +49,7 @@ func schema(t testing.TB, of schemas.Type) *jsonschema.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeObjects(document)
 	c := jsonschema.NewCompiler()
 	if err := c.AddResource(of.DataSchema(), document); err != nil {
 		t.Fatal(err)
@@ -57,4 +60,31 @@ func schema(t testing.TB, of schemas.Type) *jsonschema.Schema {
 	}
 	compiled.Store(of, s)
 	return s
+}
+
+// closeObjects makes a schema as strict as the producer is. What is published is open, so that a consumer with an older
+// copy accepts new fields and flags; here a field or flag without a schema is a bug.
+func closeObjects(node any) {
+	switch node := node.(type) {
+	case map[string]any:
+		if node["properties"] != nil {
+			node["additionalProperties"] = false
+		}
+		if choices, ok := node["anyOf"].([]any); ok {
+			node["anyOf"] = slices.DeleteFunc(choices, isAnyString)
+		}
+		for name, child := range node {
+			if name != "examples" {
+				closeObjects(child)
+			}
+		}
+	case []any:
+		for _, child := range node {
+			closeObjects(child)
+		}
+	}
+}
+
+func isAnyString(choice any) bool {
+	return reflect.DeepEqual(choice, map[string]any{"type": "string"})
 }
