@@ -31,6 +31,7 @@ type cli struct {
 	Init      initCommand      `cmd:"" help:"Create publication and topics. Does nothing where they are there already."`
 	Check     checkCommand     `cmd:"" help:"Check every precondition of Postgres and the sink; say what repairs each that fails."`
 	Reconcile reconcileCommand `cmd:"" help:"After a lost slot: new slot and snapshot; publish the differences and one stream.gap."`
+	Probe     probeCommand     `cmd:"" help:"Ask a running instance on this machine whether it is alive; exit 0 or 1."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 
 	Settings `embed:""`
