@@ -139,22 +139,22 @@ func (m *Machine) op(t decode.Table, op decode.Op) schemas.Op {
 
 func (m *Machine) storePosition(id string, image *positionImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
-	m.state.positions[id] = string(m.scratch)
+	m.state.put(m.state.positions, id, string(m.scratch))
 	m.out.touch(positionPrefix+id, len(m.scratch))
 }
 
 func (m *Machine) storeBlock(key string, image *blockImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
-	m.state.blocks[key] = string(m.scratch)
+	m.state.put(m.state.blocks, key, string(m.scratch))
 	m.out.touch(blockPrefix+key, len(m.scratch))
 }
 
 func (m *Machine) dropPosition(id string) {
-	delete(m.state.positions, id)
+	m.state.drop(m.state.positions, id)
 	m.out.touch(positionPrefix+id, 0)
 }
 
 func (m *Machine) dropBlock(key string) {
-	delete(m.state.blocks, key)
+	m.state.drop(m.state.blocks, key)
 	m.out.touch(blockPrefix+key, 0)
 }

@@ -35,6 +35,7 @@ type Progress struct {
 	Checkpoint Checkpoint
 	Events     []Event // valid during the call
 	Images     int     // rows known
+	ImageBytes int64   // what their images take
 	Snapshot   bool    // a part of a snapshot: not visible before its last part
 }
 
@@ -112,8 +113,8 @@ func (p *Pipeline) acknowledge(batch *Batch) {
 		p.Source.Confirm(p.last.LSN)
 	}
 	if p.Observe != nil {
-		rows := len(p.state.positions) + len(p.state.blocks)
-		p.Observe(Progress{Checkpoint: p.state.Checkpoint, Events: batch.Events, Images: rows, Snapshot: batch.More})
+		rows, bytes := p.state.Images()
+		p.Observe(Progress{Checkpoint: p.state.Checkpoint, Events: batch.Events, Images: rows, ImageBytes: bytes, Snapshot: batch.More})
 	}
 	p.machine.out.reset()
 }

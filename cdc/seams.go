@@ -81,6 +81,10 @@ type Event struct {
 	Value []byte // the whole event as structured JSON (application/cloudevents+json), one line without line end
 }
 
+// Place returns the event's commit LSN as the 16 digits its sequence begins with, and whether the stream brought it
+// rather than a snapshot.
+func (e *Event) Place() (lsn string, streamed bool) { return e.Sequence[:16], e.Sequence[16] == '1' }
+
 // StateRecord is one key of the state and its new value; a nil Value removes the key.
 // Keys and values are opaque to a sink; a key may hold any byte.
 type StateRecord struct {

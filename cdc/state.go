@@ -51,6 +51,7 @@ type State struct {
 	Checkpoint Checkpoint
 	positions  map[string]string // by id
 	blocks     map[string]string // by blockKey
+	bytes      int64             // of the images
 }
 
 // NewState returns an empty state.
@@ -72,35 +73,38 @@ func (s *State) Load(key string, value []byte) error {
 		}
 		return nil
 	case strings.HasPrefix(key, positionPrefix):
-		return load(s.positions, key[len(positionPrefix):], value, new(positionImage).decode)
+		return s.load(s.positions, key[len(positionPrefix):], value, new(positionImage).decode)
 	case strings.HasPrefix(key, blockPrefix):
-		return load(s.blocks, key[len(blockPrefix):], value, new(blockImage).decode)
+		return s.load(s.blocks, key[len(blockPrefix):], value, new(blockImage).decode)
 	}
 	return fmt.Errorf("load state: key %q is unknown; was it written by a newer version?", key)
 }
 
-func load(images map[string]string, key string, value []byte, check func(string) error) error {
+func (s *State) load(images map[string]string, key string, value []byte, check func(string) error) error {
 	if value == nil {
-		delete(images, key)
+		s.drop(images, key)
 		return nil
 	}
 	image := string(value)
 	if err := check(image); err != nil {
 		return fmt.Errorf("load image of %q: %w", key, err)
 	}
-	images[key] = image
+	s.put(images, key, image)
 	return nil
 }
 
-// Images returns how many rows are known and how many bytes their images take.
-func (s *State) Images() (rows int, bytes int64) {
-	for _, images := range []map[string]string{s.positions, s.blocks} {
-		rows += len(images)
-		for _, image := range images {
-			bytes += int64(len(image))
-		}
-	}
-	return rows, bytes
+// put sets an image in one of the two maps, and drop removes one.
+func (s *State) put(images map[string]string, key, image string) {
+	s.bytes += int64(len(image) - len(images[key]))
+	images[key] = image
 }
+
+func (s *State) drop(images map[string]string, key string) {
+	s.bytes -= int64(len(images[key]))
+	delete(images, key)
+}
+
+// Images returns how many rows are known and how many bytes their images take.
+func (s *State) Images() (rows int, bytes int64) { return len(s.positions) + len(s.blocks), s.bytes }
 
 func (s *State) isEmpty() bool { return len(s.positions)+len(s.blocks) == 0 }

@@ -44,7 +44,7 @@ func loadFile(r io.Reader) (kong.Resolver, error) {
 }
 
 func checkKeys(values map[string]any, lines map[string]int) error {
-	known := flagNames(reflect.TypeFor[Settings](), reflect.TypeFor[runCommand]())
+	known := flagNames(reflect.TypeFor[Settings](), reflect.TypeFor[runCommand](), reflect.TypeFor[serverFlags]())
 	for key := range values {
 		near, distance := "", len(key)
 		for _, name := range known {
@@ -69,7 +69,7 @@ func flagNames(types ...reflect.Type) []string {
 			if name == "" {
 				name = dashed(f.Name)
 			}
-			if name != "config" {
+			if name != "config" && !f.Anonymous {
 				names = append(names, name)
 			}
 		}

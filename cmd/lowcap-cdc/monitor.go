@@ -1,106 +1,158 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"net"
-	"net/http"
+	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 
 	"lowcap-cdc/cdc"
+	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/decode"
 )
 
-// monitor counts what the pipelines do and serves it, when an address is given.
+const (
+	lookEvery  = 5 * time.Second // how often the server is asked for the slot's standing
+	lookWithin = 5 * time.Second
+	quietHour  = time.Hour // of no log line, after which one says that all is well
+)
+
+// monitor knows how the pipelines do: it counts, follows the loop, asks the server for the slot's standing on a
+// connection of its own, and prints a line in a quiet hour.
 type monitor struct {
-	registry  *prometheus.Registry
-	events    *prometheus.CounterVec
-	batches   prometheus.Counter
-	restarts  prometheus.Counter
-	lsn       prometheus.Gauge
-	images    prometheus.Gauge
+	metrics *metrics
+	loop    loop
+	log     zerolog.Logger
+
 	committed atomic.Int64
+	lsn       atomic.Uint64 // everything before it is in the sink
 	streaming atomic.Bool
 	standby   atomic.Bool
-	server    *http.Server
+	spoke     atomic.Int64 // when the last line was logged, in nanoseconds since 1970
+
+	mu    sync.Mutex
+	trend trend
+
+	stop context.CancelFunc
+	done chan struct{}
 }
 
-func startMonitor(address string, log zerolog.Logger) (*monitor, error) {
-	m := &monitor{
-		registry: prometheus.NewRegistry(),
-		events: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "lowcap_cdc_events_total",
-			Help: "Events committed to the sink, by type."}, []string{"type"}),
-		batches: prometheus.NewCounter(prometheus.CounterOpts{Name: "lowcap_cdc_commits_total",
-			Help: "Batches committed to the sink."}),
-		restarts: prometheus.NewCounter(prometheus.CounterOpts{Name: "lowcap_cdc_restarts_total",
-			Help: "Pipelines that ended with an error and were started again."}),
-		lsn: prometheus.NewGauge(prometheus.GaugeOpts{Name: "lowcap_cdc_committed_lsn_bytes",
-			Help: "Place in the WAL up to which everything is in the sink, in bytes from its beginning."}),
-		images: prometheus.NewGauge(prometheus.GaugeOpts{Name: "lowcap_cdc_images",
-			Help: "Rows whose last state is known."}),
-	}
-	m.registry.MustRegister(m.events, m.batches, m.restarts, m.lsn, m.images)
-	if address == "" {
-		return m, nil
-	}
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, &usageError{fmt.Errorf("serve --http: %w", err)}
-	}
-	m.server = &http.Server{Handler: m.handler(), ReadHeaderTimeout: 5 * time.Second}
+func newMonitor() *monitor {
+	m := &monitor{}
+	m.metrics = newMetrics(m.loop.progressSeconds)
+	m.loop.enter(waiting)
+	m.spoke.Store(time.Now().UnixNano())
+	return m
+}
+
+// logger returns a logger whose lines count as signs of life.
+func (m *monitor) logger(log zerolog.Logger) zerolog.Logger {
+	m.log = log.Hook(zerolog.HookFunc(func(_ *zerolog.Event, level zerolog.Level, _ string) {
+		if level >= zerolog.InfoLevel {
+			m.spoke.Store(time.Now().UnixNano())
+		}
+	}))
+	return m.log
+}
+
+// watch begins to look at the server; close ends it.
+func (m *monitor) watch(config pg.Config) {
+	ctx, stop := context.WithCancel(context.Background())
+	m.stop, m.done = stop, make(chan struct{})
 	go func() {
-		if err := m.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error().Err(err).Msg("http server ended")
+		defer close(m.done)
+		server, tick := pg.NewWatch(config), time.NewTicker(lookEvery)
+		defer tick.Stop()
+		defer server.Close()
+		for {
+			m.look(ctx, server)
+			m.heartbeat(time.Now())
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
 		}
 	}()
-	return m, nil
 }
 
-func (m *monitor) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		switch {
-		case m.standby.Load():
-			http.Error(w, "standby: another instance uses the slot", http.StatusServiceUnavailable)
-		case !m.ready():
-			http.Error(w, "starting", http.StatusServiceUnavailable)
-		default:
-			fmt.Fprintln(w, "streaming")
-		}
-	})
-	return mux
+// look asks the server once. What it cannot say now it says later: a server that is away ends the pipeline, which tells.
+func (m *monitor) look(ctx context.Context, server *pg.Watch) {
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
+	standing, err := server.Look(ctx)
+	if err != nil {
+		m.log.Debug().Err(err).Msg("slot not seen")
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.trend.add(standing)
+	m.metrics.standing(&standing, &m.trend)
 }
 
+// heartbeat prints a line when none was printed for an hour.
+func (m *monitor) heartbeat(now time.Time) {
+	if now.UnixNano()-m.spoke.Load() < int64(quietHour) {
+		return
+	}
+	m.mu.Lock()
+	lag := m.trend.lag()
+	m.mu.Unlock()
+	m.log.Info().Stringer("lsn", m.place()).Int64("commits", m.commits()).Bool("standby", m.standby.Load()).
+		Stringer("lag", lag.Round(time.Second)).Msg("quiet hour: alive")
+}
+
+// source and sink return the two ends with their doings followed.
+func (m *monitor) source(from cdc.Source) cdc.Source {
+	return &watchedSource{from, &m.loop, func() { m.metrics.leader.Set(1) }}
+}
+
+func (m *monitor) sink(to cdc.Sink) cdc.Sink {
+	return &watchedSink{to, &m.loop, func(d time.Duration) { m.metrics.commit.Observe(d.Seconds()) }}
+}
+
+// observe takes in a commit.
 func (m *monitor) observe(p cdc.Progress) {
 	m.committed.Add(1)
-	m.batches.Inc()
-	m.images.Set(float64(p.Images))
-	for _, e := range p.Events {
-		m.events.WithLabelValues(string(e.Type)).Inc()
-	}
+	m.metrics.observe(p, time.Now())
 	if !p.Snapshot {
-		m.lsn.Set(float64(p.Checkpoint.LSN))
+		m.lsn.Store(uint64(p.Checkpoint.LSN))
 		m.streaming.Store(true)
 	}
 }
 
 func (m *monitor) commits() int64    { return m.committed.Load() }
 func (m *monitor) ready() bool       { return m.streaming.Load() }
-func (m *monitor) setStandby(v bool) { m.standby.Store(v) }
+func (m *monitor) place() decode.LSN { return decode.LSN(m.lsn.Load()) }
 
-func (m *monitor) restarted() {
-	m.restarts.Inc()
+// setStandby says that another instance uses the slot, or that this one has begun to.
+func (m *monitor) setStandby(v bool) {
+	m.standby.Store(v)
+	if v {
+		m.loop.enter(waiting)
+		m.streaming.Store(false)
+		m.metrics.leader.Set(0)
+	}
+}
+
+// restarted notes that a pipeline ended with err and will be started again.
+func (m *monitor) restarted(err error) {
+	cause := m.loop.cause(err)
+	m.metrics.restarts.WithLabelValues(cause).Inc()
+	if cause == causeFenced {
+		m.metrics.fenced.Inc()
+	}
+	m.loop.enter(waiting)
 	m.streaming.Store(false)
 }
 
+// close ends looking and waits for it. It is idempotent.
 func (m *monitor) close() {
-	if m.server != nil {
-		m.server.Close() //nolint:errcheck // the process ends
+	if m.stop != nil {
+		m.stop()
+		<-m.done
 	}
 }

@@ -12,11 +12,8 @@ func (*reconcileCommand) Run(s *Settings, std *streams) error {
 	}
 	ctx, stop := untilSignal(std.err)
 	defer stop()
-	log := s.logger(std.err)
-	monitor, err := startMonitor("", log)
-	if err != nil {
-		return err
-	}
+	monitor := newMonitor()
+	log := monitor.logger(s.logger(std.err))
 	until, err := pg.Now(ctx, s.source())
 	if err != nil {
 		return err

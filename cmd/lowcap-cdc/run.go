@@ -30,7 +30,8 @@ const (
 
 type runCommand struct {
 	Until string `help:"Handle everything committed before this point, confirm it, and exit: now, or an LSN." placeholder:"now|LSN"`
-	HTTP  string `help:"Serve /livez, /readyz and /metrics at this address." name:"http" placeholder:"ADDR"`
+
+	serverFlags
 
 	Reconcile bool `help:"After a lost slot do what reconcile does, on the same system only; otherwise stop." default:"true" negatable:""`
 }
@@ -43,15 +44,18 @@ func (r *runCommand) Run(s *Settings, std *streams) error {
 	}
 	ctx, stop := untilSignal(std.err)
 	defer stop()
-	log := s.logger(std.err)
+	monitor := newMonitor()
+	log := monitor.logger(s.logger(std.err))
 	until, err := r.until(ctx, s)
 	if err != nil {
 		return err
 	}
-	monitor, err := startMonitor(r.HTTP, log)
+	closeServer, err := r.serve(monitor, log)
 	if err != nil {
 		return err
 	}
+	defer closeServer()
+	monitor.watch(s.source())
 	defer monitor.close()
 	return (&supervisor{settings: s, until: until, repair: r.Reconcile, out: std.out, log: log, monitor: monitor}).run(ctx)
 }
@@ -106,7 +110,7 @@ func (v *supervisor) run(ctx context.Context) error {
 		before := v.monitor.commits()
 		err := v.attempt(ctx)
 		if err == nil || ctx.Err() != nil {
-			v.log.Info().Msg("stopped")
+			v.log.Info().Stringer("lsn", v.monitor.place()).Msg("stopped")
 			return nil
 		}
 		moved := v.monitor.commits() > before
@@ -126,8 +130,8 @@ func (v *supervisor) run(ctx context.Context) error {
 		case isPermanent(err), !v.started:
 			return err
 		}
-		v.monitor.restarted()
-		v.log.Warn().Err(err).Stringer("retry_in", wait).Msg("pipeline ended; starting again from the last commit")
+		v.monitor.restarted(err)
+		v.log.Warn().Err(err).Stringer("lsn", v.monitor.place()).Stringer("retry_in", wait).Msg("pipeline ended; starting again from the last commit")
 		sleep(ctx, wait/2+rand.N(wait/2))
 		wait = min(2*wait, longestWait)
 	}
@@ -135,7 +139,7 @@ func (v *supervisor) run(ctx context.Context) error {
 
 func (v *supervisor) waitAsStandby(ctx context.Context, err error) {
 	if !v.standby {
-		v.log.Info().Str("reason", err.Error()).Msg("standby: waiting for the slot")
+		v.log.Info().Stringer("lsn", v.monitor.place()).Str("reason", err.Error()).Msg("standby: waiting for the slot")
 	}
 	v.standby, v.started = true, true
 	v.monitor.setStandby(true)
@@ -169,7 +173,7 @@ func (v *supervisor) attempt(ctx context.Context) (err error) {
 	config.Notice = func(text string) { v.log.Warn().Msg(text) }
 	from := pg.New(config)
 	defer func() { err = errors.Join(err, from.Close()) }()
-	p := &cdc.Pipeline{Source: from, Sink: to, Slot: v.settings.slot(), Until: v.until, Reconcile: v.reconcile, Observe: v.observe}
+	p := &cdc.Pipeline{Source: v.monitor.source(from), Sink: v.monitor.sink(to), Slot: v.settings.slot(), Until: v.until, Reconcile: v.reconcile, Observe: v.observe}
 	v.log.Info().Str("slot", v.settings.slot()).Str("sink", redact(v.settings.Sink)).Msg("starting")
 	return p.Run(ctx)
 }

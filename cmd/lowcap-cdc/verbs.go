@@ -117,10 +117,14 @@ type versionCommand struct{}
 
 // Run prints the version.
 func (*versionCommand) Run(_ *Settings, std *streams) error {
-	v := version
-	if info, ok := debug.ReadBuildInfo(); ok && v == "" {
-		v = info.Main.Version
-	}
-	fmt.Fprintf(std.out, "lowcap-cdc %s (%s %s/%s)\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(std.out, "lowcap-cdc %s (%s %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil
+}
+
+// buildVersion returns the version as the linker or the module's build says it.
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
+		return info.Main.Version
+	}
+	return version
 }
