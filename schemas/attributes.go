@@ -29,7 +29,8 @@ const (
 // Type is the CloudEvents type of an event: lowcap.<name>.v1.
 type Type string
 
-// Name returns the type without "lowcap." and without the version, e.g. trim_pool.opened.
+// Name returns the type without "lowcap." and without the version, e.g. trim_pool.opened. What is not of this contract
+// has no name.
 func (t Type) Name() string {
 	name, _ := t.cut()
 	return name
