@@ -65,6 +65,8 @@ func (f *File) advise(err error) error {
 		return fmt.Errorf("%w; raise the file size limit (ulimit -f) and start again, nothing committed is lost", err)
 	case is(syscall.EACCES, syscall.EPERM, syscall.EROFS):
 		return fmt.Errorf("%w; give this user write access (ls -la %s) and start again", err, f.dir)
+	case is(syscall.ENOTDIR):
+		return fmt.Errorf("%w; choose a directory, not a file, in --sink file:DIR", err)
 	case is(syscall.EIO):
 		return fmt.Errorf("%w; check the disk (dmesg | tail) before starting again", err)
 	}

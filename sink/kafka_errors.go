@@ -2,10 +2,14 @@ package sink
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -27,7 +31,7 @@ func (e *ConfigError) Unwrap() error { return e.err }
 // IsPermanent reports whether trying again is useless until an operator has acted.
 func IsPermanent(err error) bool {
 	var config *ConfigError
-	return errors.As(err, &config)
+	return errors.As(err, &config) || errors.Is(err, ErrCorrupt) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EROFS)
 }
 
 // operationNotAttempted is what a broker answers for the partitions of a request whose other partitions it refused.
@@ -39,6 +43,10 @@ var retriableCodes = map[kafka.Error]bool{2: true, 3: true, 5: true, 6: true, 7:
 	14: true, 15: true, 16: true, 19: true, 20: true, 41: true, 51: true, 56: true, 74: true, 75: true, -1: true}
 
 func isRetriable(err error) bool {
+	var config *ConfigError
+	if errors.As(err, &config) || handshakeRepair(err) != "" {
+		return false
+	}
 	var code kafka.Error
 	if errors.As(err, &code) {
 		return retriableCodes[code]
@@ -51,6 +59,9 @@ func isRetriable(err error) bool {
 
 // explain turns an answer that will not change into a sentence that says what to do.
 func explain(err error) error {
+	if repair := handshakeRepair(err); repair != "" {
+		return &ConfigError{err, repair}
+	}
 	var code kafka.Error
 	if !errors.As(err, &code) {
 		return err
@@ -77,6 +88,25 @@ func explain(err error) error {
 		return err
 	}
 	return &ConfigError{err, repair}
+}
+
+// handshakeRepair says what to change when the two sides cannot agree on TLS; it is empty for every other error. The
+// library has no type for a broker that answers plain text with a TLS alert.
+func handshakeRepair(err error) string {
+	var verification *tls.CertificateVerificationError
+	var name x509.HostnameError
+	var network *net.OpError
+	switch {
+	case errors.As(err, &name):
+		return "write the brokers' names in --sink as they are in their certificates"
+	case errors.As(err, &verification):
+		return "set --kafka-ca to the CA that has signed the brokers' certificates"
+	case errors.As(err, &network) && network.Op == "remote error":
+		return "set --kafka-cert and --kafka-key to a client certificate that the brokers trust"
+	case errors.Is(err, io.ErrUnexpectedEOF) && strings.Contains(err.Error(), "expecting TLS"):
+		return "set --kafka-tls, or --kafka-ca to the CA that has signed the brokers' certificates"
+	}
+	return ""
 }
 
 // retry repeats a step until it succeeds, fails for good, or has used up its time. The first waits are short: after a

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,12 +17,16 @@ import (
 	"lowcap-cdc/deploy/lab"
 )
 
-// world is what the process tests of this package share: the binary, with failpoints, and the real servers.
+// world is what the process tests of this package share: the binary, with failpoints, and the real servers, each of
+// which is started by the first test that asks for it.
 type world struct {
-	binary   string
-	postgres *lab.Postgres
-	kafka    func() (*lab.Kafka, error)
-	started  *lab.Kafka
+	binary        string
+	startPostgres func() (*lab.Postgres, error)
+	postgres      *lab.Postgres // once newSite has been called
+	kafka         func() (*lab.Kafka, error)
+	started       *lab.Kafka // once kafka has been called
+	secured       func() (*lab.Kafka, error)
+	securedKafka  *lab.Kafka // once secured has been called
 }
 
 var shared world //nolint:gochecknoglobals // servers take seconds to start; one set serves all tests
@@ -45,20 +50,32 @@ func withWorld(m *testing.M) (int, error) {
 	if out, err := exec.Command("go", "build", "-tags", "failpoint", "-o", shared.binary, ".").CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("build: %w: %s", err, out)
 	}
-	if shared.postgres, err = lab.StartPostgres(context.Background(), "fsync=off", "wal_sender_timeout=5s"); err != nil {
-		return 0, err
-	}
-	defer shared.postgres.Close() //nolint:errcheck // the tests are over
-	shared.kafka = sync.OnceValues(func() (*lab.Kafka, error) {
-		k, err := lab.StartKafka(context.Background())
-		shared.started = k
-		return k, err
+	shared.startPostgres = sync.OnceValues(func() (p *lab.Postgres, err error) {
+		shared.postgres, err = lab.StartPostgres(context.Background(), "fsync=off", "wal_sender_timeout=5s")
+		return shared.postgres, err
 	})
-	code := m.Run()
-	if shared.started != nil {
-		shared.started.Close() //nolint:errcheck // the tests are over
+	shared.kafka = sync.OnceValues(func() (k *lab.Kafka, err error) {
+		shared.started, err = lab.StartKafka(context.Background())
+		return shared.started, err
+	})
+	shared.secured = sync.OnceValues(func() (k *lab.Kafka, err error) {
+		shared.securedKafka, err = lab.StartSecuredKafka(context.Background())
+		return shared.securedKafka, err
+	})
+	defer shared.close()
+	return m.Run(), nil
+}
+
+// close stops what was started.
+func (w *world) close() {
+	if w.postgres != nil {
+		w.postgres.Close() //nolint:errcheck // the tests are over
 	}
-	return code, nil
+	for _, k := range []*lab.Kafka{w.started, w.securedKafka} {
+		if k != nil {
+			k.Close() //nolint:errcheck // the tests are over
+		}
+	}
 }
 
 // site is one source database and the names that a test uses with it.
@@ -68,11 +85,17 @@ type site struct {
 	conn *pgx.Conn
 }
 
+var sites atomic.Int64 //nolint:gochecknoglobals // how many there were, for their names
+
 // newSite makes a database of the test's own.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	name := "t" + fmt.Sprint(time.Now().UnixNano())
-	conn, err := shared.postgres.CreateSource(t.Context(), name)
+	server, err := shared.startPostgres()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("t%dn%03d", time.Now().Unix(), sites.Add(1))
+	conn, err := server.CreateSource(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}

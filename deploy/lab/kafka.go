@@ -20,7 +20,7 @@ const KafkaVersion = "4.1.1"
 // Kafka is a private broker: Apache Kafka in KRaft mode, broker and controller in one.
 type Kafka struct {
 	port, controller int
-	secured          int // port of a listener that asks for SASL and grants nothing that was not granted; 0 without
+	secured          *secured // nil without
 	dir, jars        string
 	process          *exec.Cmd
 }
@@ -28,42 +28,43 @@ type Kafka struct {
 // StartKafka starts a broker and waits until it answers.
 func StartKafka(ctx context.Context) (*Kafka, error) { return startKafka(ctx, &Kafka{}) }
 
-// StartSecuredKafka starts a broker with a second listener, at Secured, on which the user alice has the password
-// "wonderland" (PLAIN and SCRAM-SHA-512) and every right, and mallory the password "mirror" and none.
-func StartSecuredKafka(ctx context.Context) (*Kafka, error) {
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
-	return startKafka(ctx, &Kafka{secured: port})
-}
-
 func startKafka(ctx context.Context, k *Kafka) (*Kafka, error) {
 	var err error
 	if k.jars, err = kafkaJars(ctx); err != nil {
 		return nil, err
 	}
-	if k.dir, err = os.MkdirTemp("", "lowcap-kafka"); err != nil {
-		return nil, err
-	}
-	if k.port, err = freePort(); err != nil {
-		return nil, err
-	}
-	if k.controller, err = freePort(); err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(k.properties(), []byte(k.configuration()), 0o600); err != nil {
+	if err := k.prepare(); err != nil {
 		return nil, err
 	}
 	args := []string{"format", "--standalone", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", k.properties()}
-	if k.secured != 0 {
-		args = append(args, "--add-scram", "SCRAM-SHA-512=[name=alice,password=wonderland]")
+	if k.secured != nil {
+		args = append(args, k.secured.credentials()...)
 	}
 	format := k.java(ctx, "kafka.tools.StorageTool", args...)
 	if out, err := format.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("format Kafka storage: %w: %s", err, out)
 	}
 	return k, k.Start(ctx)
+}
+
+// prepare chooses ports and writes what the broker reads.
+func (k *Kafka) prepare() error {
+	var err error
+	if k.dir, err = os.MkdirTemp("", "lowcap-kafka"); err != nil {
+		return err
+	}
+	if k.port, err = freePort(); err != nil {
+		return err
+	}
+	if k.controller, err = freePort(); err != nil {
+		return err
+	}
+	if k.secured != nil {
+		if k.secured.certificates, err = makeCertificates(k.dir); err != nil {
+			return fmt.Errorf("make certificates: %w", err)
+		}
+	}
+	return os.WriteFile(k.properties(), []byte(k.configuration()), 0o600)
 }
 
 func (k *Kafka) properties() string { return filepath.Join(k.dir, "server.properties") }
@@ -80,27 +81,11 @@ func (k *Kafka) configuration() string {
 		"transaction.state.log.min.isr=1", "transaction.state.log.num.partitions=1", "group.initial.rebalance.delay.ms=0",
 		"log.cleaner.dedupe.buffer.size=2000000",
 	}
-	if k.secured != 0 {
-		lines = append(lines, k.securedListener()...)
+	if k.secured != nil {
+		lines = append(lines, k.securedProperties()...)
 	}
 	return strings.Join(lines, "\n") + "\n"
 }
-
-// securedListener overrides the listeners; of a key that is there twice the last one counts.
-func (k *Kafka) securedListener() []string {
-	addresses := fmt.Sprintf("PLAINTEXT://127.0.0.1:%d,SASL_PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", k.port, k.secured, k.controller)
-	return []string{
-		"listeners=" + addresses, "advertised.listeners=" + addresses,
-		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
-		"sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512",
-		`listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="wonderland" user_mallory="mirror";`,
-		`listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;`,
-		"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS;User:alice",
-	}
-}
-
-// Secured returns host:port of the listener that asks for SASL.
-func (k *Kafka) Secured() string { return fmt.Sprintf("127.0.0.1:%d", k.secured) }
 
 func (k *Kafka) java(ctx context.Context, class string, args ...string) *exec.Cmd {
 	all := append([]string{"-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(k.jars, "*"), class}, args...)
@@ -153,6 +138,13 @@ func (k *Kafka) Kill() error { return k.signal(syscall.SIGKILL) }
 // Stop stops the broker in order.
 func (k *Kafka) Stop() error { return k.signal(syscall.SIGTERM) }
 
+// Pause makes the broker hang: its connections stay open and nothing is answered, until Continue.
+func (k *Kafka) Pause() error { return k.process.Process.Signal(syscall.SIGSTOP) }
+
+// Continue ends Pause.
+func (k *Kafka) Continue() error { return k.process.Process.Signal(syscall.SIGCONT) }
+
+// signal ends the broker.
 func (k *Kafka) signal(s syscall.Signal) error {
 	if err := k.process.Process.Signal(s); err != nil {
 		return err
