@@ -28,7 +28,11 @@ func TestReconcile(t *testing.T) {
 			b := newBench(t)
 			b.snapshot(c.before...)
 			b.events = nil
+			b.machine.gap = "the slot was dropped"
 			b.snapshot(c.after...)
+			if b.machine.gap != "" {
+				t.Error("the next snapshot would be a reconcile too")
+			}
 			b.expectNames(c.want)
 			for _, e := range b.events {
 				if origin := e["data"].(map[string]any)["origin"].(map[string]any); origin["op"] != "reconcile" {

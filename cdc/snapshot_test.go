@@ -76,20 +76,6 @@ func TestTableThatWasMissingFromTheStart(t *testing.T) {
 	b.says("table.present:reconcile entry_block.baseline:baseline")
 }
 
-// TestReconcile is ruling 15: one gap, the differences in the order of the keys, and the end of it.
-func TestReconcile(t *testing.T) {
-	b := newBench(t)
-	b.snapshot(someBlock("A", true), someBlock("B", true), somePosition("p", someHistory), somePosition("q", someHistory))
-	b.short()
-	b.machine.gap = "the slot was dropped"
-	b.snapshotOf(someTables, someBlock("B", true), someBlock("C", true), somePosition("q", `{"pm_execution_history": {"prev_state": "S3"}}`))
-	b.says("stream.gap:reconcile entry_block.deleted:reconcile entry_block.baseline:reconcile " +
-		"position.deleted:reconcile history.prev_state_changed:reconcile stream.reconciled:reconcile")
-	if b.machine.gap != "" {
-		t.Error("the next snapshot would be a reconcile too")
-	}
-}
-
 // TestReconcileOfManyGoneRows: the rows that a snapshot does not have come in batches like all others.
 func TestReconcileOfManyGoneRows(t *testing.T) {
 	b := newBench(t)
