@@ -29,8 +29,8 @@ const (
 // Type is the CloudEvents type of an event: lowcap.<name>.v1.
 type Type string
 
-// Name returns the type without "lowcap." and without the version, e.g. trim_pool.opened. What is not of this contract
-// has no name.
+// Name returns the type without "lowcap." and without the version, e.g. trim_pool.opened. A type that is not of that
+// form is its own name.
 func (t Type) Name() string {
 	name, _ := t.cut()
 	return name
@@ -43,7 +43,10 @@ func (t Type) DataSchema() string {
 }
 
 func (t Type) cut() (name, version string) {
-	name = strings.TrimPrefix(string(t), "lowcap.")
-	at := max(strings.LastIndex(name, ".v"), 0)
-	return name[:at], strings.TrimPrefix(name[at:], ".")
+	name, ours := strings.CutPrefix(string(t), "lowcap.")
+	at := strings.LastIndex(name, ".v")
+	if !ours || at < 0 {
+		return string(t), ""
+	}
+	return name[:at], name[at+1:]
 }

@@ -10,10 +10,10 @@ import (
 func TestForeignTypes(t *testing.T) {
 	for given, want := range map[schemas.Type]string{
 		"lowcap.trim_pool.opened.v1": "trim_pool.opened",
-		"lowcap.trim_pool.opened.v2": "trim_pool.opened.v2",
+		"lowcap.trim_pool.opened.v2": "trim_pool.opened",
 		"com.example.order":          "com.example.order",
-		"lowcap.":                    "",
-		".v1":                        "",
+		"lowcap.":                    "lowcap.",
+		".v1":                        ".v1",
 		"v1":                         "v1",
 		"":                           "",
 	} {
