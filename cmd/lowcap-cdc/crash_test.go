@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"flag"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -15,68 +14,24 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lowcap-cdc/deploy/lab"
 )
 
 var soak = flag.Duration("soak", 0, "how long TestKilledUnderLoad goes on; 0 is thirty kills") //nolint:gochecknoglobals // a flag
 
-// load writes like the source does: stale documents, reverts, blocks milliseconds apart, rolled-back savepoints, deletes
-// and inserts, transactions of several rows.
-type load struct {
-	conn   *pgx.Conn
-	random *rand.Rand
-	step   int
-}
-
-func (l *load) history(stale bool) string {
-	l.step++
-	if stale {
-		return `{"uptrend_engine_v4":{"state":"S3"}, "pm_execution_history":{"prev_state":"S2"}}`
-	}
-	at := time.Date(2026, 1, 1, 0, 0, l.step, 0, time.UTC).Format(time.RFC3339)
-	signal := []string{"trim_flag", "emergency_exit", "exit_position"}[l.random.IntN(3)]
-	return fmt.Sprintf(`{"uptrend_engine_v4":{"state":"S3"}, "pm_execution_history":{"prev_state":"S3",
-		"last_trim":{"timestamp":"%s","price":0.5,"size_frac":0.3,"signal":"%s","sr_level_price":0.4},
-		"trim_pool":{"usd_basis":%d.5,"recovery_started":false,"dx_count":0}}}`, at, signal, l.step)
-}
-
-// write makes one random transaction.
-func (l *load) write(ctx context.Context) error {
-	n := l.random.IntN(20)
-	sql := ""
-	switch l.random.IntN(8) {
-	case 0, 1, 2:
-		sql = fmt.Sprintf(`update lowcap_positions set features = '%s' where timeframe = 'p%d'`, l.history(l.random.IntN(2) == 0), n)
-	case 3:
-		sql = fmt.Sprintf(`update lowcap_positions set total_quantity = total_quantity + 1, current_trade_id = case when current_trade_id is null
-			then '38264861-a810-426a-8dd7-54c4cb434c53'::uuid end where timeframe in ('p%d', 'p%d')`, n, (n+1)%20)
-	case 4:
-		sql = fmt.Sprintf(`insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1, blocked_s2, last_s1_failure_ts)
-			values ('C%d', 'solana', '1h', true, true, now()) on conflict (token_contract, token_chain, timeframe, book_id)
-			do update set blocked_s1 = not coalesce(token_timeframe_blocks.blocked_s1, false), last_success_ts = clock_timestamp()`, n)
-	case 5:
-		sql = fmt.Sprintf(`begin; savepoint a; update lowcap_positions set features = '%s'; rollback to a;
-			select pg_logical_emit_message(true, 'lowcap-cdc', '{"actor":"op%d","reason":"test"}');
-			delete from token_timeframe_blocks where token_contract = 'C%d'; commit`, l.history(false), n, n)
-	case 6:
-		sql = fmt.Sprintf(`update lowcap_positions set features = '%s' where timeframe < 'p15'`, l.history(false))
-	case 7:
-		sql = fmt.Sprintf(`delete from lowcap_positions where timeframe = 'p%[1]d';
-			insert into lowcap_positions (token_chain, token_contract, timeframe, features) values ('solana', 'X', 'p%[1]d', '%[2]s')`, n, l.history(true))
-	}
-	_, err := l.conn.Exec(ctx, sql)
-	return err
-}
-
 func (s *site) seedPositions(n int) {
-	s.exec(`insert into lowcap_positions (id, token_chain, token_contract, timeframe, features)
-		select md5(i::text)::uuid, 'solana', 'X', 'p' || i, '{"pm_execution_history":{"prev_state":"S2"}}' from generate_series(0, $1::int - 1) i`, n)
+	s.t.Helper()
+	if err := lab.SeedPositions(s.t.Context(), s.conn, n); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 // TestKilledUnderLoad kills the sidecar at random moments while the source writes. What it said in all its lives, read
 // by an independent committed reader, must equal what an undisturbed run on a second slot says, byte for byte.
 func TestKilledUnderLoad(t *testing.T) {
 	s := newSite(t)
-	s.seedPositions(20)
+	s.seedPositions(lab.LoadPositions)
 	kafka, committed := s.kafka()
 	file, written := s.file("reference")
 	s.drain("k", kafka)
@@ -111,14 +66,14 @@ func (s *site) loadUntil(seed uint64) (stop chan struct{}, stopped chan error) {
 		s.t.Fatal(err)
 	}
 	go func() {
-		l := &load{conn: conn, random: rand.New(rand.NewPCG(seed, 1))} //nolint:gosec // not a secret
+		load := lab.NewLoad(seed)
 		for {
 			select {
 			case <-stop:
 				stopped <- conn.Close(context.Background())
 				return
 			default:
-				if err := l.write(context.Background()); err != nil {
+				if err := load.Write(context.Background(), conn); err != nil {
 					stopped <- err
 					return
 				}
