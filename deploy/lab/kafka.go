@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type Kafka struct {
 	port, controller int
 	secured          *secured // nil without
 	dir, jars        string
+	heap             string   // of the Java process; 512m when empty
+	overrides        []string // lines of server.properties that come after the lab's own
 	process          *exec.Cmd
 }
 
@@ -29,42 +32,49 @@ type Kafka struct {
 func StartKafka(ctx context.Context) (*Kafka, error) { return startKafka(ctx, &Kafka{}) }
 
 func startKafka(ctx context.Context, k *Kafka) (*Kafka, error) {
-	var err error
-	if k.jars, err = kafkaJars(ctx); err != nil {
+	if err := k.place(ctx); err != nil {
 		return nil, err
 	}
-	if err := k.prepare(); err != nil {
-		return nil, err
-	}
-	args := []string{"format", "--standalone", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", k.properties()}
+	args := []string{"--standalone"}
 	if k.secured != nil {
 		args = append(args, k.secured.credentials()...)
 	}
-	format := k.java(ctx, "kafka.tools.StorageTool", args...)
-	if out, err := format.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("format Kafka storage: %w: %s", err, out)
+	if err := k.format(ctx, args...); err != nil {
+		return nil, err
 	}
 	return k, k.Start(ctx)
 }
 
-// prepare chooses ports and writes what the broker reads.
-func (k *Kafka) prepare() error {
-	var err error
+// place finds the broker its programs, a directory, ports and certificates.
+func (k *Kafka) place(ctx context.Context) (err error) {
+	if k.jars, err = kafkaJars(ctx); err != nil {
+		return err
+	}
 	if k.dir, err = os.MkdirTemp("", "lowcap-kafka"); err != nil {
 		return err
 	}
 	if k.port, err = freePort(); err != nil {
 		return err
 	}
-	if k.controller, err = freePort(); err != nil {
+	if k.controller, err = freePort(); err != nil || k.secured == nil {
 		return err
 	}
-	if k.secured != nil {
-		if k.secured.certificates, err = makeCertificates(k.dir); err != nil {
-			return fmt.Errorf("make certificates: %w", err)
-		}
+	if k.secured.certificates, err = makeCertificates(k.dir); err != nil {
+		return fmt.Errorf("make certificates: %w", err)
 	}
-	return os.WriteFile(k.properties(), []byte(k.configuration()), 0o600)
+	return nil
+}
+
+// format writes the configuration and formats the storage.
+func (k *Kafka) format(ctx context.Context, args ...string) error {
+	if err := os.WriteFile(k.properties(), []byte(k.configuration()), 0o600); err != nil {
+		return err
+	}
+	format := k.java(ctx, "kafka.tools.StorageTool", append([]string{"format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", k.properties()}, args...)...)
+	if out, err := format.CombinedOutput(); err != nil {
+		return fmt.Errorf("format Kafka storage: %w: %s", err, out)
+	}
+	return nil
 }
 
 func (k *Kafka) properties() string { return filepath.Join(k.dir, "server.properties") }
@@ -84,11 +94,12 @@ func (k *Kafka) configuration() string {
 	if k.secured != nil {
 		lines = append(lines, k.securedProperties()...)
 	}
+	lines = append(lines, k.overrides...)
 	return strings.Join(lines, "\n") + "\n"
 }
 
 func (k *Kafka) java(ctx context.Context, class string, args ...string) *exec.Cmd {
-	all := append([]string{"-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(k.jars, "*"), class}, args...)
+	all := append([]string{"-Xms256m", "-Xmx" + cmp.Or(k.heap, "512m"), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(k.jars, "*"), class}, args...)
 	return exec.CommandContext(ctx, "java", all...)
 }
 

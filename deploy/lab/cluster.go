@@ -1,0 +1,99 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+)
+
+// Cluster is one or more brokers, each also a controller, whose clients may be made to come through a proxy.
+type Cluster struct {
+	Brokers []*Kafka
+	proxied []string
+}
+
+// StartCluster starts n brokers of 256 MB heap. Each has a second listener: proxy is told its address and returns the one that clients
+// of that listener are told to connect to.
+func StartCluster(ctx context.Context, n int, proxy func(listener string) (advertised string, err error)) (*Cluster, error) {
+	c := &Cluster{}
+	voters := make([]string, n)
+	for i := range n {
+		k := &Kafka{heap: "256m"}
+		if err := k.place(ctx); err != nil {
+			return nil, err
+		}
+		c.Brokers = append(c.Brokers, k)
+		voters[i] = fmt.Sprintf("%d@127.0.0.1:%d", i+1, k.controller)
+	}
+	for i, k := range c.Brokers {
+		behind, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		listener := fmt.Sprintf("127.0.0.1:%d", behind)
+		advertised, err := proxy(listener)
+		if err != nil {
+			return nil, err
+		}
+		c.proxied = append(c.proxied, advertised)
+		k.overrides = k.clusterMember(i+1, n, voters, listener, advertised)
+		if err := k.format(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return c, c.start(ctx)
+}
+
+// clusterMember overrides what is different from a broker that is alone. A dead broker is noticed after two seconds
+// instead of nine.
+func (k *Kafka) clusterMember(id, n int, voters []string, listener, advertised string) []string {
+	own := fmt.Sprintf("PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d,PROXIED://", k.port, k.controller)
+	return []string{
+		fmt.Sprintf("node.id=%d", id), "controller.quorum.bootstrap.servers=", "controller.quorum.voters=" + strings.Join(voters, ","),
+		"listeners=" + own + listener, "advertised.listeners=" + own + advertised,
+		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		fmt.Sprintf("offsets.topic.replication.factor=%d", min(n, 3)), fmt.Sprintf("transaction.state.log.replication.factor=%d", min(n, 3)),
+		fmt.Sprintf("transaction.state.log.min.isr=%d", min(n, 2)), "broker.session.timeout.ms=2000", "broker.heartbeat.interval.ms=500",
+	}
+}
+
+func (c *Cluster) start(ctx context.Context) error {
+	started := make(chan error, len(c.Brokers))
+	for _, k := range c.Brokers {
+		go func() { started <- k.Start(ctx) }()
+	}
+	var errs []error
+	for range c.Brokers {
+		errs = append(errs, <-started)
+	}
+	return errors.Join(errs...)
+}
+
+// Addrs returns the brokers' addresses, past the proxy, with commas between them.
+func (c *Cluster) Addrs() string {
+	addrs := make([]string, len(c.Brokers))
+	for i, k := range c.Brokers {
+		addrs[i] = k.Addr()
+	}
+	return strings.Join(addrs, ",")
+}
+
+// Proxied returns the addresses through the proxy, with commas between them.
+func (c *Cluster) Proxied() string { return strings.Join(c.proxied, ",") }
+
+// Freeze stops the broker's process without ending it, as a long pause of its machine does; Thaw lets it go on.
+func (k *Kafka) Freeze() error { return k.process.Process.Signal(syscall.SIGSTOP) }
+
+// Thaw ends Freeze.
+func (k *Kafka) Thaw() error { return k.process.Process.Signal(syscall.SIGCONT) }
+
+// Close kills the brokers and removes their data.
+func (c *Cluster) Close() error {
+	var errs []error
+	for _, k := range c.Brokers {
+		errs = append(errs, k.Close())
+	}
+	return errors.Join(errs...)
+}
