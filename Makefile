@@ -2,10 +2,14 @@ GO ?= go
 KAFKA ?= fake
 FUZZTIME ?= 30s
 SOAK ?= 10m
+KILLS ?= 100
+DURATION ?= 0
+SEED ?= 0
+CLUSTER ?= 1
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build test demo lint fuzz soak deps deps-demo
+.PHONY: help build test demo lint fuzz soak chaos deps deps-demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,3 +41,6 @@ fuzz: ## each fuzz target for FUZZTIME
 
 soak: deps ## kill -9 under load for SOAK
 	$(GO) test ./cmd/lowcap-cdc -run TestKilledUnderLoad -soak $(SOAK) -timeout 0 -v
+
+chaos: deps build ## every kind of fault until KILLS or DURATION; SEED repeats one; CLUSTER=3 moves leaders (docs/chaos.md)
+	$(GO) run ./deploy/chaos -binary bin/lowcap-cdc -kills $(KILLS) -duration $(DURATION) -seed $(SEED) -cluster $(CLUSTER)

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	long = flag.Duration("long", time.Minute, "how long each run goes on")                            //nolint:gochecknoglobals // a flag
+	seed = flag.Uint64("seed", 0, "of the run with a random seed; give it what a failed run printed") //nolint:gochecknoglobals // a flag
+)
+
+// TestFixedSeed always draws the same faults.
+func TestFixedSeed(t *testing.T) { chaos(t, options{seed: 2026}) }
+
+// TestRandomSeed draws others every time.
+func TestRandomSeed(t *testing.T) {
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	chaos(t, options{seed: *seed})
+}
+
+func chaos(t *testing.T, o options) {
+	t.Helper()
+	o.binary = filepath.Join(t.TempDir(), "lowcap-cdc")
+	build := exec.Command("go", "build", "-o", o.binary, "../../cmd/lowcap-cdc")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v: %s", err, out)
+	}
+	o.duration, o.brokers, o.rate, o.out = *long, 1, 60, t.Output()
+	v, err := run(t.Context(), o)
+	if err != nil {
+		t.Fatalf("seed %d: %v", o.seed, err)
+	}
+	var table strings.Builder
+	v.print(&table)
+	t.Log(table.String())
+	if !v.clean() {
+		t.Fatalf("seed %d is not clean", o.seed)
+	}
+}

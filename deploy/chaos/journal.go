@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"lowcap-cdc/deploy/lab"
+)
+
+// journal is a stream of events on disk, with what is compared of each in memory.
+type journal struct {
+	file    *os.File
+	written int64
+	entries []entry
+}
+
+type entry struct {
+	sequence string
+	digest   [16]byte
+	at       int64
+	size     int
+}
+
+func newJournal(dir string) (*journal, error) {
+	file, err := os.CreateTemp(dir, "journal")
+	return &journal{file: file}, err
+}
+
+// add appends what is comparable of an event.
+func (j *journal) add(sequence string, event []byte) error {
+	value, ok := lab.Comparable(event)
+	if !ok {
+		return nil
+	}
+	digest := sha256.Sum256(value)
+	n, err := j.file.Write(value)
+	j.entries = append(j.entries, entry{sequence, [16]byte(digest[:16]), j.written, n})
+	j.written += int64(n)
+	return err
+}
+
+// sort brings the entries into the order of their sequence, which is total over all topics.
+func (j *journal) sort() {
+	slices.SortStableFunc(j.entries, func(a, b entry) int { return cmp.Compare(a.sequence, b.sequence) })
+}
+
+func (j *journal) value(e entry) ([]byte, error) {
+	value := make([]byte, e.size)
+	_, err := j.file.ReadAt(value, e.at)
+	return value, err
+}
+
+// readFile reads the events of a file sink.
+func (j *journal) readFile(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var e struct{ Sequence string }
+		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+			return err
+		}
+		if err := j.add(e.Sequence, lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// explain prints the first events that are not the same in both journals.
+func (j *journal) explain(out io.Writer, want *journal) error {
+	digests := make(map[string][16]byte, len(want.entries))
+	for _, e := range want.entries {
+		digests[e.sequence] = e.digest
+	}
+	shown := 0
+	for _, e := range j.entries {
+		if digests[e.sequence] == e.digest || shown == 3 {
+			continue
+		}
+		value, err := j.value(e)
+		if err != nil {
+			return err
+		}
+		shown++
+		fmt.Fprintf(out, "not in the undisturbed run: %s\n", value)
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"lowcap-cdc/deploy/lab"
+)
+
+const (
+	lanes      = 3    // writers at once
+	hugeEvery  = 1000 // writes of the first lane
+	hugeTokens = 5000 // 15,000 events, more than a batch holds
+)
+
+// loading is the source at work: several writers that go on through every crash of the database.
+type loading struct {
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+	writes atomic.Int64
+	mu     sync.Mutex
+	errs   []error
+}
+
+func startLoad(ctx context.Context, w *world) (*loading, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &loading{cancel: cancel}
+	for lane := range lanes {
+		l.done.Go(func() {
+			if err := l.lane(ctx, w, lane); err != nil {
+				l.mu.Lock()
+				l.errs = append(l.errs, err)
+				l.mu.Unlock()
+			}
+		})
+	}
+	return l, nil
+}
+
+// lane writes at its share of the rate.
+func (l *loading) lane(ctx context.Context, w *world, lane int) error {
+	load := lab.NewLoad(w.options.seed + uint64(lane))
+	ticker := time.NewTicker(time.Second * lanes / time.Duration(w.options.rate))
+	defer ticker.Stop()
+	var conn *pgx.Conn
+	for n := 1; ; n++ {
+		select {
+		case <-ctx.Done():
+			if conn != nil {
+				return conn.Close(context.WithoutCancel(ctx))
+			}
+			return nil
+		case <-ticker.C:
+		}
+		if conn == nil {
+			conn, _ = pgx.Connect(ctx, w.postgres.DSN(database)) // the database may be down: at the next tick again
+			continue
+		}
+		err := load.Write(context.WithoutCancel(ctx), conn)
+		if err == nil && lane == 0 && n%hugeEvery == 0 {
+			err = load.WriteHuge(context.WithoutCancel(ctx), conn, hugeTokens)
+		}
+		if err != nil {
+			if !lostConnection(err) {
+				return err
+			}
+			conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it is lost
+			conn = nil
+			continue
+		}
+		l.writes.Add(1)
+	}
+}
+
+// lostConnection reports whether the server went away. Whether it had committed is then not known, and does not matter:
+// the log table was written in the same transaction.
+func lostConnection(err error) bool {
+	var server *pgconn.PgError
+	return !errors.As(err, &server) || server.Code[:2] == "57"
+}
+
+// stop ends the writers.
+func (l *loading) stop() (writes int64, err error) {
+	l.cancel()
+	l.done.Wait()
+	return l.writes.Load(), errors.Join(l.errs...)
+}

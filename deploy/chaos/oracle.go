@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The first oracle. It knows nothing of WAL, images or verdicts: from what the triggers wrote down it says which
+// structure of which row changed from what to what, and in which order for each row. What kind of event that is, is not
+// its business.
+
+// steps are what happened to each row, in order: "trim_pool: null -> {...}".
+type steps map[string][]string
+
+// row is what the oracle remembers of a position: the last readable value of each key of its history.
+type row map[string]any
+
+// expected reads the log.
+func expected(ctx context.Context, conn *pgx.Conn) (steps, error) {
+	rows, err := conn.Query(ctx, "select position, entity, op, old, new from chaos_log order by ordinal")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all, known := make(steps), make(map[string]row)
+	for rows.Next() {
+		var isPosition bool
+		var entity, op string
+		var was, is []byte
+		if err := rows.Scan(&isPosition, &entity, &op, &was, &is); err != nil {
+			return nil, err
+		}
+		if !isPosition {
+			all.add(entity, blockSteps(op, was, is))
+			continue
+		}
+		all.add(entity, positionSteps(known, entity, op, was, is))
+	}
+	return all, rows.Err()
+}
+
+func (s steps) add(entity string, more []string) {
+	slices.Sort(more) // the order within one change is the contract's, and not looked at here
+	s[entity] = append(s[entity], more...)
+}
+
+func step(key string, before, after any) string {
+	return key + ": " + canonical(before) + " -> " + canonical(after)
+}
+
+func canonical(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "unreadable"
+	}
+	return string(text)
+}
+
+// flags are a block's, with NULL as false.
+type flags struct{ S1, S2 bool }
+
+func blockSteps(op string, was, is []byte) []string {
+	var before, after flags
+	if json.Unmarshal(was, &before) != nil || json.Unmarshal(is, &after) != nil {
+		return []string{"unreadable log"}
+	}
+	if op == "DELETE" {
+		return []string{"row: gone"}
+	}
+	return flagSteps(before, after)
+}
+
+func flagSteps(before, after flags) []string {
+	if before == after {
+		return nil
+	}
+	return []string{step("flags", before, after)}
+}
+
+// position is what the triggers write down of a position.
+type position struct {
+	Status  *string         `json:"status"`
+	Trade   *string         `json:"trade"`
+	History json.RawMessage `json:"history"`
+}
+
+func positionSteps(known map[string]row, entity, op string, was, is []byte) []string {
+	var before, after position
+	if was != nil && json.Unmarshal(was, &before) != nil || is != nil && json.Unmarshal(is, &after) != nil {
+		return []string{"unreadable log"}
+	}
+	switch op {
+	case "DELETE":
+		delete(known, entity)
+		return []string{"row: gone"}
+	case "INSERT":
+		known[entity] = readable(after.History, nil)
+		return []string{"row: new"}
+	}
+	if known[entity] == nil {
+		known[entity] = readable(before.History, nil)
+	}
+	var more []string
+	if canonical(before.Status) != canonical(after.Status) {
+		more = append(more, step("status", before.Status, after.Status))
+	}
+	if canonical(before.Trade) != canonical(after.Trade) {
+		more = append(more, step("trade", before.Trade, after.Trade))
+	}
+	return append(more, historySteps(known, entity, after.History)...)
+}
+
+func historySteps(known map[string]row, entity string, history json.RawMessage) []string {
+	old := known[entity]
+	now := readable(history, old)
+	known[entity] = now
+	keys := maps.Clone(old)
+	maps.Copy(keys, now)
+	var more []string
+	for key := range keys {
+		if key != exitGuard && !sameValue(key, old[key], now[key]) {
+			more = append(more, step(key, old[key], now[key]))
+		}
+	}
+	return more
+}
+
+// readable returns the values of a history. One that cannot be read is remembered as it was before.
+func readable(history json.RawMessage, before row) row {
+	now := make(row)
+	values, _ := parse(history).(map[string]any)
+	for key, v := range values {
+		if v != nil && isWellFormed(key, v) {
+			now[key] = v
+		} else if v != nil && before[key] != nil {
+			now[key] = before[key]
+		}
+	}
+	return now
+}

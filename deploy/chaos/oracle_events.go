@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// event is what the first oracle reads of an event.
+type event struct {
+	Type, Subject, Sequence string
+	Data                    struct {
+		Before, After json.RawMessage
+		Key, Slot     string
+		Origin        struct{ Op string }
+	}
+}
+
+// told collects the steps that the events tell, in the order of their sequence.
+type told struct {
+	steps   steps
+	change  string // the row change that open belongs to
+	entity  string
+	pending []string
+}
+
+// changeDigits is how much of a sequence names the row change; the rest counts its events.
+const changeDigits = 25
+
+// take adds an event. Two events of one change may tell the same step, such as a recovery that started with a buy.
+func (t *told) take(e *event) {
+	if change := e.Sequence[:min(changeDigits, len(e.Sequence))]; change != t.change {
+		t.flush()
+		t.change, t.entity = change, e.Subject
+	}
+	if s := e.step(); s != "" && !slices.Contains(t.pending, s) {
+		t.pending = append(t.pending, s)
+	}
+}
+
+func (t *told) flush() {
+	t.steps.add(t.entity, t.pending)
+	t.pending = nil
+}
+
+// step returns what an event tells, empty when that is no step.
+func (e *event) step() string {
+	name := strings.TrimSuffix(strings.TrimPrefix(e.Type, "lowcap."), ".v1")
+	switch name {
+	case "position.created":
+		return "row: new"
+	case "position.deleted", "entry_block.deleted":
+		return "row: gone"
+	case "position.baseline", "entry_block.baseline", "history.malformed":
+		return ""
+	}
+	if strings.HasPrefix(name, "entry_block.") {
+		return strings.Join(flagSteps(flagsOf(e.Data.Before), flagsOf(e.Data.After)), "")
+	}
+	key := e.key(name)
+	if key == exitGuard {
+		return ""
+	}
+	return step(key, parse(e.Data.Before), parse(e.Data.After))
+}
+
+// key names the structure that an event is about.
+func (e *event) key(name string) string {
+	switch name {
+	case "execution.buy_recorded":
+		if e.Data.Slot == "reclaim" {
+			return "last_reclaim_buy"
+		}
+		return "last_" + e.Data.Slot + "_buy"
+	case "execution.trim_recorded", "emergency_exit.executed":
+		return "last_trim"
+	case "emergency_exit.triggered", "emergency_exit.rebuy_used":
+		return "last_emergency_exit"
+	case "emergency_exit.guard_stamped":
+		return exitGuard
+	case "execution.trim_signaled":
+		return "last_trim_signal"
+	case "buyback.recorded":
+		return "lotus_buyback"
+	case "history.prev_state_changed":
+		return "prev_state"
+	case "position.status_changed":
+		return "status"
+	case "trade.opened", "trade.closed":
+		return "trade"
+	}
+	if strings.HasPrefix(name, "trim_pool.") {
+		return "trim_pool"
+	}
+	return e.Data.Key
+}
+
+func flagsOf(block json.RawMessage) flags {
+	var b struct {
+		S1 *bool `json:"blocked_s1"`
+		S2 *bool `json:"blocked_s2"`
+	}
+	if json.Unmarshal(block, &b) != nil {
+		return flags{}
+	}
+	return flags{b.S1 != nil && *b.S1, b.S2 != nil && *b.S2}
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// verdict is the outcome of a run.
+type verdict struct {
+	options  options
+	begun    time.Time
+	took     time.Duration
+	server   string
+	faults   int
+	kills    int
+	tallies  map[string]*tally
+	writes   int64 // transactions of the load
+	stall    time.Duration
+	exits    map[int]int
+	readback *readback
+	events   difference // against the undisturbed run, byte for byte
+	steps    difference // against the triggers' log
+}
+
+// tally counts one kind of fault.
+type tally struct {
+	n    int
+	took []time.Duration // from the fault's end to the next event, where that was waited for
+}
+
+func newVerdict(o options) *verdict {
+	return &verdict{options: o, begun: time.Now(), tallies: make(map[string]*tally)}
+}
+
+// begin notes a fault and prints it, so that the run can be followed.
+func (v *verdict) begin(f fault, calm time.Duration, overlap bool) {
+	v.faults++
+	if f.kill {
+		v.kills++
+	}
+	if v.tallies[f.name] == nil {
+		v.tallies[f.name] = &tally{}
+	}
+	v.tallies[f.name].n++
+	then := ""
+	if overlap {
+		then = ", and the next fault at once"
+	}
+	fmt.Fprintf(v.options.out, "%7.1fs  fault %d: %s after %v%s\n", time.Since(v.begun).Seconds(), v.faults, f.name, calm.Round(time.Millisecond), then)
+}
+
+func (v *verdict) recovered(f fault, took time.Duration) {
+	v.tallies[f.name].took = append(v.tallies[f.name].took, took)
+}
+
+// count reads everything back and compares.
+func (v *verdict) count(ctx context.Context, w *world) (err error) {
+	v.took, v.exits = time.Since(v.begun), w.exits()
+	if v.readback, err = readBack(ctx, w.dir, strings.Split(w.kafka.Addrs(), ",")); err != nil {
+		return fmt.Errorf("read back: %w", err)
+	}
+	v.readback.events.sort()
+	reference, err := newJournal(w.dir)
+	if err != nil {
+		return err
+	}
+	if err := reference.readFile(filepath.Join(w.dir, "reference", "events.jsonl")); err != nil {
+		return fmt.Errorf("read the reference: %w", err)
+	}
+	v.events = compare(digests(v.readback.events), digests(reference))
+	if err := v.readback.events.explain(v.options.out, reference); err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, w.postgres.DSN(database))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
+	if err := conn.QueryRow(ctx, "show server_version").Scan(&v.server); err != nil {
+		return err
+	}
+	return v.countSteps(ctx, conn)
+}
+
+func digests(j *journal) [][16]byte {
+	all := make([][16]byte, len(j.entries))
+	for i, e := range j.entries {
+		all[i] = e.digest
+	}
+	return all
+}
+
+func (v *verdict) countSteps(ctx context.Context, conn *pgx.Conn) error {
+	want, err := expected(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("read the triggers' log: %w", err)
+	}
+	t := &told{steps: make(steps)}
+	for _, entry := range v.readback.events.entries {
+		value, err := v.readback.events.value(entry)
+		if err != nil {
+			return err
+		}
+		var e event
+		if err := json.Unmarshal(value, &e); err != nil {
+			return err
+		}
+		t.take(&e)
+	}
+	t.flush()
+	v.steps = compareSteps(t.steps, want, v.options.out)
+	return nil
+}
+
+// clean reports 0/0/0, and that no instance asked for an operator (exit codes 2 and 3): nothing had to be repaired.
+func (v *verdict) clean() bool {
+	r := v.readback
+	if v.exits[2]+v.exits[3] > 0 {
+		return false
+	}
+	return v.events.clean() && v.steps.clean() && v.events.total > 0 && v.steps.total > 0 && r.disorder == 0 && r.abortedSeen == 0
+}
+
+// print writes the outcome as two tables.
+func (v *verdict) print(out io.Writer) {
+	fmt.Fprintf(out, "\nseed %d, %d brokers (Kafka %s), Postgres %s, %s, %d cores; %d faults, %d of them kills, in %v\n\n",
+		v.options.seed, v.options.brokers, kafkaVersion(), v.server, runtime.Version(), runtime.NumCPU(), v.faults, v.kills, v.took.Round(time.Second))
+	fmt.Fprintf(out, "| | of | lost | doubled | out of order |\n|---|---|---|---|---|\n")
+	fmt.Fprintf(out, "| events, against the undisturbed run, byte for byte | %d | %d | %d | %d |\n", v.events.total, v.events.lost, v.events.doubled, v.events.disorder+v.readback.disorder)
+	fmt.Fprintf(out, "| steps of each row, against the triggers' log | %d | %d | %d | %d |\n\n", v.steps.total, v.steps.lost, v.steps.doubled, v.steps.disorder)
+	fmt.Fprintf(out, "%d transactions of the load; %d records of aborted Kafka transactions, %d of them seen by a committed reader; longest stall %v\n",
+		v.writes, v.readback.aborted, v.readback.abortedSeen, v.stall.Round(10*time.Millisecond))
+	for _, code := range slices.Sorted(maps.Keys(v.exits)) {
+		fmt.Fprintf(out, "the sidecar ended by itself with exit code %d: %d times\n", code, v.exits[code])
+	}
+	fmt.Fprintf(out, "\n| fault | times | recovered after p50 | p99 |\n|---|---|---|---|\n")
+	for _, name := range slices.Sorted(maps.Keys(v.tallies)) {
+		t := v.tallies[name]
+		fmt.Fprintf(out, "| %s | %d | %s | %s |\n", name, t.n, quantile(t.took, 50), quantile(t.took, 99))
+	}
+}
+
+func quantile(took []time.Duration, percent int) string {
+	if len(took) == 0 {
+		return "–"
+	}
+	slices.Sort(took)
+	return took[(len(took)-1)*percent/100].Round(10 * time.Millisecond).String()
+}

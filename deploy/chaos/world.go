@@ -1,0 +1,231 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	_ "embed" // the oracle's triggers
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
+
+	"lowcap-cdc/deploy/lab"
+)
+
+const (
+	database = "chaos"
+	prefix   = "chaos."
+)
+
+//go:embed oracle.sql
+var oracleSQL string
+
+// world is everything that takes part: the servers, the proxies before them, and the sidecar under test.
+type world struct {
+	options  options
+	dir      string
+	postgres *lab.Postgres
+	kafka    *lab.Cluster
+	toPG     *proxy
+	toKafka  []*proxy
+	sidecar  *instance
+	retired  []*instance // second instances of earlier faults
+	tail     *tail
+	kept     bool
+}
+
+func newWorld(ctx context.Context, o options) (w *world, err error) {
+	w = &world{options: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.close())
+		}
+	}()
+	if w.dir, err = os.MkdirTemp("", "lowcap-chaos"); err != nil {
+		return w, err
+	}
+	if err := w.startServers(ctx); err != nil {
+		return w, err
+	}
+	if err := w.prepare(ctx); err != nil {
+		return w, err
+	}
+	if w.tail, err = startTail(strings.Split(w.kafka.Addrs(), ","), topics()); err != nil {
+		return w, err
+	}
+	w.sidecar, err = startInstance(w.dir, "sidecar", w.command)
+	return w, err
+}
+
+func (w *world) startServers(ctx context.Context) (err error) {
+	// A walsender whose client is cut off must not hold the slot for a minute.
+	if w.postgres, err = lab.StartPostgres(ctx, "fsync=off", "wal_sender_timeout=5s", "max_wal_size=4GB"); err != nil {
+		return err
+	}
+	if w.toPG, err = startProxy("postgres", fmt.Sprintf("127.0.0.1:%d", w.postgres.Port)); err != nil {
+		return err
+	}
+	w.kafka, err = lab.StartCluster(ctx, w.options.brokers, func(listener string) (string, error) {
+		p, err := startProxy("kafka", listener)
+		if err != nil {
+			return "", err
+		}
+		w.toKafka = append(w.toKafka, p)
+		return p.Listen, nil
+	})
+	return err
+}
+
+// prepare makes the tables with the oracle's triggers, and both slots, before the first write.
+func (w *world) prepare(ctx context.Context) error {
+	source, err := w.postgres.CreateSource(ctx, database)
+	if err != nil {
+		return err
+	}
+	defer source.Close(ctx) //nolint:errcheck // nothing was left undone on it
+	if err := lab.SeedPositions(ctx, source, lab.LoadPositions); err != nil {
+		return err
+	}
+	if _, err := source.Exec(ctx, oracleSQL); err != nil {
+		return fmt.Errorf("create the oracle's triggers: %w", err)
+	}
+	if err := finish(w.command()); err != nil {
+		return err
+	}
+	return finish(w.reference())
+}
+
+// command returns a run of the sidecar under test. finish makes it end.
+func (w *world) command() *exec.Cmd {
+	return exec.Command(w.options.binary, "run", "--postgres", "postgres://postgres@"+w.toPG.Listen+"/"+database+"?sslmode=disable",
+		"--sink", "kafka://"+w.kafka.Proxied(), "--slot", "disturbed", "--topic-prefix", prefix)
+}
+
+// reference returns a run of the undisturbed sidecar: its own slot, no proxy, a file.
+func (w *world) reference() *exec.Cmd {
+	return exec.Command(w.options.binary, "run", "--postgres", w.postgres.DSN(database), "--sink", "file:"+filepath.Join(w.dir, "reference"),
+		"--slot", "reference")
+}
+
+// finish runs a sidecar until it has handled everything that is committed.
+func finish(cmd *exec.Cmd) error {
+	cmd.Args = append(cmd.Args, "--until", "now")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("run to the end: %w: %s", err, out)
+	}
+	return nil
+}
+
+// recovered waits until something that is committed from now on has come out at the other end, and returns how long
+// that took.
+func (w *world) recovered(ctx context.Context) (time.Duration, error) {
+	begun := time.Now()
+	var now uint64
+	err := eventually(ctx, "ask the database for its place", func() (err error) {
+		now, err = w.place(ctx)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	err = eventually(ctx, "wait for an event", func() error {
+		if newest := w.tail.newest(); newest <= now {
+			return fmt.Errorf("the newest event is at %s, the database at %s", pglogrepl.LSN(newest), pglogrepl.LSN(now))
+		}
+		return nil
+	})
+	return time.Since(begun), err
+}
+
+func (w *world) place(ctx context.Context) (uint64, error) {
+	var text string
+	if err := w.ask(ctx, "select pg_current_wal_insert_lsn()::text", &text); err != nil {
+		return 0, err
+	}
+	lsn, err := pglogrepl.ParseLSN(text)
+	return uint64(lsn), err
+}
+
+// ask runs one query past the proxy.
+func (w *world) ask(ctx context.Context, sql string, answer ...any) error {
+	conn, err := pgx.Connect(ctx, w.postgres.DSN(database))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
+	if len(answer) == 0 {
+		_, err = conn.Exec(ctx, sql)
+		return err
+	}
+	return conn.QueryRow(ctx, sql).Scan(answer...)
+}
+
+// settle ends the disturbed run and lets both streams come to the end of what was written.
+func (w *world) settle(ctx context.Context) error {
+	w.sidecar.stop()
+	err := eventually(ctx, "finish the disturbed stream", func() error { return finish(w.command()) })
+	if err != nil {
+		return err
+	}
+	return finish(w.reference())
+}
+
+// exits counts how often each instance ended by itself, by exit code.
+func (w *world) exits() map[int]int {
+	sum := make(map[int]int)
+	for _, i := range append(w.retired, w.sidecar) {
+		for code, n := range i.exits {
+			sum[code] += n
+		}
+	}
+	return sum
+}
+
+// keep leaves the logs and the reference where they are, for whoever has to find out what happened.
+func (w *world) keep() error {
+	w.kept = true
+	fmt.Fprintf(w.options.out, "logs and events are kept in %s\n", w.dir)
+	return nil
+}
+
+// close ends everything that was started.
+func (w *world) close() error {
+	var errs []error
+	if w.sidecar != nil {
+		w.sidecar.stop()
+	}
+	if w.tail != nil {
+		w.tail.close()
+	}
+	for _, p := range append(w.toKafka, w.toPG) {
+		if p != nil {
+			p.cut()
+		}
+	}
+	if w.kafka != nil {
+		errs = append(errs, w.kafka.Close())
+	}
+	if w.postgres != nil {
+		errs = append(errs, w.postgres.Close())
+	}
+	if !w.kept && w.dir != "" {
+		errs = append(errs, os.RemoveAll(w.dir))
+	}
+	return errors.Join(errs...)
+}
+
+func topics() []string {
+	names := []string{"entry-blocks", "trim-pools", "emergency-exits", "executions", "positions", "quarantine", "control"}
+	for i := range names {
+		names[i] = prefix + names[i]
+	}
+	return names
+}
+
+func kafkaVersion() string { return cmp.Or(os.Getenv("LOWCAP_CDC_KAFKA_VERSION"), lab.KafkaVersion) }
