@@ -28,12 +28,7 @@ func TestRandomSeed(t *testing.T) {
 
 func chaos(t *testing.T, o options) {
 	t.Helper()
-	o.binary = filepath.Join(t.TempDir(), "lowcap-cdc")
-	build := exec.Command("go", "build", "-o", o.binary, "../../cmd/lowcap-cdc")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v: %s", err, out)
-	}
+	o.binary = build(t)
 	o.duration, o.brokers, o.rate, o.out = *long, 1, 60, t.Output()
 	v, err := run(t.Context(), o)
 	if err != nil {
@@ -45,4 +40,15 @@ func chaos(t *testing.T, o options) {
 	if !v.clean() {
 		t.Fatalf("seed %d is not clean", o.seed)
 	}
+}
+
+func build(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "lowcap-cdc")
+	cmd := exec.Command("go", "build", "-o", binary, "../../cmd/lowcap-cdc")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v: %s", err, out)
+	}
+	return binary
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -12,7 +11,7 @@ import (
 
 // moveLeaders makes another replica the leader of every partition that the sidecar writes.
 func moveLeaders(ctx context.Context, w *world, _ *rand.Rand) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(w.kafka.Addrs(), ",")...))
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.brokers...))
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,7 +19,8 @@ type verdict struct {
 	options  options
 	begun    time.Time
 	took     time.Duration
-	server   string
+	server   string // version of Postgres
+	broker   string // version of Kafka
 	faults   int
 	kills    int
 	tallies  map[string]*tally
@@ -39,7 +39,7 @@ type tally struct {
 }
 
 func newVerdict(o options) *verdict {
-	return &verdict{options: o, begun: time.Now(), tallies: make(map[string]*tally)}
+	return &verdict{options: o, begun: time.Now(), broker: kafkaVersion(), tallies: make(map[string]*tally)}
 }
 
 // begin notes a fault and prints it, so that the run can be followed.
@@ -66,7 +66,7 @@ func (v *verdict) recovered(f fault, took time.Duration) {
 // count reads everything back and compares.
 func (v *verdict) count(ctx context.Context, w *world) (err error) {
 	v.took, v.exits = time.Since(v.begun), w.exits()
-	if v.readback, err = readBack(ctx, w.dir, strings.Split(w.kafka.Addrs(), ",")); err != nil {
+	if v.readback, err = readBack(ctx, w.dir, w.brokers); err != nil {
 		return fmt.Errorf("read back: %w", err)
 	}
 	v.readback.events.sort()
@@ -133,8 +133,8 @@ func (v *verdict) clean() bool {
 
 // print writes the outcome as two tables.
 func (v *verdict) print(out io.Writer) {
-	fmt.Fprintf(out, "\nseed %d, %d brokers (Kafka %s), Postgres %s, %s, %d cores; %d faults, %d of them kills, in %v\n\n",
-		v.options.seed, v.options.brokers, kafkaVersion(), v.server, runtime.Version(), runtime.NumCPU(), v.faults, v.kills, v.took.Round(time.Second))
+	fmt.Fprintf(out, "\nseed %d, Kafka %s (brokers: %d), Postgres %s, %s, %d cores; %d faults, %d of them kills, in %v\n\n",
+		v.options.seed, v.broker, v.options.brokers, v.server, runtime.Version(), runtime.NumCPU(), v.faults, v.kills, v.took.Round(time.Second))
 	fmt.Fprintf(out, "| | of | lost | doubled | out of order |\n|---|---|---|---|---|\n")
 	fmt.Fprintf(out, "| events, against the undisturbed run, byte for byte | %d | %d | %d | %d |\n", v.events.total, v.events.lost, v.events.doubled, v.events.disorder+v.readback.disorder)
 	fmt.Fprintf(out, "| steps of each row, against the triggers' log | %d | %d | %d | %d |\n\n", v.steps.total, v.steps.lost, v.steps.doubled, v.steps.disorder)

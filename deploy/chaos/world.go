@@ -31,16 +31,22 @@ type world struct {
 	options  options
 	dir      string
 	postgres *lab.Postgres
-	kafka    *lab.Cluster
+	kafka    *lab.Cluster // nil where the broker is a fake
 	toPG     *proxy
 	toKafka  []*proxy
+	brokers  []string // addresses past the proxy
+	sink     string   // of the sidecar
 	sidecar  *instance
 	retired  []*instance // second instances of earlier faults
 	tail     *tail
 	kept     bool
 }
 
-func newWorld(ctx context.Context, o options) (w *world, err error) {
+func newWorld(ctx context.Context, o options) (*world, error) {
+	return newWorldWith(ctx, o, (*world).startKafka)
+}
+
+func newWorldWith(ctx context.Context, o options, startKafka func(*world, context.Context) error) (w *world, err error) {
 	w = &world{options: o}
 	defer func() {
 		if err != nil {
@@ -50,27 +56,32 @@ func newWorld(ctx context.Context, o options) (w *world, err error) {
 	if w.dir, err = os.MkdirTemp("", "lowcap-chaos"); err != nil {
 		return w, err
 	}
-	if err := w.startServers(ctx); err != nil {
+	if err := w.startPostgres(ctx); err != nil {
+		return w, err
+	}
+	if err := startKafka(w, ctx); err != nil {
 		return w, err
 	}
 	if err := w.prepare(ctx); err != nil {
 		return w, err
 	}
-	if w.tail, err = startTail(strings.Split(w.kafka.Addrs(), ","), topics()); err != nil {
+	if w.tail, err = startTail(w.brokers); err != nil {
 		return w, err
 	}
 	w.sidecar, err = startInstance(w.dir, "sidecar", w.command)
 	return w, err
 }
 
-func (w *world) startServers(ctx context.Context) (err error) {
+func (w *world) startPostgres(ctx context.Context) (err error) {
 	// A walsender whose client is cut off must not hold the slot for a minute.
 	if w.postgres, err = lab.StartPostgres(ctx, "fsync=off", "wal_sender_timeout=5s", "max_wal_size=4GB"); err != nil {
 		return err
 	}
-	if w.toPG, err = startProxy("postgres", fmt.Sprintf("127.0.0.1:%d", w.postgres.Port)); err != nil {
-		return err
-	}
+	w.toPG, err = startProxy("postgres", fmt.Sprintf("127.0.0.1:%d", w.postgres.Port))
+	return err
+}
+
+func (w *world) startKafka(ctx context.Context) (err error) {
 	w.kafka, err = lab.StartCluster(ctx, w.options.brokers, func(listener string) (string, error) {
 		p, err := startProxy("kafka", listener)
 		if err != nil {
@@ -79,7 +90,11 @@ func (w *world) startServers(ctx context.Context) (err error) {
 		w.toKafka = append(w.toKafka, p)
 		return p.Listen, nil
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	w.brokers, w.sink = w.kafka.Addrs(), "kafka://"+strings.Join(w.kafka.Proxied(), ",")
+	return nil
 }
 
 // prepare makes the tables with the oracle's triggers, and both slots, before the first write.
@@ -104,7 +119,7 @@ func (w *world) prepare(ctx context.Context) error {
 // command returns a run of the sidecar under test. finish makes it end.
 func (w *world) command() *exec.Cmd {
 	return exec.Command(w.options.binary, "run", "--postgres", "postgres://postgres@"+w.toPG.Listen+"/"+database+"?sslmode=disable",
-		"--sink", "kafka://"+w.kafka.Proxied(), "--slot", "disturbed", "--topic-prefix", prefix)
+		"--sink", w.sink, "--slot", "disturbed", "--topic-prefix", prefix)
 }
 
 // reference returns a run of the undisturbed sidecar: its own slot, no proxy, a file.

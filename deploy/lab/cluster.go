@@ -71,17 +71,17 @@ func (c *Cluster) start(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Addrs returns the brokers' addresses, past the proxy, with commas between them.
-func (c *Cluster) Addrs() string {
+// Addrs returns the brokers' addresses, past the proxy.
+func (c *Cluster) Addrs() []string {
 	addrs := make([]string, len(c.Brokers))
 	for i, k := range c.Brokers {
 		addrs[i] = k.Addr()
 	}
-	return strings.Join(addrs, ",")
+	return addrs
 }
 
-// Proxied returns the addresses through the proxy, with commas between them.
-func (c *Cluster) Proxied() string { return strings.Join(c.proxied, ",") }
+// Proxied returns the addresses through the proxy.
+func (c *Cluster) Proxied() []string { return c.proxied }
 
 // Freeze stops the broker's process without ending it, as a long pause of its machine does; Thaw lets it go on.
 func (k *Kafka) Freeze() error { return k.process.Process.Signal(syscall.SIGSTOP) }
