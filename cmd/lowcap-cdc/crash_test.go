@@ -185,20 +185,3 @@ func (s *site) crash(sink, failpoint string) {
 		s.t.Fatalf("failpoint %s was not passed: %v: %s", failpoint, err, out)
 	}
 }
-
-// TestHugeTransaction sends 200,000 rows in one transaction through a sidecar that must stay below 64 MB.
-func TestHugeTransaction(t *testing.T) {
-	s := newSite(t)
-	file, written := s.file("huge")
-	s.drain("f", file)
-	s.exec(`insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1, last_s1_failure_ts)
-		select 'C' || i, 'solana', '1h', i % 10 = 0, now() from generate_series(1, 200000) i`)
-	peak := s.peakMemory(s.command("f", file, "--until", "now"))
-	t.Logf("peak RSS %d MB", peak>>20)
-	if peak > 64<<20 {
-		t.Errorf("peak RSS is %d MB, want at most 64", peak>>20)
-	}
-	if got := len(written()); got != 20000 {
-		t.Errorf("%d events, want 20000", got)
-	}
-}

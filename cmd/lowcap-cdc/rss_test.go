@@ -9,27 +9,35 @@ import (
 	"time"
 )
 
-// peakMemory runs a command to its end and returns the largest resident size that it had, in bytes, as /proc tells it.
-// The kernel's own count of a child begins with its parent's size, so it cannot be used.
+// peakMemory runs a command to its end and returns the largest resident size that it had, in bytes.
 func (s *site) peakMemory(cmd *exec.Cmd) int64 {
 	s.t.Helper()
-	log := newWatched("never")
-	cmd.Stdout, cmd.Stderr = log, log
+	peak, out, err := s.peakOf(cmd)
+	if err != nil {
+		s.t.Fatalf("%v: %s", err, out)
+	}
+	return peak
+}
+
+var highest = regexp.MustCompile(`VmHWM:\s+(\d+) kB`) //nolint:gochecknoglobals // a constant
+
+// peakOf runs a command, which may be killed, and returns what /proc tells of its memory until it ends. The kernel's own
+// count of a child begins with its parent's size, so it cannot be used.
+func (s *site) peakOf(cmd *exec.Cmd) (peak int64, out *watched, err error) {
+	s.t.Helper()
+	out = newWatched("never")
+	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
-	peak, highest := int64(0), regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
 		case err := <-done:
-			if err != nil {
-				s.t.Fatalf("%v: %s", err, log)
-			}
-			return peak
+			return peak, out, err
 		case <-tick.C:
 			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
 			if m := highest.FindSubmatch(status); err == nil && m != nil {

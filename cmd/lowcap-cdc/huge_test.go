@@ -1,0 +1,119 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestHuge... run small in every test run. make huge runs them at the sizes that the guarantees name.
+var (
+	hugeRows   = flag.Int("huge-rows", 200000, "rows of one transaction")                                    //nolint:gochecknoglobals // a flag
+	hugeSubs   = flag.Int("huge-subtransactions", 5000, "subtransactions of one transaction")                //nolint:gochecknoglobals // a flag
+	hugeCopy   = flag.Int("huge-copy", 20000, "positions that one COPY brings")                              //nolint:gochecknoglobals // a flag
+	hugeMB     = flag.Int("huge-document", 20, "megabytes of one features document")                         //nolint:gochecknoglobals // a flag
+	hugeMemory = flag.Int64("huge-memory", 64, "megabytes that the sidecar may have resident at any moment") //nolint:gochecknoglobals // a flag
+)
+
+// drainKilled runs the sidecar until it has handled what is committed now, killing it at each of some moments, and
+// returns the most that any of its lives had resident.
+func (s *site) drainKilled(slot, sink string, after ...time.Duration) int64 {
+	s.t.Helper()
+	most := int64(0)
+	for _, moment := range after {
+		cmd := s.command(slot, sink, "--until", "now")
+		kill := time.AfterFunc(moment, func() { cmd.Process.Kill() }) //nolint:errcheck // it may have ended
+		peak, _, _ := s.peakOf(cmd)
+		most = max(most, peak)
+		kill.Stop()
+	}
+	return max(most, s.peakMemory(s.command(slot, sink, "--until", "now")))
+}
+
+// compareHuge drains a sidecar that is killed twice and one that is not, and compares what they said.
+func (s *site) compareHuge(killed, whole string, got, want func() []string, images int64) {
+	s.t.Helper()
+	begun := time.Now()
+	peak := s.peakMemory(s.command("f", whole, "--until", "now"))
+	took := time.Since(begun)
+	peak = max(peak, s.drainKilled("k", killed, took/3, took/2))
+	limit := *hugeMemory<<20 + images
+	s.t.Logf("%v undisturbed, peak RSS %d MB of %d", took.Round(time.Millisecond), peak>>20, limit>>20)
+	if peak > limit {
+		s.t.Errorf("peak RSS is %d MB, want at most %d", peak>>20, limit>>20)
+	}
+	sameEvents(s.t, streamed(got()), streamed(want()))
+}
+
+// TestHugeTransaction: one transaction of very many rows, of which one in ten is an event.
+func TestHugeTransaction(t *testing.T) {
+	s := newSite(t)
+	killed, got := s.kafka()
+	whole, want := s.file("whole")
+	s.exec(`insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1, last_s1_failure_ts)
+		select 'C' || i, 'solana', '1h', false, now() from generate_series(1, 1000) i`)
+	s.drain("k", killed)
+	s.drain("f", whole)
+	s.exec(fmt.Sprintf(`begin; do $$ begin for i in 1..%d loop
+		update token_timeframe_blocks set updated_at = now(), blocked_s1 = (blocked_s1 <> (token_contract = 'C' || (i %% 1000)));
+		end loop; end $$; commit`, *hugeRows/1000))
+	s.compareHuge(killed, whole, got, want, 0)
+}
+
+// TestHugeSubtransactions: every other savepoint is rolled back, and says nothing.
+func TestHugeSubtransactions(t *testing.T) {
+	s := newSite(t)
+	killed, got := s.kafka()
+	whole, want := s.file("whole")
+	s.seedPositions(100)
+	s.drain("k", killed)
+	s.drain("f", whole)
+	s.exec(fmt.Sprintf(`do $$ begin for i in 1..%d loop begin
+		update lowcap_positions set status = 's' || i where timeframe = 'p' || (i / 2 %% 100);
+		if i %% 2 = 0 then raise exception 'rolled back'; end if;
+		exception when raise_exception then null; end; end loop; end $$`, *hugeSubs))
+	s.compareHuge(killed, whole, got, want, 0)
+	if n := len(streamed(got())); n != *hugeSubs/2 {
+		t.Errorf("%d events, want %d", n, *hugeSubs/2)
+	}
+}
+
+// TestHugeDocument: a document of many megabytes around a history of the usual size.
+func TestHugeDocument(t *testing.T) {
+	s := newSite(t)
+	killed, got := s.kafka()
+	whole, want := s.file("whole")
+	s.seedPositions(2)
+	s.drain("k", killed)
+	s.drain("f", whole)
+	for i := range 3 {
+		s.exec(`update lowcap_positions set features = jsonb_build_object('ta', repeat(md5($2), $1), 'pm_execution_history', jsonb_build_object('prev_state', $2::text))`,
+			*hugeMB<<20/32, fmt.Sprint("S", i))
+	}
+	s.compareHuge(killed, whole, got, want, 0)
+}
+
+// TestHugeCopy: one COPY of very many new positions. Their images are what the sidecar has to know; beyond their
+// histories they may take 300 bytes each.
+func TestHugeCopy(t *testing.T) {
+	s := newSite(t)
+	killed, got := s.kafka()
+	whole, want := s.file("whole")
+	s.drain("k", killed)
+	s.drain("f", whole)
+	var rows strings.Builder
+	history := `{"pm_execution_history": {"prev_state": "S2", "last_s1_buy": {"price": 0.5, "timestamp": "2026-01-18T11:06:52.514883+00:00"}}}`
+	for i := range *hugeCopy {
+		fmt.Fprintf(&rows, "solana\tC%d\t1h\t%s\n", i, history)
+	}
+	_, err := s.conn.PgConn().CopyFrom(t.Context(), strings.NewReader(rows.String()), `copy lowcap_positions (token_chain, token_contract, timeframe, features) from stdin`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.compareHuge(killed, whole, got, want, int64(*hugeCopy*(300+len(history))))
+	if n := len(streamed(got())); n != 2**hugeCopy {
+		t.Errorf("%d events, want %d", n, 2**hugeCopy)
+	}
+}
