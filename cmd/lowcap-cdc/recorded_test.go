@@ -45,6 +45,7 @@ func TestRecordedEvents(t *testing.T) {
 		s.exec(transaction)
 	}
 	s.drain("r", sink)
+	s.dropAndMigrateBlocks("r", sink, events)
 	s.loseSlotAndReconcile("r", sink)
 	compareRecording(t, events())
 }
@@ -90,6 +91,24 @@ func statements(t *testing.T, path string) []string {
 		}
 	}
 	return found
+}
+
+func (s *site) dropAndMigrateBlocks(slot, sink string, events func() []string) {
+	s.t.Helper()
+	before := len(events())
+	running := s.command(slot, sink)
+	if err := running.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.exec(`update lowcap_positions set status = 'watchlist' where token_ticker = 'EXIT'`)
+	waitForEvents(s.t, events, before, "position.status_changed")
+	s.exec(`drop table token_timeframe_blocks`)
+	waitForEvents(s.t, events, before, "table.missing")
+	s.exec(createBlocks)
+	waitForEvents(s.t, events, before, "table.present")
+	running.Process.Kill() //nolint:errcheck // it runs
+	running.Wait()         //nolint:errcheck // it was killed
+	s.drain(slot, sink)    // what was seen may not have been committed
 }
 
 func (s *site) loseSlotAndReconcile(slot, sink string) {
