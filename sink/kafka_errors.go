@@ -34,6 +34,12 @@ func IsPermanent(err error) bool {
 	return errors.As(err, &config) || errors.Is(err, ErrCorrupt) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EROFS)
 }
 
+// IsCluster reports whether an operator must change something of the Kafka cluster, and nothing of the sidecar.
+func IsCluster(err error) bool {
+	var config *ConfigError
+	return errors.As(err, &config)
+}
+
 // operationNotAttempted is what a broker answers for the partitions of a request whose other partitions it refused.
 const operationNotAttempted = kafka.Error(55)
 

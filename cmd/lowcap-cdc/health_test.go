@@ -47,7 +47,7 @@ func TestStuckLoop(t *testing.T) {
 	m, h := newMonitor(), &hung{inside: make(chan struct{}), release: make(chan struct{})}
 	for p, call := range map[phase]func(){
 		committing: func() { m.sink(h).Commit(t.Context(), nil) }, //nolint:errcheck // it returns nil
-		reading:    func() { m.source(h).Next(t.Context()) },      //nolint:errcheck // it returns nil
+		reading:    func() { m.source(h, nil).Next(t.Context()) }, //nolint:errcheck // it returns nil
 	} {
 		m.loop.enter(reading)
 		go call()

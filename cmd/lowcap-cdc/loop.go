@@ -90,8 +90,8 @@ func (l *loop) progressSeconds() float64 { return float64(l.progress.Load()) / 1
 // watchedSource is a source whose loop is followed.
 type watchedSource struct {
 	cdc.Source
-	loop    *loop
-	started func()
+	loop  *loop
+	begun func(cdc.Start)
 }
 
 func (s *watchedSource) Free(ctx context.Context) error {
@@ -104,7 +104,7 @@ func (s *watchedSource) Start(ctx context.Context, start cdc.Start) (cdc.Identit
 	identity, err := s.Source.Start(ctx, start)
 	s.loop.enter(reading)
 	if err == nil {
-		s.started()
+		s.begun(start)
 	}
 	return identity, s.loop.fail(causeSource, err)
 }

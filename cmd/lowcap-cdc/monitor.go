@@ -106,8 +106,17 @@ func (m *monitor) heartbeat(now time.Time) {
 }
 
 // source and sink return the two ends with their doings followed.
-func (m *monitor) source(from cdc.Source) cdc.Source {
-	return &watchedSource{from, &m.loop, func() { m.metrics.leader.Set(1) }}
+func (m *monitor) source(from cdc.Source, begun func(cdc.Start)) cdc.Source {
+	return &watchedSource{from, &m.loop, func(start cdc.Start) {
+		m.metrics.leader.Set(1)
+		begun(start)
+	}}
+}
+
+// streams says that events flow from a place on.
+func (m *monitor) streams(from decode.LSN) {
+	m.lsn.Store(uint64(from))
+	m.streaming.Store(true)
 }
 
 func (m *monitor) sink(to cdc.Sink) cdc.Sink {
@@ -119,8 +128,7 @@ func (m *monitor) observe(p cdc.Progress) {
 	m.committed.Add(1)
 	m.metrics.observe(p, time.Now())
 	if !p.Snapshot {
-		m.lsn.Store(uint64(p.Checkpoint.LSN))
-		m.streaming.Store(true)
+		m.streams(p.Checkpoint.LSN)
 	}
 }
 
