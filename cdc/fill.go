@@ -114,7 +114,14 @@ func (p *Pipeline) takeProgress(m *decode.Progress) (due bool) {
 		// Not before: while the server reads a cut transaction again, it reports places below its commit.
 		checkpoint.Done = Done{}
 	}
-	return p.isUntil() || (m.LSN > p.last.LSN && (m.Time-p.last.Time >= idleCommit || m.LSN-p.last.LSN >= idleBytes))
+	return p.isUntil() || (m.LSN > p.last.LSN && p.isLongAgo(m))
+}
+
+// isLongAgo reports whether the last commit is too old for a slot that should move. A database clock that was set back
+// counts as old: waiting until it has caught up would keep WAL for as long.
+func (p *Pipeline) isLongAgo(m *decode.Progress) bool {
+	passed := m.Time - p.last.Time
+	return passed < 0 || passed >= idleCommit || m.LSN-p.last.LSN >= idleBytes
 }
 
 func (p *Pipeline) isUntil() bool { return p.Until != 0 && p.state.Checkpoint.LSN >= p.Until }
