@@ -13,7 +13,9 @@ import (
 func anySequence(s *space) {
 	round := 0
 	rapid.Check(s.t, func(r *rapid.T) {
-		round++
+		if round++; s.target.Sequences > 0 && round > s.target.Sequences {
+			return
+		}
 		one := newSpace(s.t, s.target, fmt.Sprintf("%s-%d", s.name, round))
 		one.open()
 		r.Repeat(map[string]func(*rapid.T){

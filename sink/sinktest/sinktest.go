@@ -20,6 +20,8 @@ type Target struct {
 	// Abandon does to an instance what the kernel does to a killed process: connections and locks go, nothing is
 	// finished. It is nil for a sink that needs none of that before another instance can take over.
 	Abandon func(t testing.TB, s cdc.Sink)
+	// Sequences is how many random sequences are enough for this target; 0 means as many as -rapid.checks says.
+	Sequences int
 }
 
 // Run runs every case of the suite.
