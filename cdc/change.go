@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	maxRaw  = 256 << 10 // bytes of a raw value that an event carries whole
-	rawHead = 1 << 10   // bytes of a longer one that it still shows
+	maxRaw    = 256 << 10 // bytes of a raw value that an event carries whole
+	maxLevels = 500       // levels of one; a consumer's parser may refuse the whole event from 1,000 on
+	rawHead   = 1 << 10   // bytes of a value beyond either that it still shows
 	// futureAfter is how long after the commit an embedded timestamp may be before it is not believed.
 	futureAfter = decode.Micros(5 * 60 * 1000000)
 )
@@ -49,10 +50,10 @@ func (c *change) mark(when bool, f schemas.Flag) {
 	}
 }
 
-// bound returns a raw value as an event may carry it. One that is too large for a message is replaced by its digest
-// and its beginning; the row in the database still has it.
+// bound returns a raw value as an event may carry it. One that is too large for a message, or too deep for a consumer's
+// parser, is replaced by its digest and its beginning; the row in the database still has it.
 func (c *change) bound(raw []byte) schemas.Raw {
-	if len(raw) <= maxRaw {
+	if len(raw) <= maxRaw && !isDeeper(raw, maxLevels) {
 		return raw
 	}
 	for _, f := range c.marks {
@@ -64,13 +65,37 @@ func (c *change) bound(raw []byte) schemas.Raw {
 	return truncated(raw)
 }
 
+// isDeeper reports whether a JSON value has more than the given number of levels.
+func isDeeper(raw []byte, levels int) bool {
+	if len(raw) <= 2*levels {
+		return false
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(raw); i++ {
+		switch b := raw[i]; {
+		case quoted && b == '\\':
+			i++
+		case b == '"':
+			quoted = !quoted
+		case quoted:
+		case b == '[' || b == '{':
+			if depth++; depth > levels {
+				return true
+			}
+		case b == ']' || b == '}':
+			depth--
+		}
+	}
+	return false
+}
+
 func truncated(raw []byte) schemas.Raw {
 	sum := sha256.Sum256(raw)
 	short, err := json.Marshal(struct {
 		Bytes  int    `json:"truncated_bytes"`
 		SHA256 string `json:"sha256"`
 		Head   string `json:"head"`
-	}{len(raw), hex.EncodeToString(sum[:]), string(raw[:rawHead])})
+	}{len(raw), hex.EncodeToString(sum[:]), string(raw[:min(rawHead, len(raw))])})
 	if err != nil {
 		return nil // two strings and a number always marshal
 	}

@@ -126,3 +126,17 @@ func TestLargeAndDeepDocuments(t *testing.T) {
 		t.Errorf("events %q", got)
 	}
 }
+
+// TestDepth: brackets in strings are no levels, and neither is an escaped quote an end.
+func TestDepth(t *testing.T) {
+	for raw, want := range map[string]bool{
+		`[[1], [2], [3], [4], [5]]`:           false,
+		`[[1, {"a": "xxxxxxxxxxxxxxxxxx"}]]`:  true,
+		`[{"a": "[[[[[[[ \" [[[[[[[[ "}]`:     false,
+		`[{"a": "[[[[[[[ \\\\"}, [[[[[]]]]]]`: true,
+	} {
+		if got := isDeeper([]byte(raw), 2); got != want {
+			t.Errorf("%s is deeper than 2: %v", raw, got)
+		}
+	}
+}

@@ -41,7 +41,7 @@ const (
 	UnseenValue        Flag = "unseen_value"          // went back to a value never reported
 	PoolWithoutSell    Flag = "pool_without_sell"     // the pool grew with a companion that is not a sell
 	BaselineIncomplete Flag = "baseline_incomplete"   // the row's state before is not known
-	RawTruncated       Flag = "raw_truncated"         // a raw value above 256 KiB was replaced by its digest and head
+	RawTruncated       Flag = "raw_truncated"         // a raw value above 256 KiB or 500 levels was replaced by its digest and head
 )
 
 // Op says what made the change.
