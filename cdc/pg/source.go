@@ -85,12 +85,16 @@ func (s *Source) startSnapshot(ctx context.Context, start cdc.Start) error {
 
 // startStream begins to stream behind a checkpoint.
 func (s *Source) startStream(ctx context.Context, from cdc.Checkpoint) error {
+	every, err := statusInterval(ctx, s.repl)
+	if err != nil {
+		return err
+	}
 	hijacked, err := s.repl.Hijack()
 	if err != nil {
 		return fmt.Errorf("take over the replication connection: %w", err)
 	}
 	s.repl = nil
-	s.stream, err = openStream(ctx, s.config, hijacked.Conn, from.LSN)
+	s.stream, err = openStream(ctx, s.config, hijacked.Conn, from.LSN, every)
 	if err != nil {
 		return s.explainSlot("start", err)
 	}

@@ -2,7 +2,6 @@ package pg
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -16,8 +15,6 @@ import (
 )
 
 const (
-	// statusEvery is how often the server is told how far the sink has come, whatever else happens.
-	statusEvery = 10 * time.Second
 	// confirmDelay gathers confirmations: a status update each would cost the server a wake-up each.
 	confirmDelay = 50 * time.Millisecond
 	closeTimeout = 5 * time.Second
@@ -43,10 +40,10 @@ type stream struct {
 }
 
 // openStream starts replication on a connection that has just been taken over.
-func openStream(ctx context.Context, config Config, conn net.Conn, from decode.LSN) (*stream, error) {
+func openStream(ctx context.Context, config Config, conn net.Conn, from decode.LSN, every time.Duration) (*stream, error) {
 	s := &stream{
 		conn:    conn,
-		every:   statusEvery,
+		every:   every,
 		reader:  reader{from: conn},
 		chunks:  make(chan *chunk, chunksAhead),
 		free:    make(chan *chunk, chunksAhead+2),
@@ -174,32 +171,6 @@ func (s *stream) hand(c *chunk, tick <-chan time.Time) error {
 	}
 }
 
-// status sends a status update and sets the time of the next one. The order matters: a confirmation that comes after
-// pending is reset either is in this update or moves the deadline after it was set here.
-func (s *stream) status() error {
-	s.pending.Store(false)
-	if err := s.conn.SetReadDeadline(time.Now().Add(s.every)); err != nil {
-		return fmt.Errorf("set deadline: %w", err)
-	}
-	return s.sendStatus(true)
-}
-
-// sendStatus sends the position as written, flushed and applied: a position is only known when all three are true. The
-// server answers with its own, which moves the checkpoint of an idle publication.
-func (s *stream) sendStatus(reply bool) error {
-	lsn := s.confirmed.Load()
-	message := append(make([]byte, 0, 39), 'd', 0, 0, 0, 38, 'r')
-	for range 3 {
-		message = binary.BigEndian.AppendUint64(message, lsn)
-	}
-	message = binary.BigEndian.AppendUint64(message, uint64(time.Now().UnixMicro()-microsFrom1970To2000))
-	wanted := byte(0)
-	if reply {
-		wanted = 1
-	}
-	return s.write(append(message, wanted))
-}
-
 func (s *stream) write(message []byte) error {
 	if err := s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return fmt.Errorf("set deadline: %w", err)
@@ -208,18 +179,6 @@ func (s *stream) write(message []byte) error {
 		return fmt.Errorf("send status update: %w", err)
 	}
 	return nil
-}
-
-// wantsReply reports whether the chunk holds a keepalive that asks for an answer.
-func (c *chunk) wantsReply() bool {
-	for at := 0; at < c.used; {
-		size := int(binary.BigEndian.Uint32(c.buffer[at+1:])) + 1
-		if body := c.buffer[at+5 : at+size]; len(body) == 18 && c.buffer[at] == 'd' && body[0] == 'k' && body[17] == 1 {
-			return true
-		}
-		at += size
-	}
-	return false
 }
 
 // next returns the next replication message.
