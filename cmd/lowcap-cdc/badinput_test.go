@@ -26,6 +26,7 @@ func lastLine(t *testing.T, args ...string) (code int, line string) {
 
 // TestBadInput gives the sidecar what it cannot work with: each is one clear line, the right exit code, and no password.
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	dsn := shared.postgres.DSN(s.name)
 	s.exec(`create role ` + s.name + ` login password 'sesame'`)
@@ -53,6 +54,7 @@ func TestBadInput(t *testing.T) {
 		"password in the URL": {[]string{"run", "--postgres", dsn, "--sink", "kafka://u:sesame@h:1"}, 2, "--kafka-password-file"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			if name == "unreachable broker" && testing.Short() {
 				t.Skip("takes as long as one transaction's retries")
 			}
@@ -68,6 +70,7 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestWrongPasswordAndWALLevel(t *testing.T) {
+	t.Parallel()
 	strict, err := lab.StartPostgres(t.Context(), "fsync=off", "wal_level=replica")
 	if err != nil {
 		t.Fatal(err)
@@ -105,6 +108,7 @@ func TestConfigurationFile(t *testing.T) {
 
 // TestCheck runs check on a database where nothing is set up, and after a first run.
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	sink, _ := s.file("x")
 	args := []string{"check", "--postgres", shared.postgres.DSN(s.name), "--sink", sink, "--slot", s.name}

@@ -11,6 +11,7 @@ import (
 
 // TestReconcileAfterLostSlot drops the slot, changes rows unseen, and reconciles.
 func TestReconcileAfterLostSlot(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.seedPositions(3)
 	sink, events := s.file("x")
@@ -46,6 +47,7 @@ func TestReconcileAfterLostSlot(t *testing.T) {
 
 // TestLookingLeavesNothingBehind runs the stdout sink beside nothing and beside a slot at work.
 func TestLookingLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.seedPositions(3)
 	cmd := s.command("k", "stdout:")

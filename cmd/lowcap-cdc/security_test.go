@@ -25,6 +25,7 @@ func securedBroker(t *testing.T) *lab.Kafka {
 // TestSASL: the right password by each mechanism, with and without TLS, works from end to end; a wrong one, a mechanism
 // that the broker does not offer, and a user without rights are each one clear line without the password.
 func TestSASL(t *testing.T) {
+	t.Parallel()
 	k := securedBroker(t)
 	ca := []string{"--kafka-ca", k.Certificates().CA}
 	for name, c := range map[string]struct {
@@ -44,6 +45,7 @@ func TestSASL(t *testing.T) {
 		"no rights":              {k.Secured(), "plain", "mallory", "mirror", nil, "grant"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t)
 			s.seedPositions(2)
 			args := append([]string{"--kafka-sasl", c.mechanism, "--kafka-user", c.user}, c.args...)
@@ -57,6 +59,7 @@ func TestSASL(t *testing.T) {
 // TestTLS: a CA and a client certificate work from end to end; each of them missing or wrong is one clear line that
 // names the setting.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	k := securedBroker(t)
 	files := k.Certificates()
 	client := []string{"--kafka-cert", files.Cert, "--kafka-key", files.Key}
@@ -73,6 +76,7 @@ func TestTLS(t *testing.T) {
 		"no TLS":                        {k.TLS(), nil, "--kafka-tls"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t)
 			s.seedPositions(2)
 			s.attempt(s.command("k", "kafka://"+c.broker, append(c.args, "--until", "now")...), k, "PRIVATE KEY", c.want)
@@ -116,6 +120,7 @@ func (s *site) expectLine(cmd *exec.Cmd, out []byte, code int, want ...string) {
 // TestTopicRights takes one right after the other from a user that has all: each is one line that names what is refused
 // and the right to grant.
 func TestTopicRights(t *testing.T) {
+	t.Parallel()
 	k := securedBroker(t)
 	for name, c := range map[string]struct{ resource, operation, want, grant string }{
 		"all rights":                       {},
@@ -126,6 +131,7 @@ func TestTopicRights(t *testing.T) {
 		"no write on the transactional id": {"id", "WRITE", ".cdc-", "grant Write and Describe on the transactional id"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t)
 			s.seedPositions(2)
 			s.prepareTopics(k)

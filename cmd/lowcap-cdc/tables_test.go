@@ -69,6 +69,7 @@ const blockA = `insert into token_timeframe_blocks (token_contract, token_chain,
 // TestMigrationAndRollback runs the source's own life beside the sidecar: the blocks do not exist yet, are migrated in,
 // rolled back and migrated in again, and the positions' events go on all the while, also across a restart.
 func TestMigrationAndRollback(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.exec(`drop table token_timeframe_blocks`)
 	s.seedPositions(3)
@@ -106,6 +107,7 @@ func TestMigrationAndRollback(t *testing.T) {
 
 // TestPositionsMadeAnew drops and re-creates the table while the sidecar does not run, as the schema file does.
 func TestPositionsMadeAnew(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.seedPositions(2)
 	sink, events := s.file("x")
@@ -124,6 +126,7 @@ func TestPositionsMadeAnew(t *testing.T) {
 
 // TestTableLeavesThePublication takes a table out while the sidecar runs: what changes then is a gap that says so.
 func TestTableLeavesThePublication(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.exec(blockA)
 	sink, events := s.file("x")
@@ -144,6 +147,7 @@ func TestTableLeavesThePublication(t *testing.T) {
 // TestLostSlotIsReconciled loses the stream in each way that a database can, and runs on: one gap, the difference, the
 // end of the reconcile, and the stream.
 func TestLostSlotIsReconciled(t *testing.T) {
+	t.Parallel()
 	for name, lose := range map[string]string{
 		"slot dropped":           `select pg_drop_replication_slot('SLOT')`,
 		"slot read by another":   `select pg_replication_slot_advance('SLOT', pg_current_wal_lsn())`,
@@ -152,6 +156,7 @@ func TestLostSlotIsReconciled(t *testing.T) {
 		"publication incomplete": `alter publication lowcap_cdc set (publish = 'insert')`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t)
 			s.seedPositions(3)
 			sink, events := s.file("x")
@@ -172,6 +177,7 @@ func TestLostSlotIsReconciled(t *testing.T) {
 
 // TestReconcileIsRepeatedAfterACrash kills a reconcile in the middle of its snapshot: the next run begins it again.
 func TestReconcileIsRepeatedAfterACrash(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.seedPositions(250)
 	sink, events := s.file("x")
@@ -190,6 +196,7 @@ func TestReconcileIsRepeatedAfterACrash(t *testing.T) {
 // TestSchemaChanges changes the tables under a running stream: what can be read goes on, what cannot stops with one line
 // that says what to do.
 func TestSchemaChanges(t *testing.T) {
+	t.Parallel()
 	touch := `; update lowcap_positions set total_quantity = 5; insert into token_timeframe_blocks (token_contract, token_chain, timeframe) values ('N', 's', '1h');
 		delete from lowcap_positions where timeframe = 'p2'`
 	for name, c := range map[string]struct{ ddl, want string }{
@@ -204,6 +211,7 @@ func TestSchemaChanges(t *testing.T) {
 		"identity another index": {`create unique index other on lowcap_positions (token_chain, token_contract, timeframe); alter table lowcap_positions replica identity using index other`, `replica identity default`},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t)
 			s.seedPositions(3)
 			sink, _ := s.file("x")
@@ -227,6 +235,7 @@ func TestSchemaChanges(t *testing.T) {
 
 // TestHiddenRows: what row-level security or a row filter would keep back is a stop, not a silence.
 func TestHiddenRows(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.seedPositions(1)
 	role := s.name + "weak"
