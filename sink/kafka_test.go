@@ -59,7 +59,9 @@ func TestKafkaConformance(t *testing.T) {
 // TestKafkaConformanceOnFake runs the suite against a broker in this process.
 func TestKafkaConformanceOnFake(t *testing.T) {
 	_, addr := fake(t)
-	sinktest.Run(t, kafkaTarget(addr))
+	target := kafkaTarget(addr)
+	target.Sequences = 40
+	sinktest.Run(t, target)
 }
 
 func kafkaTarget(addr string) sinktest.Target {
