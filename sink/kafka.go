@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -81,12 +82,16 @@ func (k *Kafka) Resume(ctx context.Context, load func(key string, value []byte) 
 	if err := k.producer.refresh(ctx); err != nil {
 		return err
 	}
-	prefix := k.config.Slot + "/"
-	return k.readCommitted(ctx, k.stateTopic(), func(key, value []byte) error {
-		if len(key) < len(prefix) || string(key[:len(prefix)]) != prefix {
+	return k.readState(ctx, k.producer.partitions[k.stateTopic()], load)
+}
+
+func (k *Kafka) readState(ctx context.Context, partitions []int, load func(key string, value []byte) error) error {
+	return k.readCommitted(ctx, k.stateTopic(), partitions, func(r Stored) error {
+		key, ours := strings.CutPrefix(string(r.Key), k.config.Slot+"/")
+		if !ours {
 			return nil // another slot's
 		}
-		return load(string(key[len(prefix):]), value)
+		return load(key, r.Value)
 	})
 }
 

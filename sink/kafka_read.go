@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
@@ -19,15 +20,15 @@ const (
 
 // readCommitted hands every committed record of a topic to take, partition by partition, up to where the last stable
 // offset was at the beginning.
-func (k *Kafka) readCommitted(ctx context.Context, topic string, take func(key, value []byte) error) error {
-	for _, id := range k.producer.partitions[topic] {
+func (k *Kafka) readCommitted(ctx context.Context, topic string, ids []int, take func(Stored) error) error {
+	for _, id := range ids {
 		first, stable, err := k.offsets(ctx, topic, id)
 		if err != nil {
 			return fmt.Errorf("read offsets of %s/%d: %w", topic, id, err)
 		}
 		// An empty topic is asked too: a missing right to read it must not show only at the next start.
-		for at := first; at == first || at < stable; {
-			if at, err = k.fetchCommitted(ctx, partition{topic, id}, at, take); err != nil {
+		for at, asked := first, false; !asked || at < stable; asked = true {
+			if at, err = k.fetchCommitted(ctx, partition{topic, id}, at, stable, take); err != nil {
 				return fmt.Errorf("read %s/%d at %d: %w", topic, id, at, err)
 			}
 		}
@@ -56,33 +57,64 @@ func (k *Kafka) offsets(ctx context.Context, topic string, id int) (first, stabl
 	return first, stable, err
 }
 
-// fetchCommitted reads one response and returns the offset to go on from.
-func (k *Kafka) fetchCommitted(ctx context.Context, at partition, offset int64,
-	take func(key, value []byte) error) (int64, error) {
+// fetchCommitted reads one response and returns the offset to go on from. An answer without a record although the end
+// lies behind the offset is asked for again: a leader that has just changed, or a broker that throttles, gives such, and
+// to pass on would leave a record out.
+func (k *Kafka) fetchCommitted(ctx context.Context, at partition, offset, end int64, take func(Stored) error) (int64, error) {
 	next := offset
 	err := k.retry(ctx, func() error {
-		response, err := k.transport.RoundTrip(ctx, k.client.Addr, &fetch.Request{ReplicaID: -1, MaxBytes: fetchBytes, IsolationLevel: readCommittedLevel, SessionEpoch: -1,
-			Topics: []fetch.RequestTopic{{Topic: at.topic, Partitions: []fetch.RequestPartition{{Partition: int32(at.id),
-				CurrentLeaderEpoch: -1, FetchOffset: offset, LogStartOffset: -1, PartitionMaxBytes: fetchBytes}}}}})
+		answers, err := k.fetch(ctx, map[partition]int64{at: offset}, 0)
 		if err != nil {
 			return err
 		}
-		part := &response.(*fetch.Response).Topics[0].Partitions[0]
-		if part.ErrorCode != 0 {
-			return kafka.Error(part.ErrorCode)
+		next, err = committed(at, answers[at], offset, take)
+		if err == nil && next == offset && offset < end {
+			return fmt.Errorf("nothing there, but the end is %d: %w", end, kafka.LeaderNotAvailable)
 		}
-		next, err = committed(part, offset, take)
 		return err
 	})
 	return next, err
 }
 
+// fetch reads once from partitions that have one leader, each from its offset on, and waits for something to read.
+func (k *Kafka) fetch(ctx context.Context, offsets map[partition]int64, wait time.Duration) (map[partition]*fetch.ResponsePartition, error) {
+	topics := make(map[string][]fetch.RequestPartition)
+	for at, offset := range offsets {
+		topics[at.topic] = append(topics[at.topic], fetch.RequestPartition{Partition: int32(at.id), CurrentLeaderEpoch: -1,
+			FetchOffset: offset, LogStartOffset: -1, PartitionMaxBytes: fetchBytes / 4})
+	}
+	request := &fetch.Request{ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes,
+		IsolationLevel: readCommittedLevel, SessionEpoch: -1}
+	for name, partitions := range topics {
+		request.Topics = append(request.Topics, fetch.RequestTopic{Topic: name, Partitions: partitions})
+	}
+	response, err := k.transport.RoundTrip(ctx, k.client.Addr, request)
+	if err != nil {
+		return nil, err
+	}
+	answers := make(map[partition]*fetch.ResponsePartition)
+	for _, t := range response.(*fetch.Response).Topics {
+		for i := range t.Partitions {
+			part := &t.Partitions[i]
+			if part.ErrorCode != 0 {
+				return nil, fmt.Errorf("%s/%d: %w", t.Topic, part.Partition, kafka.Error(part.ErrorCode))
+			}
+			answers[partition{t.Topic, int(part.Partition)}] = part
+		}
+	}
+	return answers, nil
+}
+
 // committed filters a response as the protocol asks of a read_committed client: the broker names the transactions that
-// were aborted and where each begins; its records are dropped until its control record.
-func committed(part *fetch.ResponsePartition, offset int64, take func(key, value []byte) error) (int64, error) {
+// were aborted and where each begins; its records are dropped until its control record. It returns the offset to go on
+// from: past the asked one when there was any batch, whose own record may have been compacted away.
+func committed(at partition, part *fetch.ResponsePartition, offset int64, take func(Stored) error) (int64, error) {
+	if part == nil {
+		return offset, nil
+	}
 	stream, ok := part.RecordSet.Records.(*protocol.RecordStream)
-	if !ok {
-		return offset + 1, nil // nothing at this offset: compacted away
+	if !ok || len(stream.Records) == 0 {
+		return offset, nil
 	}
 	next, waiting, aborted := offset, part.AbortedTransactions, make(map[int64]bool)
 	sort.Slice(waiting, func(i, j int) bool { return waiting[i].FirstOffset < waiting[j].FirstOffset })
@@ -95,7 +127,7 @@ func committed(part *fetch.ResponsePartition, offset int64, take func(key, value
 			for len(waiting) > 0 && waiting[0].FirstOffset <= batch.BaseOffset {
 				aborted[waiting[0].ProducerID], waiting = true, waiting[1:]
 			}
-			last, err := eachRecord(batch, offset, aborted[batch.ProducerID], take)
+			last, err := eachRecord(at, batch, offset, aborted[batch.ProducerID], take)
 			if err != nil {
 				return next, err
 			}
@@ -107,7 +139,7 @@ func committed(part *fetch.ResponsePartition, offset int64, take func(key, value
 	return max(next, offset+1), nil
 }
 
-func eachRecord(batch *protocol.RecordBatch, from int64, skip bool, take func(key, value []byte) error) (last int64, err error) {
+func eachRecord(at partition, batch *protocol.RecordBatch, from int64, skip bool, take func(Stored) error) (last int64, err error) {
 	last = batch.BaseOffset
 	for {
 		record, err := batch.ReadRecord()
@@ -129,7 +161,7 @@ func eachRecord(batch *protocol.RecordBatch, from int64, skip bool, take func(ke
 		if skip || record.Offset < from {
 			continue // a fetch begins with the whole batch that holds its offset
 		}
-		if err := take(key, value); err != nil {
+		if err := take(Stored{Topic: at.topic, Partition: at.id, Offset: record.Offset, Key: key, Value: value}); err != nil {
 			return last, err
 		}
 	}

@@ -81,25 +81,35 @@ func (k *Kafka) topicConfig(name string, copies int) kafka.TopicConfig {
 
 // messageLimits reads each topic's max.message.bytes; where the right to read it is missing, the default counts.
 func (k *Kafka) messageLimits(ctx context.Context) map[string]int {
-	limits := make(map[string]int)
-	request := &kafka.DescribeConfigsRequest{}
+	limits, settings := make(map[string]int), k.topicSettings(ctx, "max.message.bytes")
 	for _, name := range k.Topics() {
 		limits[name] = defaultLimit
-		request.Resources = append(request.Resources, kafka.DescribeConfigRequestResource{ResourceType: kafka.ResourceTypeTopic,
-			ResourceName: name, ConfigNames: []string{"max.message.bytes"}})
-	}
-	response, err := k.client.DescribeConfigs(ctx, request)
-	if err != nil {
-		return limits
-	}
-	for _, r := range response.Resources {
-		for _, entry := range r.ConfigEntries {
-			if n, err := strconv.Atoi(entry.ConfigValue); err == nil && entry.ConfigName == "max.message.bytes" {
-				limits[r.ResourceName] = n
-			}
+		if n, err := strconv.Atoi(settings[name]); err == nil {
+			limits[name] = n
 		}
 	}
 	return limits
+}
+
+// topicSettings reads one setting of every topic, as far as there is a right to.
+func (k *Kafka) topicSettings(ctx context.Context, setting string) map[string]string {
+	values, request := make(map[string]string), &kafka.DescribeConfigsRequest{}
+	for _, name := range k.Topics() {
+		request.Resources = append(request.Resources, kafka.DescribeConfigRequestResource{ResourceType: kafka.ResourceTypeTopic,
+			ResourceName: name, ConfigNames: []string{setting}})
+	}
+	response, err := k.client.DescribeConfigs(ctx, request)
+	if err != nil {
+		return values
+	}
+	for _, r := range response.Resources {
+		for _, entry := range r.ConfigEntries {
+			if entry.ConfigName == setting {
+				values[r.ResourceName] = entry.ConfigValue
+			}
+		}
+	}
+	return values
 }
 
 // Finding is the outcome of checking one precondition.

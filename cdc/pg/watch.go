@@ -90,6 +90,14 @@ func (w *Watch) read(ctx context.Context, s *Standing) error {
 	return err
 }
 
+// SystemID returns the server's system identifier, or nothing where the role may not read it.
+func (w *Watch) SystemID(ctx context.Context) (id string) {
+	if w.conn == nil || w.conn.QueryRow(ctx, `select system_identifier::text from pg_control_system()`).Scan(&id) != nil {
+		return ""
+	}
+	return id
+}
+
 // Close ends the connection. It is idempotent, and Look may be called again.
 func (w *Watch) Close() {
 	if w.conn != nil {

@@ -1,0 +1,90 @@
+package cdc
+
+import (
+	"fmt"
+	"strings"
+
+	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
+)
+
+// BlockStanding is how a block stands, as its image has it.
+type BlockStanding struct {
+	Block       schemas.Block
+	Stages      []schemas.Stage // blocked now
+	Since       schemas.Instant // when the first of them became so; empty when nobody saw it
+	FailureTS   schemas.Instant // the newest failure
+	Orphaned    bool            // stage 2 stays blocked for ever
+	Ineffective bool            // under a book that the bot never consults
+}
+
+// PositionStanding is how a position stands, as its image has it.
+type PositionStanding struct {
+	Position   schemas.Position
+	PoolOpen   bool
+	PoolUSD    schemas.Number // usd_basis of the pool
+	DXCount    schemas.Number // rebuys made from it
+	Recovering bool           // the rebuys have begun
+}
+
+// ReadBlock reads the state record of a block. It returns nil for a record of something else, and for a block that is
+// gone, whose value is nil.
+func ReadBlock(key string, value []byte) (*BlockStanding, error) {
+	id, ours := strings.CutPrefix(key, blockPrefix)
+	if !ours || value == nil {
+		return nil, nil
+	}
+	var image blockImage
+	if err := image.decode(string(value)); err != nil {
+		return nil, fmt.Errorf("read block %q: %w", id, err)
+	}
+	image.readInstants()
+	part := append(strings.SplitN(id, "\x00", 4), "", "", "")
+	b := &BlockStanding{
+		Block:    schemas.Block{TokenContract: part[0], TokenChain: part[1], Timeframe: part[2], BookID: part[3]},
+		Stages:   image.stages(),
+		Orphaned: image.isOrphaned(), Ineffective: part[3] != effectiveBook,
+	}
+	if failed := max(image.failed1, image.failed2); failed != 0 {
+		b.FailureTS = formatInstant(failed)
+	}
+	if since := image.blockedSince(); since != 0 {
+		b.Since = formatInstant(since)
+	}
+	return b, nil
+}
+
+// blockedSince is when the first of the stages that are blocked now became so, 0 when nobody saw it.
+func (b *blockImage) blockedSince() decode.Micros {
+	var since decode.Micros
+	if isTrue(b.s1) {
+		since = b.since1
+	}
+	if isTrue(b.s2) && b.since2 != 0 && (since == 0 || b.since2 < since) {
+		since = b.since2
+	}
+	return since
+}
+
+// ReadPosition reads the state record of a position. It returns nil for a record of something else, and for a position
+// that is gone, whose value is nil.
+func ReadPosition(key string, value []byte) (*PositionStanding, error) {
+	id, ours := strings.CutPrefix(key, positionPrefix)
+	if !ours || value == nil {
+		return nil, nil
+	}
+	var image positionImage
+	if err := image.decode(string(value)); err != nil {
+		return nil, fmt.Errorf("read position %q: %w", id, err)
+	}
+	c := change{subject: id}
+	c.describe(&image)
+	p := &PositionStanding{Position: c.entity.(schemas.Position)}
+	known, _ := members(image.history)
+	if v, bad := parseValue(trimPool, known[trimPool]); bad == nil && !v.empty {
+		p.PoolOpen, p.Recovering = true, v.isRecovering()
+		p.PoolUSD = schemas.Number(strings.Clone(v.json.Get("usd_basis").Raw))
+		p.DXCount = schemas.Number(strings.Clone(v.json.Get("dx_count").Raw))
+	}
+	return p, nil
+}

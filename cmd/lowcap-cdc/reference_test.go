@@ -1,0 +1,85 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// TestCommandLineReference writes docs/cli.md from the command line's definition and compares it with what is there.
+func TestCommandLineReference(t *testing.T) {
+	parser, err := newParser(&cli{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := parser.Model.Node
+	var b strings.Builder
+	b.WriteString("# Command line\n\nWritten by `go test ./cmd/lowcap-cdc -run TestCommandLineReference -update`.\n\n" +
+		strings.TrimSpace(description) + "\n\nEvery flag is an environment variable too: `LOWCAP_CDC_` and its name in capitals, `-` as `_`.\n" +
+		"\n## Flags of every verb\n\n")
+	writeFlags(&b, root.Flags)
+	for _, node := range root.Children {
+		writeVerb(&b, "lowcap-cdc", node)
+	}
+	compareTranscript(t, "../../docs/cli.md", b.String())
+}
+
+func writeVerb(b *strings.Builder, before string, node *kong.Node) {
+	name := before + " " + node.Name
+	fmt.Fprintf(b, "\n## %s\n\n%s\n", name, node.Help)
+	if len(node.Positional) > 0 {
+		b.WriteString("\n| argument | |\n|---|---|\n")
+		for _, p := range node.Positional {
+			fmt.Fprintf(b, "| `%s` | %s |\n", strings.ReplaceAll(p.Summary(), "|", "\\|"), p.Help)
+		}
+	}
+	if len(node.Flags) > 0 {
+		b.WriteString("\n")
+		writeFlags(b, node.Flags)
+	}
+	for _, below := range node.Children {
+		writeVerb(b, name, below)
+	}
+}
+
+func writeFlags(b *strings.Builder, flags []*kong.Flag) {
+	b.WriteString("| flag | default | |\n|---|---|---|\n")
+	for _, f := range flags {
+		name := "--" + f.Name
+		if !f.IsBool() {
+			name += " " + cmp.Or(f.PlaceHolder, "VALUE")
+		}
+		help := f.Help
+		if f.Required {
+			help += " Required."
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", strings.ReplaceAll(name, "|", "\\|"), code(f.Default), help)
+	}
+}
+
+func code(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "`" + text + "`"
+}
+
+// TestBashCompletion completes in a real bash.
+func TestBashCompletion(t *testing.T) {
+	for line, want := range map[string]string{"lowcap-cdc ta": "tail", "lowcap-cdc tail --fol": "--follow", "lowcap-cdc audit ver": "verify", "lowcap-cdc run --kafka-ce": "--kafka-cert"} {
+		script := `eval "$(` + shared.binary + ` completion bash)"; COMP_WORDS=(` + line + `); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _lowcap_cdc; echo "${COMPREPLY[@]}"`
+		out, err := exec.CommandContext(t.Context(), "bash", "-c", script).CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != want {
+			t.Errorf("%s: %q, want %q (%v)", line, got, want, err)
+		}
+	}
+	for _, shell := range []string{"zsh", "fish"} {
+		if out, err := exec.CommandContext(t.Context(), shared.binary, "completion", shell).CombinedOutput(); err != nil || !strings.Contains(string(out), "follow") {
+			t.Errorf("%s: %v %s", shell, err, out)
+		}
+	}
+}

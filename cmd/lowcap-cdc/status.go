@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
+)
+
+type statusCommand struct {
+	JSON bool `help:"Print it as JSON." name:"json"`
+}
+
+// status is how everything stands, as Postgres and the sink say it; no running instance is asked.
+type status struct {
+	Source     sourceStatus           `json:"source"`
+	Slot       slotStatus             `json:"slot"`
+	Checkpoint checkpointStatus       `json:"checkpoint"`
+	Sink       string                 `json:"sink"`
+	Rows       int                    `json:"rows_known"`
+	LastHour   map[string]int         `json:"events_last_hour"` // by type
+	Blocks     []cdc.BlockStanding    `json:"blocks"`           // those that block something
+	Pools      []cdc.PositionStanding `json:"pools"`            // those that hold something
+	LastExit   *line                  `json:"last_emergency_exit"`
+	LastGap    *line                  `json:"last_gap"`
+	Problems   []string               `json:"problems"`
+}
+
+type sourceStatus struct {
+	SystemID string   `json:"system_id"`
+	Database string   `json:"database"`
+	Version  string   `json:"version"`
+	WALEnd   string   `json:"wal_end"`
+	Missing  []string `json:"tables_missing"`
+}
+
+type slotStatus struct {
+	Name      string   `json:"name"`
+	Exists    bool     `json:"exists"`
+	Active    bool     `json:"active"` // an instance reads from it: it is the leader, others are standbys
+	WALStatus string   `json:"wal_status"`
+	Confirmed string   `json:"confirmed_lsn"`
+	Restart   string   `json:"restart_lsn"`
+	Retained  int64    `json:"retained_wal_bytes"`
+	Loss      *float64 `json:"loss_seconds"` // null: no limit, or it does not fall behind
+}
+
+type checkpointStatus struct {
+	LSN        string  `json:"lsn"`
+	Time       string  `json:"time"`
+	LagBytes   int64   `json:"lag_bytes"`
+	LagSeconds float64 `json:"lag_seconds"`
+}
+
+// errUnseen is what status ends with when a part could not be read; its lines have said which.
+var errUnseen = errors.New("not everything could be read")
+
+// Run prints how everything stands.
+func (c *statusCommand) Run(s *Settings, std *streams) error {
+	if err := s.validate(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
+	defer cancel()
+	st, err := s.status(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(std.out, st)
+	} else {
+		err = st.print(std.out, time.Now())
+	}
+	if err == nil && len(st.Problems) > 0 {
+		err = errUnseen
+	}
+	return err
+}
+
+func (s *Settings) status(ctx context.Context) (*status, error) {
+	reader, done, err := s.reader()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	st := &status{Sink: redact(s.Sink), Slot: slotStatus{Name: s.Slot}, LastHour: make(map[string]int), Problems: []string{},
+		Blocks: []cdc.BlockStanding{}, Pools: []cdc.PositionStanding{}}
+	state := cdc.NewState()
+	for _, part := range []func() error{
+		func() error { return st.readState(ctx, reader, state) },
+		func() error { return st.readServer(ctx, s, &state.Checkpoint) },
+		func() error { return st.readEvents(ctx, reader, time.Now().Add(-time.Hour)) },
+	} {
+		if err := part(); err != nil {
+			st.Problems = append(st.Problems, err.Error())
+		}
+	}
+	return st, nil
+}
+
+// readState reads checkpoint and images from the sink.
+func (st *status) readState(ctx context.Context, reader sink.Reader, state *cdc.State) error {
+	rows := newBoard()
+	err := reader.ReadState(ctx, func(key string, value []byte) error {
+		return errors.Join(state.Load(key, value), rows.load(key, value))
+	})
+	if err != nil {
+		return err
+	}
+	st.Blocks, st.Pools = rows.blocked(), rows.open()
+	st.Rows, _ = state.Images()
+	checkpoint := &state.Checkpoint
+	st.Source.SystemID, st.Source.Database = checkpoint.SystemID, checkpoint.Database
+	if checkpoint.LSN != 0 {
+		st.Checkpoint.LSN = checkpoint.LSN.String()
+		st.Checkpoint.Time = time.UnixMicro(int64(checkpoint.Time)).UTC().Format(time.RFC3339Nano)
+	}
+	return nil
+}
+
+// readServer asks Postgres.
+func (st *status) readServer(ctx context.Context, s *Settings, checkpoint *cdc.Checkpoint) error {
+	server := pg.NewWatch(s.source())
+	defer server.Close()
+	standing, err := server.Look(ctx)
+	if err != nil {
+		return err
+	}
+	if id := server.SystemID(ctx); id != "" {
+		st.Source.SystemID = id
+	}
+	st.Source.Version, st.Source.WALEnd, st.Source.Missing = standing.Version, standing.WALEnd.String(), standing.Missing
+	st.Slot = slotStatus{s.Slot, standing.Exists, standing.Active, standing.WALStatus, standing.Confirmed.String(),
+		standing.Restart.String(), standing.Retained, nil}
+	st.Checkpoint.LagBytes = standing.Behind()
+	if behind := standing.Behind(); behind > 0 && checkpoint.LSN != 0 {
+		seconds := max(0, standing.At.Sub(time.UnixMicro(int64(checkpoint.Time))).Seconds())
+		st.Checkpoint.LagSeconds = seconds
+		if standing.Safe != nil && seconds > 0 {
+			left := max(0, float64(*standing.Safe)/(float64(behind)/seconds))
+			st.Slot.Loss = &left
+		}
+	}
+	return nil
+}
+
+// readEvents counts the last hour, and looks for the last exit and the last gap however long ago they were.
+func (st *status) readEvents(ctx context.Context, reader sink.Reader, since time.Time) error {
+	err := reader.ReadEvents(ctx, sink.Range{Since: since}, func(e *sink.Stored) error {
+		a := e.Attributes()
+		st.LastHour[a.Type.Name()]++
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	return reader.ReadEvents(ctx, sink.Range{Topics: []string{schemas.EmergencyExits, schemas.Control}}, func(e *sink.Stored) error {
+		a := e.Attributes()
+		switch a.Type.Name() {
+		case "emergency_exit.executed", "emergency_exit.triggered":
+			l := describe(e)
+			st.LastExit = &l
+		case "stream.gap":
+			l := describe(e)
+			st.LastGap = &l
+		}
+		return ctx.Err()
+	})
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/schemas"
+)
+
+const mostRows = 20 // of a list that a person reads; --json has all of them
+
+// print prints the status for a person.
+func (st *status) print(out io.Writer, now time.Time) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
+	row("source", "Postgres %s, system %s, database %q, WAL ends at %s", st.Source.Version, st.Source.SystemID, st.Source.Database, st.Source.WALEnd)
+	for _, table := range st.Source.Missing {
+		row("MISSING", "table %s is not in the publication", table)
+	}
+	row("slot", "%s", st.Slot.describe())
+	row("checkpoint", "%s", st.Checkpoint.describe())
+	row("sink", "%s, %d rows known", st.Sink, st.Rows)
+	row("last hour", "%s", counts(st.LastHour))
+	row("last exit", "%s", ago(st.LastExit, now))
+	row("last gap", "%s", ago(st.LastGap, now))
+	row("blocked", "%d", len(st.Blocks))
+	for i := range firstRows(st.Blocks) {
+		row("", "%s", blockLine(&st.Blocks[i]))
+	}
+	row("open pools", "%d", len(st.Pools))
+	for i := range firstRows(st.Pools) {
+		row("", "%s", poolLine(&st.Pools[i]))
+	}
+	for _, problem := range st.Problems {
+		row("PROBLEM", "%s", problem)
+	}
+	return t.Flush()
+}
+
+func firstRows[T any](list []T) []T { return list[:min(len(list), mostRows)] }
+
+func (s *slotStatus) describe() string {
+	if !s.Exists {
+		return s.Name + " does not exist; the first run creates it"
+	}
+	who := "nobody reads from it"
+	if s.Active {
+		who = "an instance reads from it"
+	}
+	loss := "not running out"
+	if s.Loss != nil {
+		loss = "lost in about " + forSeconds(*s.Loss) + " at this rate"
+	}
+	return fmt.Sprintf("%s, %s, confirmed %s, keeps %s of WAL from %s (%s, %s)", s.Name, who, s.Confirmed, inBytes(s.Retained), s.Restart, s.WALStatus, loss)
+}
+
+func (c *checkpointStatus) describe() string {
+	if c.LSN == "" {
+		return "none: nothing has been published yet"
+	}
+	return fmt.Sprintf("%s of %s, %s and %s behind", c.LSN, shortTime(c.Time), inBytes(c.LagBytes), forSeconds(c.LagSeconds))
+}
+
+func counts(byType map[string]int) string {
+	if len(byType) == 0 {
+		return "no events"
+	}
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(byType)) {
+		list = append(list, fmt.Sprintf("%s %d", name, byType[name]))
+	}
+	return strings.Join(list, ", ")
+}
+
+func ago(l *line, now time.Time) string {
+	if l == nil {
+		return "none"
+	}
+	when := ""
+	if at, err := time.Parse(time.RFC3339Nano, l.Time); err == nil {
+		when = ", " + forSeconds(now.Sub(at).Seconds()) + " ago"
+	}
+	return strings.TrimSpace(l.Token+" "+l.Timeframe+" "+l.Detail) + ", at " + shortTime(l.Time) + when
+}
+
+func blockLine(b *cdc.BlockStanding) string {
+	text := printable(b.Block.TokenContract) + " " + printable(b.Block.Timeframe) + " " + stages(b.Stages)
+	switch {
+	case b.Since != "":
+		text += " since " + shortTime(string(b.Since))
+	case b.FailureTS != "":
+		text += ", last failure " + shortTime(string(b.FailureTS))
+	}
+	if b.Orphaned {
+		text += ", orphaned: nothing will clear it"
+	}
+	if b.Ineffective {
+		text += ", ineffective: book " + printable(b.Block.BookID)
+	}
+	return text
+}
+
+func stages(list []schemas.Stage) string {
+	var names []string
+	for _, s := range list {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, "+")
+}
+
+func poolLine(p *cdc.PositionStanding) string {
+	text := tokenOf(&p.Position)
+	if p.Position.Timeframe != nil {
+		text += " " + printable(*p.Position.Timeframe)
+	}
+	text += " " + string(p.PoolUSD) + " USD"
+	if p.Recovering {
+		text += fmt.Sprintf(", recovering, %s bought", p.DXCount)
+	}
+	return text
+}
+
+// inBytes prints a size for a person.
+func inBytes(n int64) string {
+	for _, unit := range []struct {
+		name string
+		size int64
+	}{{"GB", 1 << 30}, {"MB", 1 << 20}, {"kB", 1 << 10}} {
+		if n >= unit.size {
+			return fmt.Sprintf("%.1f %s", float64(n)/float64(unit.size), unit.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

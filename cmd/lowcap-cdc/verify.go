@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
+)
+
+type auditVerifyCommand struct {
+	JSON bool `help:"Print the outcome as JSON." name:"json"`
+}
+
+// errAltered is what verify ends with when the sink does not hold what it should.
+var errAltered = errors.New("the sink does not hold what was committed")
+
+// Run reads every event of the sink.
+func (c *auditVerifyCommand) Run(s *Settings, std *streams) error {
+	reader, done, err := s.reader()
+	if err != nil {
+		return err
+	}
+	defer done()
+	ctx, stop := untilSignal(std.err)
+	defer stop()
+	v := newVerifier()
+	if v.Kept, err = reader.Kept(ctx); err != nil {
+		return err
+	}
+	err = reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
+		v.take(e)
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	if err := v.print(std.out, c.JSON); err != nil {
+		return err
+	}
+	if len(v.Findings) > 0 {
+		return errAltered
+	}
+	return nil
+}
+
+const mostFindings = 100 // kept; more say nothing new
+
+// verifier checks events as they come, merged by sequence.
+type verifier struct {
+	Events   int               `json:"events"`
+	First    string            `json:"first_sequence"`
+	Last     string            `json:"last_sequence"`
+	Findings []string          `json:"findings"`
+	Sources  map[string]int    `json:"sources"` // events by CloudEvents source
+	Kept     []sink.Kept       `json:"kept"`
+	last     map[string]string // sequence of the last event by source
+	schemas  map[schemas.Type]*jsonschema.Schema
+}
+
+func newVerifier() *verifier {
+	return &verifier{Findings: []string{}, Sources: make(map[string]int), last: make(map[string]string),
+		schemas: make(map[schemas.Type]*jsonschema.Schema)}
+}
+
+func (v *verifier) take(e *sink.Stored) {
+	a := e.Attributes()
+	v.Events++
+	v.Sources[a.Source]++
+	if v.First == "" {
+		v.First = a.Sequence
+	}
+	v.Last = a.Sequence
+	v.checkOrder(e, &a)
+	if err := v.checkSchema(e.Value, a.Type); err != nil {
+		v.find(e, &a, "does not fit its schema: "+strings.Join(strings.Fields(err.Error()), " "))
+	}
+	if want := idOf(&a); a.ID != want {
+		v.find(e, &a, "has another id than its sequence says, "+want)
+	}
+	if got := string(e.Key); got != a.PartitionKey {
+		v.find(e, &a, fmt.Sprintf("stands under key %q, its partitionkey is %q", got, a.PartitionKey))
+	}
+	if !strings.HasSuffix(e.Topic, schemas.TopicOf(a.Type)) && e.Topic != sink.EventsFile {
+		v.find(e, &a, "belongs to topic "+schemas.TopicOf(a.Type))
+	}
+}
+
+// checkOrder relies on the merge: of one source every event comes once, each after the one before. A partition whose
+// own events run backwards shows here too, because the merge then meets one that is too late.
+func (v *verifier) checkOrder(e *sink.Stored, a *schemas.Attributes) {
+	before := v.last[a.Source]
+	switch {
+	case a.Sequence == before:
+		v.find(e, a, "is there twice")
+	case a.Sequence < before:
+		v.find(e, a, "comes after "+before+": out of order, there twice, or put in later")
+	default:
+		v.last[a.Source] = a.Sequence
+	}
+}
+
+// idOf returns the id that belongs to an event's source and sequence: both name one place in the WAL. Sequences that
+// differ so make ids that differ.
+func idOf(a *schemas.Attributes) string {
+	var lsn uint64
+	var phase, change, event uint32
+	if n, err := fmt.Sscanf(a.Sequence, "%16X%1d%8X%7X", &lsn, &phase, &change, &event); n != 4 || err != nil {
+		return "none: the sequence is not 32 digits"
+	}
+	system := strings.Split(a.Source+"//", "/")[2]
+	snapshot := "b"
+	if phase == 1 {
+		snapshot = ""
+	}
+	return fmt.Sprintf("%s/%x/%X/%s%d/%d", system, lsn>>32, uint32(lsn), snapshot, change, event)
+}
+
+func (v *verifier) find(e *sink.Stored, a *schemas.Attributes, what string) {
+	if len(v.Findings) < mostFindings {
+		v.Findings = append(v.Findings, fmt.Sprintf("%s/%d at %d: event %s %s", e.Topic, e.Partition, e.Offset, printable(a.ID), what))
+	}
+}
+
+func (v *verifier) checkSchema(event []byte, of schemas.Type) error {
+	schema, known := v.schemas[of]
+	if !known {
+		var err error
+		if schema, err = compile(of); err != nil {
+			return err
+		}
+		v.schemas[of] = schema
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(event))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(value)
+}
+
+func compile(of schemas.Type) (*jsonschema.Schema, error) {
+	source, err := schemas.Schema(of)
+	if err != nil {
+		return nil, err
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(source))
+	if err != nil {
+		return nil, err
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource(of.DataSchema(), document); err != nil {
+		return nil, err
+	}
+	return c.Compile(of.DataSchema())
+}
+
+func (v *verifier) print(out io.Writer, asJSON bool) error {
+	if asJSON {
+		return printJSON(out, v)
+	}
+	fmt.Fprintf(out, "events    %d, from sequence %s to %s\n", v.Events, v.First, v.Last)
+	for source, n := range v.Sources {
+		fmt.Fprintf(out, "source    %s: %d\n", printable(source), n)
+	}
+	for _, k := range v.Kept {
+		if k.First > 0 {
+			fmt.Fprintf(out, "retention %s/%d: everything before offset %d was removed by the broker\n", k.Topic, k.Partition, k.First)
+		}
+		if k.Compacted {
+			fmt.Fprintf(out, "compacted %s/%d: of several events with one key only the last are kept\n", k.Topic, k.Partition)
+		}
+	}
+	for _, finding := range v.Findings {
+		fmt.Fprintln(out, "FAIL     ", finding)
+	}
+	if len(v.Findings) == 0 {
+		fmt.Fprintln(out, "ok        every event once, in order, well-formed")
+	}
+	return nil
+}
