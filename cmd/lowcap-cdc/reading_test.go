@@ -65,8 +65,8 @@ func (s *site) liveOn() {
 	s.exec(`update lowcap_positions set status = 'active' where token_ticker = 'OTHER'`)
 }
 
-// names returns the event names of JSON lines.
-func names(t *testing.T, out string) []string {
+// printedNames returns the event names of JSON lines.
+func printedNames(t *testing.T, out string) []string {
 	t.Helper()
 	var list []string
 	for _, text := range strings.Split(strings.TrimSpace(out), "\n") {

@@ -28,10 +28,10 @@ func stopBroker(ctx context.Context, w *world, random *rand.Rand) error {
 
 func freezeBroker(ctx context.Context, w *world, random *rand.Rand) error {
 	k := w.kafka.Brokers[w.someBroker(random)]
-	if err := k.Freeze(); err != nil {
+	if err := k.Pause(); err != nil {
 		return err
 	}
-	return errors.Join(during(ctx, random, 200*time.Millisecond, 4*time.Second), k.Thaw())
+	return errors.Join(during(ctx, random, 200*time.Millisecond, 4*time.Second), k.Continue())
 }
 
 // crashPostgres stops the server without a checkpoint; its next start is a crash recovery.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"syscall"
 )
 
 // Cluster is one or more brokers, each also a controller, whose clients may be made to come through a proxy.
@@ -14,8 +13,8 @@ type Cluster struct {
 	proxied []string
 }
 
-// StartCluster starts n brokers of 256 MB heap. Each has a second listener: proxy is told its address and returns the one that clients
-// of that listener are told to connect to.
+// StartCluster starts n brokers of 256 MB heap. Each has a second listener: proxy is told its address and returns the one
+// that clients of that listener are told to connect to.
 func StartCluster(ctx context.Context, n int, proxy func(listener string) (advertised string, err error)) (*Cluster, error) {
 	c := &Cluster{}
 	voters := make([]string, n)
@@ -83,11 +82,10 @@ func (c *Cluster) Addrs() []string {
 // Proxied returns the addresses through the proxy.
 func (c *Cluster) Proxied() []string { return c.proxied }
 
-// Freeze stops the broker's process without ending it, as a long pause of its machine does; Thaw lets it go on.
-func (k *Kafka) Freeze() error { return k.process.Process.Signal(syscall.SIGSTOP) }
-
-// Thaw ends Freeze.
-func (k *Kafka) Thaw() error { return k.process.Process.Signal(syscall.SIGCONT) }
+// Program returns a run of a Java program of one source file, with Kafka's own client at hand.
+func (k *Kafka) Program(ctx context.Context, source string, args ...string) *exec.Cmd {
+	return k.java(ctx, source, args...)
+}
 
 // Close kills the brokers and removes their data.
 func (c *Cluster) Close() error {
