@@ -15,7 +15,7 @@ import (
 // that state every second time, and makes room again. What the file says in the end must equal the undisturbed run's.
 func TestDiskFull(t *testing.T) {
 	disk := smallDisk(t)
-	w := &world{options: options{seed: 11, rate: 60, binary: build(t), out: t.Output()}, dir: t.TempDir(), sink: "file:" + filepath.Join(disk, "sink")}
+	w := &world{options: options{seed: 11, rate: 200, binary: build(t), out: t.Output()}, dir: t.TempDir(), sink: "file:" + filepath.Join(disk, "sink")}
 	defer w.close() //nolint:errcheck // the test is over
 	if err := errors.Join(w.startPostgres(t.Context()), w.prepare(t.Context())); err != nil {
 		t.Fatal(err)

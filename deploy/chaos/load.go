@@ -15,7 +15,8 @@ import (
 
 const (
 	lanes      = 3    // writers at once
-	hugeEvery  = 1000 // writes of the first lane
+	hugeFirst  = 400  // writes of the first lane before its first huge transaction
+	hugeEvery  = 3000 // and between two of them
 	hugeTokens = 5000 // 15,000 events, more than a batch holds
 )
 
@@ -63,7 +64,7 @@ func (l *loading) lane(ctx context.Context, w *world, lane int) error {
 			continue
 		}
 		err := load.Write(context.WithoutCancel(ctx), conn)
-		if err == nil && lane == 0 && n%hugeEvery == 0 {
+		if err == nil && lane == 0 && n%hugeEvery == hugeFirst {
 			err = load.WriteHuge(context.WithoutCancel(ctx), conn, hugeTokens)
 		}
 		if err != nil {

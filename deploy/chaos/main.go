@@ -27,12 +27,13 @@ func main() {
 	if o.seed == 0 {
 		o.seed = uint64(time.Now().UnixNano())
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	v, err := run(ctx, o)
+	enough, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(enough, stop) // a second signal ends the program
+	o.enough = enough.Done()
+	v, err := run(context.Background(), o)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "chaos: seed %d: %v\n", o.seed, err)
-		os.Exit(1) //nolint:gocritic // run has cleaned up
+		os.Exit(1)
 	}
 	v.print(os.Stdout)
 	if !v.clean() {

@@ -25,15 +25,16 @@ type readback struct {
 	disorder    int // records after one with a higher sequence in their partition
 	aborted     int // records of aborted transactions
 	abortedSeen int // of these, records that the committed reading returned
+	java        int // records that Kafka's own client read and franz-go did not, or the other way round
 }
 
-func readBack(ctx context.Context, dir string, addrs []string) (*readback, error) {
+func readBack(ctx context.Context, w *world) (*readback, error) {
 	b := &readback{}
 	var err error
-	if b.events, err = newJournal(dir); err != nil {
+	if b.events, err = newJournal(w.dir); err != nil {
 		return nil, err
 	}
-	aborted, err := abortedSpots(ctx, addrs)
+	aborted, err := abortedSpots(ctx, w.brokers)
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +43,8 @@ func readBack(ctx context.Context, dir string, addrs []string) (*readback, error
 		topic string
 		id    int32
 	}
-	last := make(map[partition]string)
-	err = readTopics(ctx, addrs, kgo.ReadCommitted(), func(r *kgo.Record) error {
+	last, all := make(map[partition]string), make(map[string]bool)
+	err = readTopics(ctx, w.brokers, kgo.ReadCommitted(), func(r *kgo.Record) error {
 		if r.Attrs.IsControl() {
 			return nil
 		}
@@ -54,9 +55,12 @@ func readBack(ctx context.Context, dir string, addrs []string) (*readback, error
 		if sequence <= last[p] {
 			b.disorder++
 		}
-		last[p] = sequence
+		last[p], all[line(r)] = sequence, true
 		return b.events.add(sequence, r.Value)
 	})
+	if err == nil && w.kafka != nil {
+		b.java, err = javaDisagrees(ctx, w, all)
+	}
 	return b, err
 }
 

@@ -9,14 +9,15 @@ import (
 	"time"
 )
 
-// options say how a run goes. It ends with the first limit that is reached.
+// options say how a run goes. Its faults end with the first limit that is reached; then everything is counted.
 type options struct {
 	binary   string
 	seed     uint64
 	kills    int
 	duration time.Duration
 	brokers  int
-	rate     int // transactions a second
+	rate     int             // transactions a second
+	enough   <-chan struct{} // closed to end it early; nil for never
 	out      io.Writer
 }
 
@@ -64,7 +65,7 @@ func disturb(ctx context.Context, w *world, v *verdict) error {
 	random := rand.New(rand.NewPCG(w.options.seed, 2)) //nolint:gosec // not a secret
 	deck := faults(w.options)
 	begun := time.Now()
-	for !w.options.enough(v.kills, time.Since(begun)) {
+	for !w.options.reached(v.kills, time.Since(begun)) {
 		f := deck.draw(random)
 		calm, overlap := between(random, 0, longestCalm), random.IntN(4) == 0
 		v.begin(f, calm, overlap)
@@ -87,7 +88,12 @@ func disturb(ctx context.Context, w *world, v *verdict) error {
 	return err
 }
 
-func (o options) enough(kills int, elapsed time.Duration) bool {
+func (o options) reached(kills int, elapsed time.Duration) bool {
+	select {
+	case <-o.enough:
+		return true
+	default:
+	}
 	return (o.kills > 0 && kills >= o.kills) || (o.duration > 0 && elapsed >= o.duration)
 }
 

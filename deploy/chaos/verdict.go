@@ -66,7 +66,7 @@ func (v *verdict) recovered(f fault, took time.Duration) {
 // count reads everything back and compares.
 func (v *verdict) count(ctx context.Context, w *world) (err error) {
 	v.took, v.exits = time.Since(v.begun), w.exits()
-	if v.readback, err = readBack(ctx, w.dir, w.brokers); err != nil {
+	if v.readback, err = readBack(ctx, w); err != nil {
 		return fmt.Errorf("read back: %w", err)
 	}
 	v.readback.events.sort()
@@ -128,7 +128,7 @@ func (v *verdict) clean() bool {
 	if v.exits[2]+v.exits[3] > 0 {
 		return false
 	}
-	return v.events.clean() && v.steps.clean() && v.events.total > 0 && v.steps.total > 0 && r.disorder == 0 && r.abortedSeen == 0
+	return v.events.clean() && v.steps.clean() && v.events.total > 0 && v.steps.total > 0 && r.disorder+r.abortedSeen+r.java == 0
 }
 
 // print writes the outcome as two tables.
@@ -138,8 +138,8 @@ func (v *verdict) print(out io.Writer) {
 	fmt.Fprintf(out, "| | of | lost | doubled | out of order |\n|---|---|---|---|---|\n")
 	fmt.Fprintf(out, "| events, against the undisturbed run, byte for byte | %d | %d | %d | %d |\n", v.events.total, v.events.lost, v.events.doubled, v.events.disorder+v.readback.disorder)
 	fmt.Fprintf(out, "| steps of each row, against the triggers' log | %d | %d | %d | %d |\n\n", v.steps.total, v.steps.lost, v.steps.doubled, v.steps.disorder)
-	fmt.Fprintf(out, "%d transactions of the load; %d records of aborted Kafka transactions, %d of them seen by a committed reader; longest stall %v\n",
-		v.writes, v.readback.aborted, v.readback.abortedSeen, v.stall.Round(10*time.Millisecond))
+	fmt.Fprintf(out, "%d transactions of the load; %d records of aborted Kafka transactions, %d of them seen by a committed reader, %d records that only one of the two clients (franz-go, Java) read; longest stall %v\n",
+		v.writes, v.readback.aborted, v.readback.abortedSeen, v.readback.java, v.stall.Round(10*time.Millisecond))
 	for _, code := range slices.Sorted(maps.Keys(v.exits)) {
 		fmt.Fprintf(out, "the sidecar ended by itself with exit code %d: %d times\n", code, v.exits[code])
 	}

@@ -26,10 +26,11 @@ var sourceSQL string
 
 // Postgres is a private server.
 type Postgres struct {
-	Port     int
-	dir, bin string
-	settings []string
-	owner    *syscall.Credential // initdb and postgres refuse to run as root
+	Port        int
+	dir, bin    string
+	settings    []string
+	environment []string            // of the server; nil is the lab's own
+	owner       *syscall.Credential // initdb and postgres refuse to run as root
 }
 
 // StartPostgres starts a server with wal_level=logical: of the major version that LOWCAP_CDC_POSTGRES_VERSION names, or
@@ -102,7 +103,7 @@ func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
 
 func (p *Postgres) command(ctx context.Context, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, name), args...)
-	cmd.Dir = p.dir
+	cmd.Dir, cmd.Env = p.dir, p.environment
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.owner}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w: %s", name, err, out)
