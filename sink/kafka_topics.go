@@ -14,7 +14,6 @@ const (
 	replicas        = 3
 	defaultLimit    = 1048588  // a topic's max.message.bytes unless it says otherwise
 	stateLimit      = 16 << 20 // an image holds a whole history
-	stateSegment    = 32 << 20 // not below stateLimit, or a broker refuses the larger messages
 )
 
 // EnsureTopics creates the topics that are missing and returns their names. It never changes one that is there.
@@ -71,8 +70,8 @@ func (k *Kafka) topicConfig(name string, copies int) kafka.TopicConfig {
 		config.ConfigEntries = append(config.ConfigEntries,
 			kafka.ConfigEntry{ConfigName: "cleanup.policy", ConfigValue: "compact"},
 			kafka.ConfigEntry{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(stateLimit)},
-			// Only closed segments are compacted, and a start reads what is not.
-			kafka.ConfigEntry{ConfigName: "segment.bytes", ConfigValue: strconv.Itoa(stateSegment)},
+			// Only closed segments are compacted, and every start reads the open one: the smallest that takes the largest batch.
+			kafka.ConfigEntry{ConfigName: "segment.bytes", ConfigValue: strconv.Itoa(stateLimit)},
 			kafka.ConfigEntry{ConfigName: "segment.ms", ConfigValue: "600000"},
 			kafka.ConfigEntry{ConfigName: "min.cleanable.dirty.ratio", ConfigValue: "0.1"})
 	}
