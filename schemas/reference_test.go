@@ -1,0 +1,198 @@
+package schemas
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/invopop/jsonschema"
+)
+
+// TestReferenceMatchesTypes generates docs/events.md from the types, the guide and the recording.
+func TestReferenceMatchesTypes(t *testing.T) {
+	g := newGenerator(t)
+	var page strings.Builder
+	page.WriteString(introduction)
+	fmt.Fprintf(&page, "\n## Common fields\n\nOf every `data`, beside the type's own:\n\n%s\nThe `entity` is one of these:\n\n%s", g.fields(reflect.TypeFor[Common](), nil), g.entityFields())
+	fmt.Fprintf(&page, "\n`origin`:\n\n%s\n%s", g.fields(reflect.TypeFor[Origin](), nil), flagTable(t))
+	topic := ""
+	for _, kind := range Kinds() {
+		if kind.Topic != topic {
+			topic = kind.Topic
+			fmt.Fprintf(&page, "\n## `lowcap.%s`\n\n%s\n%s", topic, topicDescriptions()[topic], diagrams()[topic])
+		}
+		g.section(t, &page, kind)
+	}
+	sameFile(t, "../docs/events.md", []byte(page.String()))
+}
+
+const introduction = `# Events
+
+Made by ` + "`go test ./schemas -update`" + ` from the Go types, the guide beside them and a recording; do not edit. How to read
+them with your tools: [consumers.md](consumers.md). How they may change: [contract-changelog.md](contract-changelog.md).
+
+Two rules before everything else. **Order by ` + "`sequence`" + `**, never by ` + "`occurred_at` or `time`" + `, which are clocks. **Never
+debounce**: a value that lives for 200 ms is often the only evidence that something happened, and what takes it back is an
+event of its own.
+
+Severity: page = wake somebody, warn = tell somebody in working hours, info = the rest. It is in the header ` + "`ce_severity`" + `.
+`
+
+func diagrams() map[string]string {
+	fenced := func(diagram string) string { return "\n```mermaid\n" + diagram + "\n```\n" }
+	return map[string]string{TrimPools: fenced(poolDiagram), EntryBlocks: fenced(blockDiagram)}
+}
+
+func (g *generator) section(t *testing.T, page *strings.Builder, kind Kind) {
+	t.Helper()
+	of, name := reflect.TypeOf(kind.New()).Elem(), kind.Type.Name()
+	about, ok := guides()[name]
+	if !ok {
+		t.Errorf("%s is not in the guide", name)
+	}
+	when := strings.Replace(g.LookupComment(of, ""), of.Name(), "`"+name+"`", 1)
+	fmt.Fprintf(page, "\n### %s\n\n%s **Severity %s.**\n\n- Why: %s\n- Do: %s\n", name, when, kind.Severity, about.why, about.do)
+	if about.hide != "" {
+		fmt.Fprintf(page, "- Hidden from you: %s\n", about.hide)
+	}
+	fmt.Fprintf(page, "\n%s", g.fields(of, map[string]bool{"Common": true}))
+	if example, ok := g.examples[kind.Type]; ok {
+		fmt.Fprintf(page, "\n%s", shortened(t, example))
+	}
+}
+
+// fields is a table of a struct's fields, embedded ones in their place.
+func (g *generator) fields(of reflect.Type, without map[string]bool) string {
+	var rows strings.Builder
+	g.rows(&rows, g.of(of), of, without)
+	if rows.Len() == 0 {
+		return "No fields of its own.\n"
+	}
+	return "| field | type | |\n|---|---|---|\n" + rows.String()
+}
+
+func (g *generator) rows(rows *strings.Builder, schema *jsonschema.Schema, of reflect.Type, without map[string]bool) {
+	for i := range of.NumField() {
+		field := of.Field(i)
+		name := field.Tag.Get("json")
+		property, _ := schema.Properties.Get(name)
+		switch {
+		case without[field.Name]:
+		case field.Anonymous:
+			g.rows(rows, schema, field.Type, without)
+		default:
+			fmt.Fprintf(rows, "| `%s` | %s | %s |\n", name, typeName(property), property.Description)
+		}
+	}
+}
+
+func typeName(schema *jsonschema.Schema) string {
+	switch types := schema.Extras["type"].(type) {
+	case []string:
+		if schema.Format == "date-time" {
+			return "timestamp or null"
+		}
+		if types[0] == "number" {
+			return "number or null"
+		}
+		return types[0] + " or null"
+	}
+	switch {
+	case len(schema.Enum) > 0:
+		return "`" + strings.Join(strings.Fields(strings.Trim(fmt.Sprint(schema.Enum), "[]")), "` `") + "`"
+	case schema.Type == "array":
+		return "list"
+	case schema.Type == "":
+		return "any JSON"
+	}
+	return schema.Type
+}
+
+func (g *generator) entityFields() string {
+	var tables strings.Builder
+	for _, entity := range []Entity{Position{}, Block{}, Table{}, Stream{}} {
+		of := reflect.TypeOf(entity)
+		fmt.Fprintf(&tables, "%s\n\n%s\n", g.LookupComment(of, ""), g.fields(of, nil))
+	}
+	return tables.String()
+}
+
+func flagTable(t *testing.T) string {
+	var table strings.Builder
+	table.WriteString("Flags; a consumer ignores those that it does not know:\n\n| flag | |\n|---|---|\n")
+	for _, flag := range flags() {
+		comment := constantComments(t)[string(flag)]
+		if comment == "" {
+			t.Errorf("flag %s has no comment", flag)
+		}
+		fmt.Fprintf(&table, "| `%s` | %s |\n", flag, comment)
+	}
+	return table.String()
+}
+
+// shortened shows of an example what the type is about: its own fields, before and after.
+func shortened(t *testing.T, example json.RawMessage) string {
+	t.Helper()
+	var event struct {
+		Subject, Sequence string
+		Data              json.RawMessage
+	}
+	if err := json.Unmarshal(example, &event); err != nil {
+		t.Fatal(err)
+	}
+	text := string(event.Data)
+	own, _, _ := strings.Cut(text, `"entity":`)
+	changed := text[strings.Index(text, `"before":`):]
+	changed, _, _ = strings.Cut(changed, `,"origin":`)
+	return "```json\n{\n" + membersByLine(t, own+changed+"}") + "}\n```\n"
+}
+
+// membersByLine writes each member of an object on a line of its own, in order.
+func membersByLine(t *testing.T, object string) string {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(object))
+	if _, err := decoder.Token(); err != nil {
+		t.Fatal(err)
+	}
+	var lines strings.Builder
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			t.Fatal(err)
+		}
+		comma := ""
+		if decoder.More() {
+			comma = ","
+		}
+		fmt.Fprintf(&lines, "  %q: %s%s\n", name, value, comma)
+	}
+	return lines.String()
+}
+
+// constantComments returns the comment behind each string constant of values.go, by value.
+func constantComments(t *testing.T) map[string]string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "values.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	comments := make(map[string]string)
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Values) == 1 {
+			if literal, ok := spec.Values[0].(*ast.BasicLit); ok {
+				comments[strings.Trim(literal.Value, `"`)] = strings.TrimSpace(spec.Comment.Text())
+			}
+		}
+		return true
+	})
+	return comments
+}
