@@ -101,8 +101,11 @@ func unprivileged() (*syscall.Credential, error) {
 
 func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
 
+// Program returns the path of one of the server's programs.
+func (p *Postgres) Program(name string) string { return filepath.Join(p.bin, name) }
+
 func (p *Postgres) command(ctx context.Context, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(p.bin, name), args...)
+	cmd := exec.CommandContext(ctx, p.Program(name), args...)
 	cmd.Dir, cmd.Env = p.dir, p.environment
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.owner}
 	if out, err := cmd.CombinedOutput(); err != nil {

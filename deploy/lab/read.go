@@ -12,15 +12,22 @@ import (
 // ReadCommitted returns every committed record of the topics, in order within each partition, up to the last stable
 // offsets of now. It is an independent client: it shares no code with the sink.
 func ReadCommitted(ctx context.Context, addr string, topics ...string) ([]*kgo.Record, error) {
+	var records []*kgo.Record
+	err := EachCommitted(ctx, addr, func(r *kgo.Record) { records = append(records, r) }, topics...)
+	return records, err
+}
+
+// EachCommitted is ReadCommitted for more records than memory should hold: it hands them out one by one.
+func EachCommitted(ctx context.Context, addr string, each func(*kgo.Record), topics ...string) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topics...), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.KeepControlRecords())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer client.Close()
 	ends, err := settled(ctx, kadm.NewClient(client), topics)
 	if err != nil {
-		return nil, fmt.Errorf("list end offsets: %w", err)
+		return fmt.Errorf("list end offsets: %w", err)
 	}
 	missing := make(map[string]map[int32]int64)
 	left := 0
@@ -33,15 +40,14 @@ func ReadCommitted(ctx context.Context, addr string, topics ...string) ([]*kgo.R
 			left++
 		}
 	})
-	var records []*kgo.Record
 	for left > 0 {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			if !r.Attrs.IsControl() {
-				records = append(records, r)
+				each(r)
 			}
 			if end, ok := missing[r.Topic][r.Partition]; ok && r.Offset+1 >= end {
 				delete(missing[r.Topic], r.Partition)
@@ -49,7 +55,7 @@ func ReadCommitted(ctx context.Context, addr string, topics ...string) ([]*kgo.R
 			}
 		})
 	}
-	return records, nil
+	return nil
 }
 
 // settled returns the last stable offsets when no transaction is open: EndTxn is answered before its markers have

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// usage is what one run of a contender took.
+type usage struct {
+	Seconds   float64 `json:"seconds"`
+	CPU       float64 `json:"cpu_seconds"`        // user and system, of the contender
+	SenderCPU float64 `json:"sender_cpu_seconds"` // of the server's process that feeds it
+	PeakRSS   int64   `json:"peak_rss_bytes"`
+}
+
+// ticksPerSecond is the unit of /proc/PID/stat on Linux.
+const ticksPerSecond = 100
+
+// timed runs a command to its end. Where stop is not nil, it is asked every 10 ms whether the command, which does not
+// end by itself, is done.
+func timed(ctx context.Context, conn *pgx.Conn, cmd *exec.Cmd, slot string, stop func() (bool, error)) (usage, error) {
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	if cmd.Stdout == nil {
+		cmd.Stdout = &log
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		return usage{}, err
+	}
+	var u usage
+	done := make(chan error, 1)
+	go func() {
+		err := cmd.Wait()
+		u.Seconds = time.Since(start).Seconds()
+		done <- err
+	}()
+	watch := watcher{conn: conn, slot: slot, pid: cmd.Process.Pid}
+	err := watch.until(ctx, done, stop)
+	if stop != nil && err == nil {
+		u.Seconds = watch.stopped.Sub(start).Seconds()
+	}
+	if err != nil {
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) //nolint:errcheck // it may have ended
+		return u, fmt.Errorf("%s: %w: %s", cmd.Args[0], err, log.String())
+	}
+	u.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	u.SenderCPU, u.PeakRSS = watch.senderCPU, watch.peak
+	return u, nil
+}
+
+// watcher looks at a running contender and at the server's process that feeds it.
+type watcher struct {
+	conn      *pgx.Conn
+	slot      string
+	pid       int
+	sender    int32
+	senderCPU float64
+	peak      int64
+	stopped   time.Time
+}
+
+func (w *watcher) until(ctx context.Context, done <-chan error, stop func() (bool, error)) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			if !w.stopped.IsZero() {
+				return nil // it was told to
+			}
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			w.sample(ctx)
+			if stop == nil || !w.stopped.IsZero() {
+				continue
+			}
+			over, err := stop()
+			if err != nil {
+				return err
+			}
+			if over {
+				w.stopped = time.Now()
+				syscall.Kill(-w.pid, syscall.SIGTERM) //nolint:errcheck // it may have ended
+			}
+		}
+	}
+}
+
+var highest = regexp.MustCompile(`VmHWM:\s+(\d+) kB`) //nolint:gochecknoglobals // a constant
+
+func (w *watcher) sample(ctx context.Context) {
+	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.pid)); err == nil {
+		if m := highest.FindSubmatch(status); m != nil {
+			kb, _ := strconv.ParseInt(string(m[1]), 10, 64)
+			w.peak = max(w.peak, kb<<10)
+		}
+	}
+	if w.sender == 0 {
+		var pid *int32
+		err := w.conn.QueryRow(ctx, `select s.active_pid from pg_replication_slots s join pg_stat_replication r on r.pid = s.active_pid
+			where s.slot_name = $1 and r.state in ('catchup', 'streaming')`, w.slot).Scan(&pid)
+		if err == nil && pid != nil {
+			w.sender = *pid
+		}
+		return
+	}
+	if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", w.sender)); err == nil {
+		w.senderCPU = processorTime(string(stat))
+	}
+}
+
+// processorTime reads user and system time out of /proc/PID/stat, in seconds.
+func processorTime(stat string) float64 {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / ticksPerSecond
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const latencyName = "latency"
+
+// workload is one backlog: the rows that are there when the slots are made, and what is written afterwards.
+type workload struct {
+	name  string
+	title string
+	rows  int // row changes of the backlog at scale 1
+	seed  func(ctx context.Context, conn *pgx.Conn) error
+	// write makes the backlog and returns how many events it is.
+	write func(ctx context.Context, conn *pgx.Conn, rows int) (events int, err error)
+}
+
+// workloads returns every backlog.
+func workloads() []workload {
+	return []workload{
+		{"w1", "realistic, 7 KB features", 20000, seedPositions(8000, 7<<10), writeRealistic(8000, 7<<10)},
+		{"w1-40k", "realistic, 40 KB features", 20000, seedPositions(8000, 40<<10), writeRealistic(8000, 40<<10)},
+		{"w2", "hot: every update touches the history", 200000, seedPositions(hotPositions, hotBytes), writeHot},
+		{"w3-quiet", "block updates, 1,000 a transaction, quiet", 1000000, seedBlocks(4), writeBlocks(touchSQL, 0)},
+		{"w3-loud", "block updates, 1,000 a transaction, each an event", 1000000, seedBlocks(4), writeBlocks(failSQL, 1)},
+		{"w4", "one transaction of quiet rows", 5000000, seedBlocks(50), writeOneTransaction},
+		{"w5", "one-row transactions, quiet", 200000, seedBlocks(4), writeSmall},
+		{"w6", "2 GB of WAL of other tables", 2000000, seedUnrelated, writeUnrelated},
+	}
+}
+
+// names returns what -workloads takes.
+func names() []string {
+	var all []string
+	for _, w := range workloads() {
+		all = append(all, w.name)
+	}
+	return append(all, latencyName)
+}
+
+// seedBlocks makes n sets of 1,000 blocks, each set in a timeframe of its own.
+func seedBlocks(n int) func(context.Context, *pgx.Conn) error {
+	return func(ctx context.Context, conn *pgx.Conn) error {
+		return execAll(ctx, conn,
+			`alter table token_timeframe_blocks set (fillfactor = 50)`,
+			fmt.Sprintf(`insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1, blocked_s2, last_s1_failure_ts)
+				select md5(c::text) || 'pump', 'solana', 't' || t, true, true, '2026-01-18 11:00:00.123456+00'
+				from generate_series(1, 1000) c, generate_series(0, %d) t`, n-1),
+			`create index on token_timeframe_blocks (timeframe)`, `vacuum analyze token_timeframe_blocks`)
+	}
+}
+
+const (
+	touchSQL = `update token_timeframe_blocks set updated_at = clock_timestamp() where timeframe = 't' || (i % 4)`
+	failSQL  = `update token_timeframe_blocks set last_s1_failure_ts = timestamptz '2026-01-18 11:00:01.5+00' + i * interval '1 second', updated_at = clock_timestamp() where timeframe = 't' || (i % 4)`
+)
+
+// writeBlocks updates a set of 1,000 blocks in each transaction.
+func writeBlocks(update string, eventsPerRow int) func(context.Context, *pgx.Conn, int) (int, error) {
+	return func(ctx context.Context, conn *pgx.Conn, rows int) (int, error) {
+		transactions := max(1, rows/1000)
+		return transactions * 1000 * eventsPerRow, execAll(ctx, conn, loop(transactions, update))
+	}
+}
+
+// loop returns a block that runs a statement n times, each in its own transaction; i counts.
+func loop(n int, statement string) string {
+	return fmt.Sprintf(`do $$ begin for i in 1..%d loop %s; commit; end loop; end $$`, n, statement)
+}
+
+// writeOneTransaction updates every block again and again in one transaction. Nothing cleans up behind an open
+// transaction, so many blocks are updated few times.
+func writeOneTransaction(ctx context.Context, conn *pgx.Conn, rows int) (int, error) {
+	return 0, execAll(ctx, conn, fmt.Sprintf(`do $$ begin for i in 1..%d loop
+		update token_timeframe_blocks set updated_at = clock_timestamp() where ctid in (select ctid from token_timeframe_blocks); end loop; end $$`,
+		max(1, rows/50000)))
+}
+
+func writeSmall(ctx context.Context, conn *pgx.Conn, rows int) (int, error) {
+	return 0, execAll(ctx, conn, loop(rows, `update token_timeframe_blocks set updated_at = clock_timestamp()
+		where token_contract = md5((1 + i % 1000)::text) || 'pump' and token_chain = 'solana' and timeframe = 't' || (i / 1000 % 4) and book_id = 'onchain_crypto'`))
+}
+
+func seedUnrelated(ctx context.Context, conn *pgx.Conn) error {
+	return execAll(ctx, conn, `create table unrelated (n bigint, payload text); alter table unrelated alter payload set storage plain`)
+}
+
+// writeUnrelated writes rows of about a kilobyte, 10,000 a transaction.
+func writeUnrelated(ctx context.Context, conn *pgx.Conn, rows int) (int, error) {
+	return 0, execAll(ctx, conn, loop(max(1, rows/10000), `insert into unrelated select g, repeat(md5(g::text), 30) from generate_series(1, 10000) g`))
+}
+
+func execAll(ctx context.Context, conn *pgx.Conn, statements ...string) error {
+	for _, sql := range statements {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("%.60s: %w", sql, err)
+		}
+	}
+	return nil
+}

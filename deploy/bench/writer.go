@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // the tokens' names are made by Postgres' md5
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// writers is how many connections change rows: each commit waits for the disk, and one alone would not keep up.
+const writers = 4
+
+// write changes rows at a rate: one a transaction up to 1,000 a second, and above that 1,000 transactions a second.
+func (l *lane) write(ctx context.Context, rate int, lasting time.Duration) (written int, err error) {
+	var group sync.WaitGroup
+	counts, errs := make([]int, writers), make([]error, writers)
+	for i := range writers {
+		group.Go(func() { counts[i], errs[i] = l.writeOne(ctx, i, rate, lasting) })
+	}
+	group.Wait()
+	for _, n := range counts {
+		written += n
+	}
+	return written, errors.Join(errs...)
+}
+
+// writeOne writes every writers-th transaction, in the set of blocks that is its own.
+func (l *lane) writeOne(ctx context.Context, writer, rate int, lasting time.Duration) (written int, err error) {
+	conn, err := pgx.Connect(ctx, l.servers.postgres.DSN(l.database))
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
+	const sql = `update token_timeframe_blocks set last_s1_failure_ts = $1 where token_chain = 'solana' and timeframe = $2
+		and book_id = 'onchain_crypto' and token_contract = any($3)`
+	rows := max(1, rate/1000)
+	every := time.Second / time.Duration(rate/rows)
+	start := time.Now()
+	for n := writer; ; n += writers {
+		due := time.Duration(n) * every
+		if due >= lasting {
+			return written, nil
+		}
+		select {
+		case <-ctx.Done():
+			return written, ctx.Err()
+		case <-time.After(time.Until(start.Add(due))):
+		}
+		tag, err := conn.Exec(ctx, sql, start.Add(due), fmt.Sprintf("t%d", writer), contracts(n/writers, rows))
+		if err != nil {
+			return written, err
+		}
+		written += int(tag.RowsAffected())
+	}
+}
+
+// contracts names the tokens of the n-th transaction.
+func contracts(n, rows int) []string {
+	all := make([]string, rows)
+	for i := range all {
+		sum := md5.Sum(fmt.Append(nil, 1+(n*rows+i)%1000)) //nolint:gosec // as above
+		all[i] = fmt.Sprintf("%x", sum) + "pump"
+	}
+	return all
+}
