@@ -2,8 +2,10 @@ package decode
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"testing"
+	"unicode/utf8"
 )
 
 // wire builds pgoutput messages.
@@ -176,10 +178,42 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
+// FuzzFeatures compares what the scan finds in a valid object with what encoding/json finds, and wants no panic else.
 func FuzzFeatures(f *testing.F) {
-	f.Add([]byte(`{"pm_execution_history": {"x": 1}}`))
+	f.Add([]byte(`{"pm_execution_history": {"x": [1, "}\\\""]}, "other": "a,b"}`))
+	f.Add([]byte(`{"pm\u005fexecution_history" : "x" , "uptrend_engine_v4":[{}],"n":-1.5e3}`))
 	f.Add([]byte(`"{\"pm_execution_history\": {}}"`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		ParseFeatures(data) //nolint:errcheck // it must only not panic
+		found := scan(data, false)
+		var members map[string]json.RawMessage
+		if json.Unmarshal(data, &members) != nil || members == nil || !utf8.Valid(data) {
+			return
+		}
+		for name, got := range map[string][]byte{historyName: found.History, engineName: found.Engine} {
+			if want := members[name]; string(want) != string(got) && string(want) != "null" {
+				t.Fatalf("%s in %q: found %q, want %q", name, data, got, want)
+			}
+		}
 	})
+}
+
+// TestFeaturesStopBehindTheHistory: jsonb prints longer names later, so what comes behind them is not looked at.
+func TestFeaturesStopBehindTheHistory(t *testing.T) {
+	document := []byte(`{"pm_execution_history": {"x": 1}, "a_name_longer_than_the_history": {`)
+	if f, err := ParseFeatures(document); err != nil || string(f.History) != `{"x": 1}` {
+		t.Errorf("history %q, %v", f.History, err)
+	}
+	allocations := testing.AllocsPerRun(100, func() { ParseFeatures(document) }) //nolint:errcheck // tried above
+	if allocations > 0 {
+		t.Errorf("%v allocations", allocations)
+	}
+}
+
+func TestElements(t *testing.T) {
+	for array, want := range map[string]int64{`[]`: 0, `[ ]`: 0, `[1]`: 1, `[1, 2]`: 2, `[{"a": "],["}, [[1, 2], 3], "x,]", null]`: 4, `[`: 0} {
+		if got := Elements([]byte(array)); got != want {
+			t.Errorf("%s has %d elements, want %d", array, got, want)
+		}
+	}
 }

@@ -1,10 +1,8 @@
 package decode
 
 import (
+	"bytes"
 	"encoding/json"
-	"unsafe"
-
-	"github.com/tidwall/gjson"
 )
 
 // Features is what the sidecar reads of the features document. The slices are parts of the document, or of its decoded
@@ -25,7 +23,7 @@ func (e *Malformed) Error() string { return e.Why }
 func ParseFeatures(document []byte) (Features, error) {
 	switch first(document) {
 	case '{':
-		return scan(document), nil
+		return scan(document, true), nil
 	case '"':
 		return doubleEncoded(document)
 	case 'n':
@@ -43,41 +41,68 @@ func doubleEncoded(document []byte) (Features, error) {
 	if !json.Valid([]byte(inner)) || first([]byte(inner)) != '{' {
 		return Features{}, &Malformed{"features is a string that does not hold a JSON object"}
 	}
-	f := scan([]byte(inner))
+	f := scan([]byte(inner), false)
 	f.DoubleEncoded = true
 	return f, nil
 }
 
-func scan(document []byte) Features {
-	var f Features
-	gjson.Parse(unsafe.String(unsafe.SliceData(document), len(document))).ForEach(func(key, value gjson.Result) bool {
-		switch key.Str {
-		case "pm_execution_history":
-			f.History = raw(document, value)
-		case "uptrend_engine_v4":
-			f.Engine = raw(document, value)
+const (
+	historyName = "pm_execution_history"
+	engineName  = "uptrend_engine_v4"
+)
+
+// scan passes over the members of an object once. jsonb prints them sorted by the length of their names, so nothing
+// that is watched comes behind a longer name; a document that was double-encoded is in any order, its last member of a
+// name counting.
+func scan(document []byte, sorted bool) (f Features) {
+	for i := next(document, 0) + 1; ; {
+		start := next(document, i)
+		if start >= len(document) || document[start] != '"' {
+			return f // the closing brace
 		}
-		// jsonb sorts keys by length first, but a double-encoded document is in any order, its last key counting.
-		return true
-	})
-	return f
+		end := skipString(document, start)
+		if end-start < 2 {
+			return f
+		}
+		name := memberName(document[start:end])
+		if sorted && len(name) > len(historyName) {
+			return f
+		}
+		value := next(document, next(document, end)+1) // behind the colon
+		i = skipValue(document, value)
+		switch string(name) {
+		case historyName:
+			f.History = known(document[value:i:i])
+		case engineName:
+			f.Engine = known(document[value:i:i])
+		}
+		i = next(document, i) + 1 // behind the comma
+	}
 }
 
-// raw returns the bytes of a value that was found in document, nil for null.
-func raw(document []byte, value gjson.Result) []byte {
-	if value.Type == gjson.Null {
+// memberName returns the name in a JSON string.
+func memberName(quoted []byte) []byte {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1]
+	}
+	var name string
+	if json.Unmarshal(quoted, &name) != nil {
 		return nil
 	}
-	return document[value.Index : value.Index+len(value.Raw)]
+	return []byte(name)
+}
+
+// known returns a raw value, nil for null.
+func known(raw []byte) []byte {
+	if len(raw) == 0 || raw[0] == 'n' {
+		return nil
+	}
+	return raw
 }
 
 func first(document []byte) byte {
-	for _, b := range document {
-		switch b {
-		case ' ', '\t', '\r', '\n':
-		default:
-			return b
-		}
+	if i := next(document, 0); i < len(document) {
+		return document[i]
 	}
 	return 0
 }
