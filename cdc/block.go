@@ -1,7 +1,6 @@
 package cdc
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"unsafe"
@@ -13,24 +12,24 @@ import (
 // effectiveBook is the only book under which the bot looks for blocks.
 const effectiveBook = "onchain_crypto"
 
-// blockImage is what was last known of a block. Timestamps are Postgres' text, nil for NULL.
+// blockImage is what was last known of a block.
 type blockImage struct {
-	s1, s2               []byte // t, f, or nil
-	failure1, failure2   []byte
-	success              []byte
-	since1, since2       decode.Micros // when the stage's set event occurred; 0 when it was not seen
-	unreadable           memory        // malformed timestamps reported
-	failed1, failed2, ok decode.Micros // the timestamps as instants, 0 for NULL
-	texts                [3]stampText  // what the timestamps of a decoded image point into
+	s1, s2         []byte // t, f, or nil
+	fail1, fail2   stamp  // when a stage last failed
+	success        stamp
+	since1, since2 decode.Micros // when the stage's set event occurred; 0 when it was not seen
+	unreadable     memory        // malformed timestamps reported
+}
+
+// appendColumns appends the part of an image that a row tells. It comes first and no such part begins another, so a row
+// is as its image has it when the image begins with it.
+func (b *blockImage) appendColumns(dst []byte) []byte {
+	dst = appendOptional(appendOptional(append(dst, imageVersion), b.s1), b.s2)
+	return b.success.appendTo(b.fail2.appendTo(b.fail1.appendTo(dst)))
 }
 
 func (b *blockImage) appendTo(dst []byte) []byte {
-	dst = append(dst, imageVersion)
-	dst = appendOptional(appendOptional(dst, b.s1), b.s2)
-	for _, text := range [...][]byte{b.failure1, b.failure2, b.success} {
-		dst = appendStampText(dst, text)
-	}
-	dst = appendInstant(appendInstant(dst, b.since1), b.since2)
+	dst = appendInstant(appendInstant(b.appendColumns(dst), b.since1), b.since2)
 	return b.unreadable.appendTo(dst)
 }
 
@@ -40,16 +39,10 @@ func (b *blockImage) decode(data string) error {
 		return fmt.Errorf("read block image: version %d is unknown", v)
 	}
 	b.s1, b.s2 = r.optional(), r.optional()
-	b.failure1, b.failure2, b.success = r.stampText(&b.texts[0]), r.stampText(&b.texts[1]), r.stampText(&b.texts[2])
+	b.fail1, b.fail2, b.success = r.stamp(), r.stamp(), r.stamp()
 	b.since1, b.since2 = decode.Micros(r.varint()), decode.Micros(r.varint())
 	b.unreadable.read(r)
 	return r.end()
-}
-
-func (b *blockImage) readInstants() {
-	b.failed1, _, _ = parseInstant(string(b.failure1))
-	b.failed2, _, _ = parseInstant(string(b.failure2))
-	b.ok, _, _ = parseInstant(string(b.success))
 }
 
 func isTrue(flag []byte) bool { return len(flag) == 1 && flag[0] == 't' }
@@ -68,32 +61,35 @@ func (b *blockImage) stages() []schemas.Stage {
 // isOrphaned reports whether stage 2 stays blocked for ever: a failure of stage 1 alone blocked both, and the success
 // that came after cleared only stage 1.
 func (b *blockImage) isOrphaned() bool {
-	return isTrue(b.s2) && b.failure2 == nil && b.failure1 != nil && b.success != nil && b.ok > b.failed1
+	return isTrue(b.s2) && b.fail2.isNull() && !b.fail1.isNull() && !b.success.isNull() && b.success.at > b.fail1.at
 }
 
-// sameAs reports whether two images hold the same columns.
-func (b *blockImage) sameAs(other *blockImage) bool {
-	return bytes.Equal(b.s1, other.s1) && bytes.Equal(b.s2, other.s2) && bytes.Equal(b.failure1, other.failure1) &&
-		bytes.Equal(b.failure2, other.failure2) && bytes.Equal(b.success, other.success) &&
-		(b.s1 == nil) == (other.s1 == nil) && (b.s2 == nil) == (other.s2 == nil)
+func (b *blockImage) isEmpty() bool {
+	return b.s1 == nil && b.s2 == nil && b.fail1.isNull() && b.fail2.isNull() && b.success.isNull()
 }
 
 // blockKey joins the four key columns. Postgres text holds no zero byte, so no two keys are joined alike, and joined
 // keys sort as the primary key does under the C collation.
-func blockKey(row *decode.BlockRow) string {
-	return string(bytes.Join([][]byte{row[decode.BlockContract].Text, row[decode.BlockChain].Text,
-		row[decode.BlockTimeframe].Text, row[decode.BlockBook].Text}, []byte{0}))
+func blockKey(row *decode.BlockRow) string { return string(appendBlockKey(nil, row)) }
+
+func appendBlockKey(dst []byte, row *decode.BlockRow) []byte {
+	dst = append(append(dst, row[decode.BlockContract].Text...), 0)
+	dst = append(append(dst, row[decode.BlockChain].Text...), 0)
+	dst = append(append(dst, row[decode.BlockTimeframe].Text...), 0)
+	return append(dst, row[decode.BlockBook].Text...)
 }
 
 func (m *Machine) blockChange(key string, op schemas.Op) *change {
-	part := append(strings.SplitN(key, "\x00", 4), "", "", "")
+	contract, rest, _ := strings.Cut(key, "\x00")
+	chain, rest, _ := strings.Cut(rest, "\x00")
+	timeframe, book, _ := strings.Cut(rest, "\x00")
 	c := &change{
 		m: m, op: op,
-		entity:  schemas.Block{TokenContract: part[0], TokenChain: part[1], Timeframe: part[2], BookID: part[3]},
-		subject: part[0] + "/" + part[1] + "/" + part[2] + "/" + part[3],
-		key:     part[1] + "/" + part[0] + "/" + part[2],
+		entity:  schemas.Block{TokenContract: contract, TokenChain: chain, Timeframe: timeframe, BookID: book},
+		subject: contract + "/" + chain + "/" + timeframe + "/" + book,
+		key:     chain + "/" + contract + "/" + timeframe,
 	}
-	if part[3] != effectiveBook {
+	if book != effectiveBook {
 		c.flags = append(c.flags, schemas.IneffectiveBook)
 	}
 	return c
@@ -104,42 +100,57 @@ func (m *Machine) applyBlock(change *decode.BlockChange) error {
 		m.deleteBlock(m.blockChange(blockKey(&change.Old), m.op(decode.Blocks, change.Op)), blockKey(&change.Old))
 		return nil
 	}
-	key := blockKey(&change.New)
-	if change.HasOld && blockKey(&change.Old) != key {
-		return m.moveBlock(change, key)
+	m.blockKey = appendBlockKey(m.blockKey[:0], &change.New)
+	if change.HasOld && blockKey(&change.Old) != string(m.blockKey) {
+		return m.moveBlock(change, string(m.blockKey))
 	}
 	if m.rows != nil {
-		if err := m.passTo(decode.Blocks, key); err != nil {
+		if err := m.passTo(decode.Blocks, string(m.blockKey)); err != nil {
 			return err
 		}
 	}
-	image, known := m.state.blocks[key]
+	image, known := m.state.blocks[string(m.blockKey)]
 	known = known && !m.isFresh(decode.Blocks)
-	before := &m.blockWas
+	if known && m.isQuietBlock(&change.New, image) {
+		return nil
+	}
+	key, before := string(m.blockKey), &m.blockWas
 	*before = blockImage{}
 	if known {
 		if err := before.decode(image); err != nil {
 			return fmt.Errorf("block %q: %w", key, err)
 		}
 	}
-	after := readBlock(&change.New, before)
-	if known && after.sameAs(before) {
-		return nil
+	m.changeBlock(key, change, known)
+	return nil
+}
+
+// isQuietBlock reports whether a row is as its image has it. It allocates nothing.
+func (m *Machine) isQuietBlock(row *decode.BlockRow, image string) bool {
+	for i := decode.BlockedS1; i <= decode.LastSuccess; i++ {
+		if row[i].Kind == decode.Unchanged {
+			return false // these columns are too short to be stored out of line
+		}
 	}
-	before.readInstants()
-	after.readInstants()
-	c := m.blockChange(key, m.op(decode.Blocks, change.Op))
+	now := readBlock(row, &blockImage{})
+	m.scratch = now.appendColumns(m.scratch[:0])
+	return strings.HasPrefix(image, unsafe.String(unsafe.SliceData(m.scratch), len(m.scratch)))
+}
+
+// changeBlock reports what changed from m.blockWas to the row, and stores the new image.
+func (m *Machine) changeBlock(key string, row *decode.BlockChange, known bool) {
+	c := m.blockChange(key, m.op(decode.Blocks, row.Op))
+	after := readBlock(&row.New, &m.blockWas)
 	switch {
 	case m.rows != nil && !known:
 		c.blockBaseline(&after)
-	case !known && change.Op == decode.Update:
+	case !known && row.Op == decode.Update:
 		c.flags = append(c.flags, schemas.BaselineIncomplete)
 		c.blockBaseline(&after)
 	default:
-		c.diffBlock(before, &after)
+		c.diffBlock(&m.blockWas, &after)
 	}
 	m.storeBlock(key, &after)
-	return nil
 }
 
 // readBlock makes the image of a row; what the row leaves out is as before.
@@ -147,9 +158,9 @@ func readBlock(row *decode.BlockRow, before *blockImage) blockImage {
 	after := *before
 	after.s1 = column(row[decode.BlockedS1], before.s1)
 	after.s2 = column(row[decode.BlockedS2], before.s2)
-	after.failure1 = column(row[decode.LastS1Failure], before.failure1)
-	after.failure2 = column(row[decode.LastS2Failure], before.failure2)
-	after.success = column(row[decode.LastSuccess], before.success)
+	after.fail1 = stampOf(row[decode.LastS1Failure], before.fail1)
+	after.fail2 = stampOf(row[decode.LastS2Failure], before.fail2)
+	after.success = stampOf(row[decode.LastSuccess], before.success)
 	return after
 }
 
@@ -172,7 +183,6 @@ func (m *Machine) moveBlock(change *decode.BlockChange, key string) error {
 	c := m.blockChange(key, m.op(decode.Blocks, change.Op))
 	c.event = gone.event
 	after := readBlock(&change.New, &blockImage{})
-	after.readInstants()
 	c.blockBaseline(&after)
 	m.storeBlock(key, &after)
 	return nil
@@ -190,7 +200,7 @@ func (m *Machine) deleteBlock(c *change, key string) {
 
 func (c *change) blockBaseline(after *blockImage) {
 	c.reportUnreadable(after)
-	c.emit(&schemas.EntryBlockBaseline{Stages: after.stages(), FailureTS: after.failures(), LastSuccessTS: instantOf(after.success, after.ok)},
+	c.emit(&schemas.EntryBlockBaseline{Stages: after.stages(), FailureTS: after.failures(), LastSuccessTS: after.success.instant()},
 		nil, after.json(), atCommit)
 	if after.isOrphaned() {
 		c.emitOrphaned(nil, after)
@@ -198,6 +208,6 @@ func (c *change) blockBaseline(after *blockImage) {
 }
 
 func (c *change) emitOrphaned(before, after *blockImage) {
-	c.emit(&schemas.EntryBlockOrphaned{Stage: schemas.S2, Since: formatInstant(after.ok)},
-		before.json(), after.json(), occurrence{at: after.ok, embedded: true})
+	c.emit(&schemas.EntryBlockOrphaned{Stage: schemas.S2, Since: formatInstant(after.success.at)},
+		before.json(), after.json(), occurrence{at: after.success.at, embedded: true})
 }

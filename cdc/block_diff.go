@@ -1,7 +1,6 @@
 package cdc
 
 import (
-	"bytes"
 	"encoding/binary"
 
 	"lowcap-cdc/decode"
@@ -14,17 +13,14 @@ func appendInstant(dst []byte, at decode.Micros) []byte { return binary.AppendVa
 // with an empty one.
 func (c *change) diffBlock(before, after *blockImage) {
 	c.reportUnreadable(after)
-	if before.s1 == nil && before.s2 == nil && before.failure1 == nil && before.failure2 == nil && before.success == nil {
-		before = &blockImage{}
-	}
-	moved1, moved2 := after.failed1 > before.failed1, after.failed2 > before.failed2
+	moved1, moved2 := after.fail1.at > before.fail1.at, after.fail2.at > before.fail2.at
 	trigger, when := c.failureTrigger(after, moved1, moved2)
 	c.diffSet(before, after, trigger, when)
 	c.diffRefreshed(before, after, trigger, when)
 	c.diffCleared(before, after)
-	if after.ok > before.ok {
-		c.emit(&schemas.EntryBlockSuccessObserved{LastSuccessTS: formatInstant(after.ok)},
-			before.json(), after.json(), occurrence{at: after.ok, embedded: true})
+	if after.success.at > before.success.at {
+		c.emit(&schemas.EntryBlockSuccessObserved{LastSuccessTS: formatInstant(after.success.at)},
+			before.json(), after.json(), occurrence{at: after.success.at, embedded: true})
 	}
 	if after.isOrphaned() && !before.isOrphaned() {
 		c.emitOrphaned(before, after)
@@ -35,11 +31,11 @@ func (c *change) diffBlock(before, after *blockImage) {
 func (c *change) failureTrigger(after *blockImage, moved1, moved2 bool) (string, occurrence) {
 	switch {
 	case moved1 && moved2:
-		return "s1_and_s2_failure", occurrence{at: max(after.failed1, after.failed2), embedded: true}
+		return "s1_and_s2_failure", occurrence{at: max(after.fail1.at, after.fail2.at), embedded: true}
 	case moved1:
-		return "s1_failure", occurrence{at: after.failed1, embedded: true}
+		return "s1_failure", occurrence{at: after.fail1.at, embedded: true}
 	case moved2:
-		return "s2_failure", occurrence{at: after.failed2, embedded: true}
+		return "s2_failure", occurrence{at: after.fail2.at, embedded: true}
 	}
 	return "manual", atCommit
 }
@@ -63,10 +59,10 @@ func (c *change) diffSet(before, after *blockImage, trigger string, when occurre
 
 func (c *change) diffRefreshed(before, after *blockImage, trigger string, when occurrence) {
 	stages := []schemas.Stage{}
-	if isTrue(after.s1) && isTrue(before.s1) && after.failed1 != before.failed1 {
+	if isTrue(after.s1) && isTrue(before.s1) && after.fail1.at != before.fail1.at {
 		stages = append(stages, schemas.S1)
 	}
-	if isTrue(after.s2) && isTrue(before.s2) && after.failed2 != before.failed2 {
+	if isTrue(after.s2) && isTrue(before.s2) && after.fail2.at != before.fail2.at {
 		stages = append(stages, schemas.S2)
 	}
 	if len(stages) > 0 {
@@ -77,18 +73,18 @@ func (c *change) diffRefreshed(before, after *blockImage, trigger string, when o
 func (c *change) diffCleared(before, after *blockImage) {
 	data := &schemas.EntryBlockCleared{Stages: []schemas.Stage{}, Trigger: "manual"}
 	when, until := atCommit, c.m.tx.CommitTime
-	if after.ok > before.ok {
-		data.Trigger, until = "success", after.ok
-		when = occurrence{at: after.ok, embedded: true}
+	if after.success.at > before.success.at {
+		data.Trigger, until = "success", after.success.at
+		when = occurrence{at: after.success.at, embedded: true}
 	}
 	if isTrue(before.s1) && !isTrue(after.s1) {
 		data.Stages = append(data.Stages, schemas.S1)
-		data.BlockedForSeconds.S1 = blockedFor(after.failure1, after.failed1, before.since1, until)
+		data.BlockedForSeconds.S1 = blockedFor(after.fail1, before.since1, until)
 		after.since1 = 0
 	}
 	if isTrue(before.s2) && !isTrue(after.s2) {
 		data.Stages = append(data.Stages, schemas.S2)
-		data.BlockedForSeconds.S2 = blockedFor(after.failure2, after.failed2, before.since2, until)
+		data.BlockedForSeconds.S2 = blockedFor(after.fail2, before.since2, until)
 		after.since2 = 0
 	}
 	if len(data.Stages) > 0 {
@@ -97,10 +93,10 @@ func (c *change) diffCleared(before, after *blockImage) {
 }
 
 // blockedFor counts from the newest failure of the stage, or from the set event where the row has none.
-func blockedFor(text []byte, failed, since, until decode.Micros) schemas.Number {
+func blockedFor(failed stamp, since, until decode.Micros) schemas.Number {
 	switch {
-	case text != nil && failed != 0:
-		return seconds(failed, until)
+	case failed.at != 0:
+		return seconds(failed.at, until)
 	case since != 0:
 		return seconds(since, until)
 	}
@@ -109,14 +105,14 @@ func blockedFor(text []byte, failed, since, until decode.Micros) schemas.Number 
 
 // reportUnreadable sends a timestamp that cannot be read (infinity, a year before Christ) to quarantine, once.
 func (c *change) reportUnreadable(after *blockImage) {
-	for _, t := range []struct {
+	for _, t := range [...]struct {
 		column string
-		text   []byte
-	}{{"last_s1_failure_ts", after.failure1}, {"last_s2_failure_ts", after.failure2}, {"last_success_ts", after.success}} {
-		if _, _, ok := parseInstant(string(t.text)); ok || t.text == nil {
+		stamp  stamp
+	}{{"last_s1_failure_ts", after.fail1}, {"last_s2_failure_ts", after.fail2}, {"last_success_ts", after.success}} {
+		if t.stamp.kind != badStamp {
 			continue
 		}
-		raw := quote(t.text)
+		raw := quote(t.stamp.text)
 		if after.unreadable.complain(malformedDigest(t.column, raw)) {
 			c.emit(&schemas.HistoryMalformed{Path: t.column, Raw: raw, Why: "not a timestamp"}, nil, nil, atCommit)
 		}
@@ -124,26 +120,19 @@ func (c *change) reportUnreadable(after *blockImage) {
 }
 
 func (b *blockImage) failures() schemas.PerStage[schemas.Instant] {
-	return schemas.PerStage[schemas.Instant]{S1: instantOf(b.failure1, b.failed1), S2: instantOf(b.failure2, b.failed2)}
-}
-
-func instantOf(text []byte, at decode.Micros) schemas.Instant {
-	if text == nil || at == 0 {
-		return ""
-	}
-	return formatInstant(at)
+	return schemas.PerStage[schemas.Instant]{S1: b.fail1.instant(), S2: b.fail2.instant()}
 }
 
 // json returns the watched columns as an object, timestamps in RFC 3339; null for a block that was not there.
 func (b *blockImage) json() []byte {
-	if b == nil || (b.s1 == nil && b.s2 == nil && b.failure1 == nil && b.failure2 == nil && b.success == nil) {
+	if b == nil || b.isEmpty() {
 		return nil
 	}
-	dst := appendFlag(append([]byte(nil), `{"blocked_s1": `...), b.s1)
+	dst := appendFlag(append(make([]byte, 0, 256), `{"blocked_s1": `...), b.s1)
 	dst = appendFlag(append(dst, `, "blocked_s2": `...), b.s2)
-	dst = appendStamp(append(dst, `, "last_s1_failure_ts": `...), b.failure1)
-	dst = appendStamp(append(dst, `, "last_s2_failure_ts": `...), b.failure2)
-	dst = appendStamp(append(dst, `, "last_success_ts": `...), b.success)
+	dst = b.fail1.appendJSON(append(dst, `, "last_s1_failure_ts": `...))
+	dst = b.fail2.appendJSON(append(dst, `, "last_s2_failure_ts": `...))
+	dst = b.success.appendJSON(append(dst, `, "last_success_ts": `...))
 	return append(dst, '}')
 }
 
@@ -155,14 +144,4 @@ func appendFlag(dst, flag []byte) []byte {
 		return append(dst, "true"...)
 	}
 	return append(dst, "false"...)
-}
-
-func appendStamp(dst, text []byte) []byte {
-	if text == nil {
-		return append(dst, "null"...)
-	}
-	if at, _, ok := parseInstant(string(text)); ok {
-		text = []byte(formatInstant(at))
-	}
-	return append(dst, quote(bytes.Clone(text))...)
 }

@@ -1,11 +1,9 @@
 package cdc
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
 
 	"lowcap-cdc/decode"
 )
@@ -89,38 +87,6 @@ func appendOptional(dst, b []byte) []byte {
 		return append(dst, 0)
 	}
 	return append(binary.AppendUvarint(dst, uint64(len(b))+1), b...)
-}
-
-// stampText holds a timestamp as Postgres prints it.
-type stampText [len(stampLayout)]byte
-
-// stampLayout is Postgres' own format of a timestamptz with TimeZone UTC and DateStyle ISO.
-const stampLayout = "2006-01-02 15:04:05.999999-07"
-
-// appendStampText appends a timestamp: as microseconds where Postgres' format gives the same text again, which is all
-// but infinity and the years that have more or fewer than four digits.
-func appendStampText(dst, text []byte) []byte {
-	if text == nil {
-		return append(dst, 0)
-	}
-	var printed stampText
-	at, naive, ok := parseInstant(string(text))
-	if ok && !naive && bytes.Equal(time.UnixMicro(int64(at)).UTC().AppendFormat(printed[:0], stampLayout), text) {
-		return binary.AppendVarint(append(dst, 1), int64(at))
-	}
-	return append(binary.AppendUvarint(dst, uint64(len(text))+2), text...)
-}
-
-// stampText reads what appendStampText wrote; into is memory for it.
-func (r *reader) stampText(into *stampText) []byte {
-	switch n := r.uvarint(); {
-	case n == 0 || r.err != nil:
-		return nil
-	case n == 1:
-		return time.UnixMicro(r.varint()).UTC().AppendFormat(into[:0], stampLayout)
-	default:
-		return r.take(n - 2)
-	}
 }
 
 func appendPlace(dst []byte, p place) []byte {

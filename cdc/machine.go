@@ -28,6 +28,7 @@ type Machine struct {
 	position, was positionImage // scratch
 	blockWas      blockImage
 	scratch       []byte
+	blockKey      []byte // scratch
 }
 
 // transaction is the Postgres transaction that is being read.
@@ -140,21 +141,21 @@ func (m *Machine) op(t decode.Table, op decode.Op) schemas.Op {
 func (m *Machine) storePosition(id string, image *positionImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
 	m.state.put(m.state.positions, id, string(m.scratch))
-	m.out.touch(positionPrefix+id, len(m.scratch))
+	m.out.touch(decode.Positions, id, len(m.scratch))
 }
 
 func (m *Machine) storeBlock(key string, image *blockImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
 	m.state.put(m.state.blocks, key, string(m.scratch))
-	m.out.touch(blockPrefix+key, len(m.scratch))
+	m.out.touch(decode.Blocks, key, len(m.scratch))
 }
 
 func (m *Machine) dropPosition(id string) {
 	m.state.drop(m.state.positions, id)
-	m.out.touch(positionPrefix+id, 0)
+	m.out.touch(decode.Positions, id, 0)
 }
 
 func (m *Machine) dropBlock(key string) {
 	m.state.drop(m.state.blocks, key)
-	m.out.touch(blockPrefix+key, 0)
+	m.out.touch(decode.Blocks, key, 0)
 }

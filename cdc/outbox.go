@@ -2,8 +2,9 @@ package cdc
 
 import (
 	"encoding/json"
-	"strings"
+	"unsafe"
 
+	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
 
@@ -13,18 +14,24 @@ const (
 	maxBatchBytes   = 4 << 20
 )
 
+// row names a row of a watched table by its key in the state.
+type row struct {
+	table decode.Table
+	key   string
+}
+
 // outbox collects what the next commit makes durable.
 type outbox struct {
 	batch Batch
 	bytes []byte // the events' values; batch.Events point into it
 	ends  []int  // where each event ends in bytes
-	dirty []string
-	known map[string]bool // the keys in dirty
+	dirty []row
+	known map[row]bool // what is in dirty
 	size  int
 	limit int // events and images of a batch, each
 }
 
-func newOutbox() *outbox { return &outbox{known: make(map[string]bool), limit: maxBatchRecords} }
+func newOutbox() *outbox { return &outbox{known: make(map[row]bool), limit: maxBatchRecords} }
 
 func (o *outbox) add(attributes schemas.Attributes, data schemas.Data) {
 	o.bytes = schemas.AppendEvent(o.bytes, &attributes, data)
@@ -32,12 +39,13 @@ func (o *outbox) add(attributes schemas.Attributes, data schemas.Data) {
 	o.batch.Events = append(o.batch.Events, Event{Attributes: attributes})
 }
 
-// touch marks a state record as changed; size is that of its new value.
-func (o *outbox) touch(key string, size int) {
+// touch marks a row's image as changed; size is that of the new one.
+func (o *outbox) touch(table decode.Table, key string, size int) {
 	o.size += size
-	if !o.known[key] {
-		o.known[key] = true
-		o.dirty = append(o.dirty, key)
+	r := row{table, key}
+	before := len(o.known)
+	if o.known[r] = true; len(o.known) > before {
+		o.dirty = append(o.dirty, r)
 	}
 }
 
@@ -55,8 +63,8 @@ func (o *outbox) seal(state *State, more bool) (*Batch, error) {
 		o.batch.Events[i].Value = o.bytes[start:end:end]
 		start = end
 	}
-	for _, key := range o.dirty {
-		o.batch.State = append(o.batch.State, StateRecord{Key: key, Value: state.image(key)})
+	for _, r := range o.dirty {
+		o.batch.State = append(o.batch.State, state.record(r))
 	}
 	o.batch.More = more
 	if more {
@@ -82,17 +90,16 @@ func (o *outbox) reset() {
 	clear(o.known)
 }
 
-// image returns the value of a state record, nil when the row is gone.
-func (s *State) image(key string) []byte {
-	images := s.blocks
-	id, isPosition := strings.CutPrefix(key, positionPrefix)
-	if isPosition {
-		images = s.positions
-	} else {
-		id = strings.TrimPrefix(key, blockPrefix)
+// record returns the state record of a row; its value is nil when the row is gone. The value is the image itself: a
+// sink only reads it.
+func (s *State) record(r row) StateRecord {
+	prefix, images := blockPrefix, s.blocks
+	if r.table == decode.Positions {
+		prefix, images = positionPrefix, s.positions
 	}
-	if image, known := images[id]; known {
-		return []byte(image)
+	record := StateRecord{Key: prefix + r.key}
+	if image, known := images[r.key]; known {
+		record.Value = unsafe.Slice(unsafe.StringData(image), len(image))
 	}
-	return nil
+	return record
 }

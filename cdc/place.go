@@ -1,7 +1,7 @@
 package cdc
 
 import (
-	"fmt"
+	"math/bits"
 	"strconv"
 
 	"lowcap-cdc/decode"
@@ -18,12 +18,10 @@ type place struct {
 
 // id prints the place readably: 7421.../0/16B3748/3/0, with a b before the change of a snapshot.
 func (p place) id(systemID string) string {
-	dst := make([]byte, 0, len(systemID)+40)
-	dst = append(append(dst, systemID...), '/')
-	dst = strconv.AppendUint(dst, uint64(p.lsn)>>32, 16)
-	dst = append(dst, '/')
-	dst = append(dst, fmt.Sprintf("%X", uint32(p.lsn))...)
-	dst = append(dst, '/')
+	var room [96]byte
+	dst := append(append(room[:0], systemID...), '/')
+	dst = append(strconv.AppendUint(dst, uint64(p.lsn)>>32, 16), '/')
+	dst = append(appendHex(dst, uint64(uint32(p.lsn)), 1), '/')
 	if !p.streamed {
 		dst = append(dst, 'b')
 	}
@@ -33,9 +31,20 @@ func (p place) id(systemID string) string {
 
 // sequence prints the place as 32 hexadecimal digits that sort as the places do.
 func (p place) sequence() string {
-	phase := 0
+	var room [40]byte
+	phase := byte('0')
 	if p.streamed {
-		phase = 1
+		phase = '1'
 	}
-	return fmt.Sprintf("%016X%d%08X%07X", uint64(p.lsn), phase, p.change, p.event)
+	dst := append(appendHex(room[:0], uint64(p.lsn), 16), phase)
+	return string(appendHex(appendHex(dst, uint64(p.change), 8), uint64(p.event), 7))
+}
+
+// appendHex appends a number in capital hexadecimal digits, with zeros in front of it where it has fewer than width.
+func appendHex(dst []byte, n uint64, width int) []byte {
+	digits := max(width, (bits.Len64(n)+3)/4)
+	for i := digits - 1; i >= 0; i-- {
+		dst = append(dst, "0123456789ABCDEF"[n>>(4*i)&15])
+	}
+	return dst
 }

@@ -3,8 +3,7 @@ package cdc
 import (
 	"bytes"
 	"fmt"
-
-	"github.com/tidwall/gjson"
+	"unsafe"
 
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
@@ -58,31 +57,48 @@ func (m *Machine) applyPosition(change *decode.PositionChange) error {
 		m.firstSight(m.positionChange(string(idText), m.op(decode.Positions, change.Op)), row, change.Op == decode.Update)
 		return nil
 	}
-	if err := m.was.decode(image); err != nil {
-		return fmt.Errorf("position %s: %w", idText, err)
-	}
 	doc := readDocument(row[decode.FeaturesColumn])
-	trades, badTrades := countTrades(row[decode.CompletedTrades], m.was.completed)
-	if m.isQuiet(row, &doc) && trades == m.was.completed && badTrades == nil {
+	if isQuiet(row, image, &doc) {
 		return nil
 	}
-	m.diffPosition(m.positionChange(string(idText), m.op(decode.Positions, change.Op)), row, &doc, trades, badTrades)
+	id := string(idText)
+	if err := m.was.decode(image); err != nil {
+		return fmt.Errorf("position %s: %w", id, err)
+	}
+	trades, badTrades := countTrades(row[decode.CompletedTrades], m.was.completed)
+	m.diffPosition(m.positionChange(id, m.op(decode.Positions, change.Op)), row, &doc, trades, badTrades)
 	return nil
 }
 
-// isQuiet reports whether the row is as its image has it, by comparing bytes.
-func (m *Machine) isQuiet(row *decode.PositionRow, doc *document) bool {
-	for i, c := range imageColumns {
-		now := column(row[c], m.was.columns[i])
-		if !bytes.Equal(now, m.was.columns[i]) || (now == nil) != (m.was.columns[i] == nil) {
+// isQuiet reports whether a row is as its image has it, by comparing bytes. It allocates nothing, and of the image it
+// reads only what a row tells, which comes first.
+func isQuiet(row *decode.PositionRow, image string, doc *document) bool {
+	r := reader{data: unsafe.Slice(unsafe.StringData(image), len(image))}
+	if r.byte() != imageVersion {
+		return false
+	}
+	for _, c := range imageColumns {
+		if !isAs(row[c], r.optional()) {
 			return false
 		}
+	}
+	completed := r.varint()
+	if trades, bad := countTrades(row[decode.CompletedTrades], completed); trades != completed || bad != nil {
+		return false
 	}
 	if !doc.sent {
 		return true
 	}
-	return doc.why == nil && !m.was.incomplete && bytes.Equal(doc.history, m.was.history) &&
-		(doc.history == nil) == (m.was.history == nil)
+	incomplete := r.byte() == 1
+	r.byte() // whether the trade is fresh
+	history := r.optional()
+	return doc.why == nil && !incomplete && bytes.Equal(doc.history, history) && (doc.history == nil) == (history == nil) && r.err == nil
+}
+
+// isAs reports whether a column holds what it held before, nil for NULL.
+func isAs(v decode.Value, before []byte) bool {
+	now := column(v, before)
+	return bytes.Equal(now, before) && (now == nil) == (before == nil)
 }
 
 // countTrades counts the elements of completed_trades.
@@ -99,12 +115,7 @@ func countTrades(v decode.Value, before int64) (int64, *malformed) {
 		}
 		return before, &malformed{"completed_trades", v.Text, "not an array"}
 	}
-	n := int64(0)
-	parseJSON(v.Text).ForEach(func(_, _ gjson.Result) bool {
-		n++
-		return true
-	})
-	return n, nil
+	return decode.Elements(v.Text), nil
 }
 
 func (m *Machine) positionChange(id string, op schemas.Op) *change {

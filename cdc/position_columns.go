@@ -19,15 +19,15 @@ func (p *positionImage) published() schemas.PositionColumns {
 		TotalExtractedUSD:    number(decode.TotalExtractedUSD),
 		TotalTokensBought:    number(decode.TotalTokensBought),
 		TotalTokensSold:      number(decode.TotalTokensSold),
-		ClosedAt:             stamp(p.column(decode.ClosedAt)),
+		ClosedAt:             instantColumn(p.column(decode.ClosedAt)),
 		CloseReason:          textOf(p.column(decode.CloseReason)),
-		CreatedAt:            stamp(p.column(decode.CreatedAt)),
+		CreatedAt:            instantColumn(p.column(decode.CreatedAt)),
 		CompletedTradesCount: schemas.Number(strconv.FormatInt(p.completed, 10)),
 	}
 }
 
-// stamp returns a timestamp column as the contract prints it, or as Postgres does where it is no instant (infinity).
-func stamp(text []byte) schemas.Instant {
+// instantColumn returns a timestamp column as the contract prints it, or as Postgres does where it is no instant (infinity).
+func instantColumn(text []byte) schemas.Instant {
 	if at, _, ok := parseInstant(string(text)); ok {
 		return formatInstant(at)
 	}
@@ -61,7 +61,7 @@ func (c *change) closeTrade(was, now *positionImage, row *decode.PositionRow) {
 	data := &schemas.TradeClosed{
 		TradeID:     string(trade),
 		CloseReason: textOf(now.column(decode.CloseReason)),
-		ClosedAt:    stamp(closedAt),
+		ClosedAt:    instantColumn(closedAt),
 	}
 	if now.completed > was.completed {
 		data.CompletedTrade = c.bound(lastElement(row[decode.CompletedTrades].Text))

@@ -38,14 +38,13 @@ func ReadBlock(key string, value []byte) (*BlockStanding, error) {
 	if err := image.decode(string(value)); err != nil {
 		return nil, fmt.Errorf("read block %q: %w", id, err)
 	}
-	image.readInstants()
 	part := append(strings.SplitN(id, "\x00", 4), "", "", "")
 	b := &BlockStanding{
 		Block:    schemas.Block{TokenContract: part[0], TokenChain: part[1], Timeframe: part[2], BookID: part[3]},
 		Stages:   image.stages(),
 		Orphaned: image.isOrphaned(), Ineffective: part[3] != effectiveBook,
 	}
-	if failed := max(image.failed1, image.failed2); failed != 0 {
+	if failed := max(image.fail1.at, image.fail2.at); failed != 0 {
 		b.FailureTS = formatInstant(failed)
 	}
 	if since := image.blockedSince(); since != 0 {

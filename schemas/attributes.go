@@ -37,9 +37,12 @@ func (t Type) Name() string {
 }
 
 // DataSchema returns the URI of the type's JSON Schema, which is the schema's $id.
-func (t Type) DataSchema() string {
+func (t Type) DataSchema() string { return string(t.AppendDataSchema(nil)) }
+
+// AppendDataSchema appends what DataSchema returns.
+func (t Type) AppendDataSchema(dst []byte) []byte {
 	name, version := t.cut()
-	return "urn:lowcap-cdc:schema:" + name + ":" + version
+	return append(append(append(append(dst, "urn:lowcap-cdc:schema:"...), name...), ':'), version...)
 }
 
 func (t Type) cut() (name, version string) {

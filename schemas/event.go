@@ -10,7 +10,8 @@ func AppendEvent(dst []byte, a *Attributes, data Data) []byte {
 	o.string("subject", a.Subject)
 	o.string("time", a.Time)
 	o.string("datacontenttype", "application/json")
-	o.string("dataschema", a.Type.DataSchema())
+	o.name("dataschema")
+	o.dst = append(a.Type.AppendDataSchema(append(o.dst, '"')), '"') // a type needs no escapes
 	o.string("partitionkey", a.PartitionKey)
 	o.string("sequence", a.Sequence)
 	o.string("severity", string(a.Severity))

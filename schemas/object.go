@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"unicode/utf8"
@@ -85,9 +86,14 @@ func (o *object) raw(name string, value Raw) {
 	}
 	start := len(o.dst)
 	o.dst = append(o.dst, value...)
-	for i, b := range o.dst[start:] {
-		if b == '\n' || b == '\r' { // only between tokens: inside a JSON string they are escaped
-			o.dst[start+i] = ' '
+	for _, end := range []byte{'\n', '\r'} { // only between tokens: inside a JSON string they are escaped
+		for line := o.dst[start:]; ; {
+			i := bytes.IndexByte(line, end)
+			if i < 0 {
+				break
+			}
+			line[i] = ' '
+			line = line[i+1:]
 		}
 	}
 }

@@ -126,7 +126,7 @@ func (s *site) checkTail(sink string, committed []string) {
 	if err := json.Unmarshal([]byte(committed[len(committed)-1]), &last); err != nil {
 		s.t.Fatal(err)
 	}
-	if out := s.ok(sink, "tail", "--since", last.Data.Origin.CommitLSN, "--json"); strings.Join(names(s.t, out), " ") != "position.status_changed" {
+	if out := s.ok(sink, "tail", "--since", last.Data.Origin.CommitLSN, "--json"); strings.Join(printedNames(s.t, out), " ") != "position.status_changed" {
 		s.t.Errorf("since the last LSN: %s", out)
 	}
 	if out, code := s.verb(sink, "tail", "--type", "nosuch.*"); code != 2 || !strings.Contains(out, "no event type matches") {
