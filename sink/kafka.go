@@ -47,6 +47,7 @@ type Kafka struct {
 	client    *kafka.Client
 	transport *kafka.Transport
 	producer  *producer
+	sorter    *sorter
 	open      bool // a transaction with parts of a snapshot is open
 }
 
@@ -57,7 +58,7 @@ func NewKafka(config KafkaConfig) (*Kafka, error) {
 		return nil, err
 	}
 	client := &kafka.Client{Addr: address, Transport: transport, Timeout: 30 * time.Second}
-	return &Kafka{config: config, client: client, transport: transport}, nil
+	return &Kafka{config: config, client: client, transport: transport, sorter: newSorter()}, nil
 }
 
 // Topics returns the full names of all topics, the state topic last.

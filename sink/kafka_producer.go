@@ -30,8 +30,16 @@ type producer struct {
 	partitions map[string][]int
 	leaders    map[partition]int
 	limits     map[string]int // max.message.bytes
-	unanswered bool           // a request got no answer: it may still arrive at the broker
+	encoder    encoder
+	unanswered bool // a request got no answer: it may still arrive at the broker
 }
+
+const (
+	// batchMargin is kept free below a topic's limit, in bytes.
+	batchMargin = 1024
+	// expectedRatio is by how much compression makes events smaller, at the least.
+	expectedRatio = 3
+)
 
 func newProducer(k *Kafka) *producer {
 	return &producer{k: k, name: k.config.TopicPrefix + "cdc-" + k.config.Slot, id: -1, epoch: -1}
@@ -197,20 +205,38 @@ func (p *producer) encode(records map[partition][]record) (map[partition][][]byt
 	}
 	queues := make(map[partition][][]byte, len(records))
 	for at, all := range records {
-		limit := p.limits[at.topic] - 1024
 		for len(all) > 0 {
-			n, size := 0, 0
-			for n < len(all) && (n == 0 || size+all[n].size() <= limit) {
-				size += all[n].size()
-				n++
-			}
-			batch := appendBatch(nil, all[:n], p.id, p.epoch, p.sequences[at])
+			batch, n := p.encodeSome(at, all)
 			queues[at] = append(queues[at], batch)
 			p.sequences[at] += int32(n)
 			all = all[n:]
 		}
 	}
 	return queues, nil
+}
+
+// encodeSome makes a batch of the first records, and returns how many they are. The broker compares its limit with the
+// compressed batch, so first more are taken than fit without compression.
+func (p *producer) encodeSome(at partition, all []record) (batch []byte, n int) {
+	limit := p.limits[at.topic] - batchMargin
+	for _, room := range []int{expectedRatio * limit, limit} {
+		n = fitting(all, room)
+		batch = p.encoder.batch(all[:n], p.id, p.epoch, p.sequences[at])
+		if len(batch) <= limit || n == 1 {
+			break
+		}
+	}
+	return batch, n
+}
+
+// fitting returns how many records, at least one, fit into a batch of a size before compression.
+func fitting(all []record, room int) int {
+	n, size := 0, 0
+	for n < len(all) && (n == 0 || size+all[n].size() <= room) {
+		size += all[n].size()
+		n++
+	}
+	return n
 }
 
 // produceRound sends the first batch of every queue, one request to each leader.

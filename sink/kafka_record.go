@@ -3,7 +3,9 @@ package sink
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"maps"
 	"time"
+	"unsafe"
 
 	"github.com/klauspost/compress/s2"
 	"github.com/segmentio/kafka-go"
@@ -18,10 +20,11 @@ type partition struct {
 	id    int
 }
 
-// record is one Kafka record. headers are the event's attributes; a state record has none.
+// record is one Kafka record. event holds the attributes that become headers; a state record has none.
 type record struct {
-	key, value []byte
-	event      *schemas.Attributes
+	key   string
+	value []byte
+	event *schemas.Attributes
 }
 
 // size is an upper bound of the record's bytes in a batch.
@@ -33,22 +36,48 @@ func (r *record) size() int {
 	return n
 }
 
-// records sorts a batch by partition: as Java's default partitioner does, by murmur2 of the key.
+// sorter sorts batches by partition and keeps its memory from one to the next.
+type sorter struct {
+	records map[partition][]record
+	topics  map[schemas.Type]string // full names
+}
+
+func newSorter() *sorter {
+	return &sorter{records: make(map[partition][]record), topics: make(map[schemas.Type]string)}
+}
+
+// records sorts a batch by partition: as Java's default partitioner does, by murmur2 of the key. What it returns is valid
+// until the next call.
 func (k *Kafka) records(batch *cdc.Batch) map[partition][]record {
-	sorted := make(map[partition][]record)
-	balancer := kafka.Murmur2Balancer{}
-	put := func(topic string, r record) {
-		at := partition{topic, balancer.Balance(kafka.Message{Key: r.key}, k.producer.partitions[topic]...)}
-		sorted[at] = append(sorted[at], r)
+	s := k.sorter
+	for at, old := range s.records {
+		clear(old)
+		s.records[at] = old[:0]
 	}
 	for i := range batch.Events {
 		e := &batch.Events[i]
-		put(k.config.TopicPrefix+schemas.TopicOf(e.Type), record{[]byte(e.PartitionKey), e.Value, &e.Attributes})
+		k.put(s.topic(k.config.TopicPrefix, e.Type), record{e.PartitionKey, e.Value, &e.Attributes})
 	}
 	for i := range batch.State {
-		put(k.stateTopic(), record{[]byte(k.config.Slot + "/" + batch.State[i].Key), batch.State[i].Value, nil})
+		k.put(k.stateTopic(), record{k.config.Slot + "/" + batch.State[i].Key, batch.State[i].Value, nil})
 	}
-	return sorted
+	maps.DeleteFunc(s.records, func(_ partition, of []record) bool { return len(of) == 0 })
+	return s.records
+}
+
+func (k *Kafka) put(topic string, r record) {
+	key := unsafe.Slice(unsafe.StringData(r.key), len(r.key))
+	at := partition{topic, kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, k.producer.partitions[topic]...)}
+	k.sorter.records[at] = append(k.sorter.records[at], r)
+}
+
+func (s *sorter) topic(prefix string, t schemas.Type) string {
+	name, known := s.topics[t]
+	if !known {
+		name = prefix + schemas.TopicOf(t)
+		s.topics[t] = name
+	}
+	return name
 }
 
 const (
@@ -59,58 +88,78 @@ const (
 	batchLengthBefore = 12 // base offset and the length itself do not count
 )
 
-// appendBatch appends a record batch of format v2 (Kafka protocol guide, "Record Batch"), transactional and compressed,
-// with the int32 length in front that a produce request has there.
-func appendBatch(dst []byte, records []record, id int64, epoch int16, sequence int32) []byte {
-	start := len(dst) + 4
-	now := timestampOf(&records[0])
-	latest := now
-	var body []byte
+// encoder makes record batches and keeps its memory from one to the next.
+type encoder struct {
+	body, compressed []byte
+	time             string // the last time attribute that was read
+	at               int64  // and what it is in milliseconds
+}
+
+// batch returns a record batch of format v2 (Kafka protocol guide, "Record Batch"), transactional and compressed, with
+// the int32 length in front that a produce request has there. Its memory is not used again: a connection may still read
+// from it when its request has failed.
+func (e *encoder) batch(records []record, id int64, epoch int16, sequence int32) []byte {
+	first := e.timestampOf(&records[0])
+	latest := first
+	e.body = e.body[:0]
 	for i := range records {
-		at := timestampOf(&records[i])
+		at := e.timestampOf(&records[i])
 		latest = max(latest, at)
-		body = appendRecord(body, &records[i], i, at-now)
+		e.body = appendRecord(e.body, &records[i], i, at-first)
 	}
-	dst = append(dst, make([]byte, 4+batchHeader)...)
-	dst = append(dst, s2.EncodeSnappy(nil, body)...)
-	b := dst[start:]
-	binary.BigEndian.PutUint32(dst[start-4:], uint32(len(b)))
+	e.compressed = s2.EncodeSnappy(e.compressed[:cap(e.compressed)], e.body)
+	whole := append(make([]byte, 4+batchHeader, 4+batchHeader+len(e.compressed)), e.compressed...)
+	b := whole[4:]
+	binary.BigEndian.PutUint32(whole, uint32(len(b)))
 	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-batchLengthBefore))
 	binary.BigEndian.PutUint32(b[12:], 0xFFFFFFFF) // leader epoch: the broker's business
 	b[16] = 2                                      // magic
 	binary.BigEndian.PutUint16(b[21:], transactional|snappy)
 	binary.BigEndian.PutUint32(b[23:], uint32(len(records)-1))
-	binary.BigEndian.PutUint64(b[27:], uint64(now))
+	binary.BigEndian.PutUint64(b[27:], uint64(first))
 	binary.BigEndian.PutUint64(b[35:], uint64(latest))
 	binary.BigEndian.PutUint64(b[43:], uint64(id))
 	binary.BigEndian.PutUint16(b[51:], uint16(epoch))
 	binary.BigEndian.PutUint32(b[53:], uint32(sequence))
 	binary.BigEndian.PutUint32(b[57:], uint32(len(records)))
 	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[castagnoliStart:], crc32.MakeTable(crc32.Castagnoli)))
-	return dst
+	return whole
 }
 
 // timestampOf returns a record's timestamp: the event's commit time, in milliseconds. State has none worth keeping.
-func timestampOf(r *record) int64 {
+func (e *encoder) timestampOf(r *record) int64 {
 	if r.event == nil {
 		return time.Now().UnixMilli()
 	}
-	at, err := time.Parse(time.RFC3339Nano, r.event.Time)
-	if err != nil {
-		return 0
+	if r.event.Time != e.time {
+		at, err := time.Parse(time.RFC3339Nano, r.event.Time)
+		if err != nil {
+			return 0
+		}
+		e.time, e.at = r.event.Time, at.UnixMilli()
 	}
-	return at.UnixMilli()
+	return e.at
 }
 
+// appendRecord appends one record. Its length stands in front and is known only behind it, so the record is written five
+// bytes too far right and then moved.
 func appendRecord(dst []byte, r *record, index int, delta int64) []byte {
-	body := make([]byte, 0, r.size())
-	body = append(body, 0) // attributes
-	body = binary.AppendVarint(body, delta)
-	body = binary.AppendVarint(body, int64(index))
-	body = appendVarBytes(body, r.key)
-	body = appendVarBytes(body, r.value)
-	body = appendHeaders(body, r.event)
-	return append(binary.AppendVarint(dst, int64(len(body))), body...)
+	start := len(dst)
+	dst = append(dst, make([]byte, binary.MaxVarintLen32)...)
+	dst = append(dst, 0) // attributes
+	dst = binary.AppendVarint(dst, delta)
+	dst = binary.AppendVarint(dst, int64(index))
+	dst = appendVarString(dst, r.key)
+	dst = appendVarBytes(dst, r.value)
+	dst = appendHeaders(dst, r.event)
+	body := dst[start+binary.MaxVarintLen32:]
+	size := binary.PutVarint(dst[start:start+binary.MaxVarintLen32], int64(len(body)))
+	copy(dst[start+size:], body)
+	return dst[:start+size+len(body)]
+}
+
+func appendVarString(dst []byte, s string) []byte {
+	return append(binary.AppendVarint(dst, int64(len(s))), s...)
 }
 
 func appendVarBytes(dst, b []byte) []byte {
@@ -120,21 +169,29 @@ func appendVarBytes(dst, b []byte) []byte {
 	return append(binary.AppendVarint(dst, int64(len(b))), b...)
 }
 
+const headers = 11
+
 // appendHeaders repeats the attributes as headers, so that a consumer can filter without parsing.
 func appendHeaders(dst []byte, a *schemas.Attributes) []byte {
 	if a == nil {
 		return binary.AppendVarint(dst, 0)
 	}
-	headers := [...][2]string{
-		{"content-type", "application/cloudevents+json"}, {"ce_specversion", "1.0"}, {"ce_id", a.ID},
-		{"ce_source", a.Source}, {"ce_type", string(a.Type)}, {"ce_subject", a.Subject}, {"ce_time", a.Time},
-		{"ce_dataschema", a.Type.DataSchema()}, {"ce_partitionkey", a.PartitionKey},
-		{"ce_sequence", a.Sequence}, {"ce_severity", string(a.Severity)},
-	}
-	dst = binary.AppendVarint(dst, int64(len(headers)))
-	for _, h := range headers {
-		dst = append(binary.AppendVarint(dst, int64(len(h[0]))), h[0]...)
-		dst = append(binary.AppendVarint(dst, int64(len(h[1]))), h[1]...)
-	}
-	return dst
+	var room [128]byte
+	schema := a.Type.AppendDataSchema(room[:0])
+	dst = binary.AppendVarint(dst, headers)
+	dst = appendHeader(dst, "content-type", "application/cloudevents+json")
+	dst = appendHeader(dst, "ce_specversion", "1.0")
+	dst = appendHeader(dst, "ce_id", a.ID)
+	dst = appendHeader(dst, "ce_source", a.Source)
+	dst = appendHeader(dst, "ce_type", string(a.Type))
+	dst = appendHeader(dst, "ce_subject", a.Subject)
+	dst = appendHeader(dst, "ce_time", a.Time)
+	dst = appendVarBytes(appendVarString(dst, "ce_dataschema"), schema)
+	dst = appendHeader(dst, "ce_partitionkey", a.PartitionKey)
+	dst = appendHeader(dst, "ce_sequence", a.Sequence)
+	return appendHeader(dst, "ce_severity", string(a.Severity))
+}
+
+func appendHeader(dst []byte, name, value string) []byte {
+	return appendVarString(appendVarString(dst, name), value)
 }
