@@ -44,7 +44,7 @@ func openStream(ctx context.Context, config Config, conn net.Conn, from decode.L
 	s := &stream{
 		conn:    conn,
 		every:   every,
-		reader:  reader{from: conn},
+		reader:  reader{from: newSocket(conn)},
 		chunks:  make(chan *chunk, chunksAhead),
 		free:    make(chan *chunk, chunksAhead+2),
 		stop:    make(chan struct{}),

@@ -1,0 +1,100 @@
+package pg
+
+import (
+	"errors"
+	"io"
+	"net"
+	"syscall"
+	"time"
+)
+
+const (
+	// gatherFor is how long data may gather in the kernel before a busy connection is read again.
+	gatherFor = 2 * time.Millisecond
+	// promptReads is how many reads follow each other at once before a connection counts as busy.
+	promptReads = 8
+	// lowWater is how many bytes must have gathered before the kernel wakes a busy connection's reader: more than come
+	// in gatherFor.
+	lowWater = 1 << 20
+)
+
+// socket reads a replication connection. The server sends every row by itself, and each wakes the reader, which costs
+// both more than the row does. So while rows come one on the heels of the other the socket does not ask to be woken: it
+// looks every two milliseconds. After a pause the next row is read at once again.
+type socket struct {
+	net.Conn
+	raw    syscall.RawConn // nil where the bytes do not come straight from TCP (TLS)
+	prompt int             // reads that may still follow at once
+	busy   bool
+	full   bool // the last read left something behind
+}
+
+func newSocket(conn net.Conn) *socket {
+	s := &socket{Conn: conn, prompt: promptReads}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		if raw, err := tcp.SyscallConn(); err == nil {
+			s.raw = raw
+		}
+	}
+	return s
+}
+
+// Read implements io.Reader.
+func (s *socket) Read(p []byte) (int, error) {
+	if s.busy && !s.full {
+		time.Sleep(gatherFor)
+	}
+	if s.busy && s.raw != nil {
+		n, err := s.look(p)
+		if !errors.Is(err, syscall.EAGAIN) {
+			s.full = n == len(p)
+			return n, err
+		}
+		s.wakeAt(1) // nothing came: wait for it
+	}
+	start := time.Now()
+	n, err := s.Conn.Read(p)
+	s.judge(n == len(p), time.Since(start))
+	return n, err
+}
+
+// look reads what is there and does not wait.
+func (s *socket) look(p []byte) (n int, err error) {
+	failed := s.raw.Read(func(fd uintptr) bool {
+		n, err = syscall.Read(int(fd), p)
+		return true
+	})
+	switch {
+	case failed != nil:
+		return 0, failed
+	case err != nil:
+		return 0, err
+	case n == 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// judge decides after a read that could wait whether the connection is busy.
+func (s *socket) judge(full bool, waited time.Duration) {
+	if s.full = full; waited > gatherFor {
+		s.prompt = promptReads
+	} else if s.prompt > 0 {
+		s.prompt--
+	}
+	if busy := s.prompt == 0; busy {
+		s.wakeAt(lowWater)
+	} else {
+		s.busy = false
+	}
+}
+
+// wakeAt has the kernel wake the reader when that many bytes are there.
+func (s *socket) wakeAt(bytes int) {
+	s.busy = bytes > 1
+	if s.raw != nil {
+		s.raw.Control(func(fd uintptr) { //nolint:errcheck // without it reading only costs more
+			syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVLOWAT, bytes) //nolint:errcheck // as above
+		})
+	}
+}
