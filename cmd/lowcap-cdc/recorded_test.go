@@ -109,9 +109,9 @@ func (s *site) dropAndMigrateBlocks(slot, sink string, events func() []string) {
 	before = len(events())
 	s.exec(`update lowcap_positions set status = 'active' where token_ticker = 'EXIT'`)
 	waitForEvents(s.t, events, before, "position.status_changed") // so what came before is committed
-	running.Process.Kill() //nolint:errcheck // it runs
-	running.Wait()         //nolint:errcheck // it was killed
-	s.drain(slot, sink)    // the last event that was seen may not have been committed
+	running.Process.Kill()                                        //nolint:errcheck // it runs
+	running.Wait()                                                //nolint:errcheck // it was killed
+	s.drain(slot, sink)                                           // the last event that was seen may not have been committed
 }
 
 func (s *site) loseSlotAndReconcile(slot, sink string) {
