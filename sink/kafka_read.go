@@ -2,14 +2,11 @@ package sink
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"sort"
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
@@ -77,7 +74,7 @@ func (k *Kafka) fetchCommitted(ctx context.Context, at partition, offset, end in
 }
 
 // fetch reads once from partitions that have one leader, each from its offset on, and waits for something to read.
-func (k *Kafka) fetch(ctx context.Context, offsets map[partition]int64, wait time.Duration) (map[partition]*fetch.ResponsePartition, error) {
+func (k *Kafka) fetch(ctx context.Context, offsets map[partition]int64, wait time.Duration) (map[partition]*fetchPartition, error) {
 	topics := make(map[string][]fetch.RequestPartition)
 	for at, offset := range offsets {
 		topics[at.topic] = append(topics[at.topic], fetch.RequestPartition{Partition: int32(at.id), CurrentLeaderEpoch: -1,
@@ -92,8 +89,8 @@ func (k *Kafka) fetch(ctx context.Context, offsets map[partition]int64, wait tim
 	if err != nil {
 		return nil, err
 	}
-	answers := make(map[partition]*fetch.ResponsePartition)
-	for _, t := range response.(*fetch.Response).Topics {
+	answers := make(map[partition]*fetchPartition)
+	for _, t := range response.(*fetchResponse).Topics {
 		for i := range t.Partitions {
 			part := &t.Partitions[i]
 			if part.ErrorCode != 0 {
@@ -105,64 +102,38 @@ func (k *Kafka) fetch(ctx context.Context, offsets map[partition]int64, wait tim
 	return answers, nil
 }
 
-// committed filters a response as the protocol asks of a read_committed client: the broker names the transactions that
-// were aborted and where each begins; its records are dropped until its control record. It returns the offset to go on
+// committed filters an answer as the protocol asks of a read_committed client: the broker names the transactions that
+// were aborted and where each begins; its records are dropped until its control batch. It returns the offset to go on
 // from: past the asked one when there was any batch, whose own record may have been compacted away.
-func committed(at partition, part *fetch.ResponsePartition, offset int64, take func(Stored) error) (int64, error) {
+func committed(at partition, part *fetchPartition, offset int64, take func(Stored) error) (next int64, err error) {
 	if part == nil {
 		return offset, nil
 	}
-	stream, ok := part.RecordSet.Records.(*protocol.RecordStream)
-	if !ok || len(stream.Records) == 0 {
-		return offset, nil
-	}
-	next, waiting, aborted := offset, part.AbortedTransactions, make(map[int64]bool)
+	next = offset
+	waiting, aborted := part.AbortedTransactions, make(map[int64]bool)
 	sort.Slice(waiting, func(i, j int) bool { return waiting[i].FirstOffset < waiting[j].FirstOffset })
-	for _, set := range stream.Records {
-		switch batch := set.(type) {
-		case *protocol.ControlBatch:
-			delete(aborted, batch.ProducerID)
-			next = max(next, batch.BaseOffset+1)
-		case *protocol.RecordBatch:
-			for len(waiting) > 0 && waiting[0].FirstOffset <= batch.BaseOffset {
-				aborted[waiting[0].ProducerID], waiting = true, waiting[1:]
-			}
-			last, err := eachRecord(at, batch, offset, aborted[batch.ProducerID], take)
-			if err != nil {
-				return next, err
-			}
-			next = max(next, last+1)
-		default:
-			return next, fmt.Errorf("record set of type %T", set)
+	for rest := part.RecordSet.batches; ; {
+		batch, behind, ok, err := nextBatch(rest)
+		if err != nil || !ok {
+			return next, err
 		}
-	}
-	return max(next, offset+1), nil
-}
-
-func eachRecord(at partition, batch *protocol.RecordBatch, from int64, skip bool, take func(Stored) error) (last int64, err error) {
-	last = batch.BaseOffset
-	for {
-		record, err := batch.ReadRecord()
-		if errors.Is(err, io.EOF) {
-			return last, nil
+		for len(waiting) > 0 && waiting[0].FirstOffset <= batch.last {
+			aborted[waiting[0].ProducerID], waiting = true, waiting[1:]
+		}
+		switch {
+		case batch.control:
+			delete(aborted, batch.producer)
+		case !aborted[batch.producer]:
+			err = batch.each(func(found int64, key, value []byte) error {
+				if found < offset {
+					return nil // a fetch begins with the whole batch that holds its offset
+				}
+				return take(Stored{Topic: at.topic, Partition: at.id, Offset: found, Key: key, Value: value})
+			})
 		}
 		if err != nil {
-			return last, err
+			return next, err
 		}
-		last = record.Offset
-		key, err := protocol.ReadAll(record.Key)
-		if err != nil {
-			return last, err
-		}
-		value, err := protocol.ReadAll(record.Value)
-		if err != nil {
-			return last, err
-		}
-		if skip || record.Offset < from {
-			continue // a fetch begins with the whole batch that holds its offset
-		}
-		if err := take(Stored{Topic: at.topic, Partition: at.id, Offset: record.Offset, Key: key, Value: value}); err != nil {
-			return last, err
-		}
+		next, rest = max(next, batch.last+1), behind
 	}
 }

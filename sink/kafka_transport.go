@@ -35,6 +35,7 @@ func newTransport(config KafkaConfig) (*kafka.Transport, net.Addr, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	registerFetch()
 	k := &Kafka{config: config}
 	return &kafka.Transport{
 		Dial:           dial,
