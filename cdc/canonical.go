@@ -57,11 +57,11 @@ func appendCanonical(dst []byte, v gjson.Result, s shape, depth int) ([]byte, er
 	}
 	switch {
 	case v.Type == gjson.Number:
-		d, ok := parseDecimal([]byte(v.Raw))
+		dst, ok := appendNumber(append(dst, '#'), v.Raw)
 		if !ok {
 			return nil, errors.New("number out of range")
 		}
-		return d.appendNormal(append(dst, '#')), nil
+		return dst, nil
 	case v.Type == gjson.String:
 		return appendSized(append(dst, '"'), v.Str), nil
 	case v.IsObject():
@@ -102,9 +102,11 @@ func appendCanonicalObject(dst []byte, v gjson.Result, s shape, depth int) (_ []
 	for _, key := range keys {
 		dst = appendSized(dst, key)
 		member := members[key]
-		if at, _, ok := parseInstant(member.Str); s == timedShape && key == timestampField && ok {
-			dst = binary.AppendVarint(append(dst, '@'), int64(at))
-			continue
+		if s == timedShape && key == timestampField {
+			if at, _, ok := parseInstant(member.Str); ok {
+				dst = binary.AppendVarint(append(dst, '@'), int64(at))
+				continue
+			}
 		}
 		if dst, err = appendCanonical(dst, member, plainShape, depth+1); err != nil {
 			return nil, err

@@ -43,6 +43,25 @@ func parseDecimal(text []byte) (d decimal, ok bool) {
 	return d, true
 }
 
+// appendNumber appends one spelling for all spellings of a JSON number. A number without an exponent, as jsonb prints
+// every number, only loses the zeros at its end.
+func appendNumber(dst []byte, text string) (_ []byte, ok bool) {
+	if len(text) > maxDigits || strings.ContainsAny(text, "eE") {
+		d, ok := parseDecimal([]byte(text))
+		if !ok {
+			return dst, false
+		}
+		return d.appendNormal(dst), true
+	}
+	if strings.IndexByte(text, '.') >= 0 {
+		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	}
+	if text == "-0" {
+		text = "0"
+	}
+	return append(dst, text...), true
+}
+
 func power(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
 func (d decimal) sign() int { return d.coefficient.Sign() }

@@ -65,11 +65,11 @@ func (h *history) judgeKey(k key, was, is []byte) judged {
 	if m.isBad {
 		was = m.good
 	}
+	if bytes.Equal(was, is) && (was == nil) == (is == nil) {
+		return j // most keys, most of the time: nothing is read
+	}
 	j.before, _ = parseValue(k, was)
 	j.after = j.before
-	if bytes.Equal(was, is) && (was == nil) == (is == nil) {
-		return j
-	}
 	after, bad := parseValue(k, is)
 	if bad != nil {
 		j.verdict, j.why = broken, bad
@@ -182,6 +182,9 @@ func (h *history) inFamilies(v verdict, report func(*judged)) {
 // isExitKey reports whether the value that a reversal or a return is about was reported as an emergency exit.
 func (h *history) isExitKey(k key) bool {
 	j := &h.keys[k]
+	if j.verdict == same {
+		return false
+	}
 	if j.verdict == reverted {
 		return k.isExit(j.before)
 	}
