@@ -66,11 +66,6 @@ func power(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(
 
 func (d decimal) sign() int { return d.coefficient.Sign() }
 
-// isInteger reports whether nothing but zeros stands behind the point.
-func (d decimal) isInteger() bool {
-	return new(big.Int).Rem(&d.coefficient, power(d.scale)).Sign() == 0
-}
-
 // minus returns d − other with the longer of the two fractions.
 func (d decimal) minus(other decimal) decimal {
 	a, b := new(big.Int).Set(&d.coefficient), new(big.Int).Set(&other.coefficient)

@@ -140,3 +140,14 @@ func TestDepth(t *testing.T) {
 		}
 	}
 }
+
+// TestGuardStampsSecondsApart: stamps of the same ten seconds were once taken for one.
+func TestGuardStampsSecondsApart(t *testing.T) {
+	b := newBench(t)
+	b.update(somePosition("p", `{"pm_execution_history": {"last_emergency_exit_ts": "2026-01-18T11:06:52.514883+00:00"}}`))
+	b.update(somePosition("p", `{"pm_execution_history": {"last_emergency_exit_ts": "2026-01-18T11:06:52.514884+00:00"}}`))
+	want := []string{"lowcap.position.baseline.v1", "lowcap.emergency_exit.guard_stamped.v1"}
+	if got := b.types(); !reflect.DeepEqual(got, want) {
+		t.Errorf("events %q", got)
+	}
+}

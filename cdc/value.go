@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"bytes"
+	"encoding/binary"
 	"sort"
 
 	"github.com/tidwall/gjson"
@@ -40,7 +41,7 @@ func parseValue(k key, raw []byte) (value, *malformed) {
 	}
 	if k == lastExitGuard {
 		v.digest = digest{}
-		copy(v.digest[:], formatInstant(v.at)[2:])
+		binary.BigEndian.PutUint64(v.digest[:], uint64(v.at))
 		return v, nil
 	}
 	var err error
@@ -106,9 +107,10 @@ func (v *value) checkField(k key, f field) *malformed {
 	case numberField, integerField:
 		why = "not a number"
 		if member.Type == gjson.Number {
-			var d decimal
-			d, ok = parseDecimal([]byte(member.Raw))
-			if ok && f.kind == integerField && !d.isInteger() {
+			var room [64]byte
+			var spelled []byte
+			spelled, ok = appendNumber(room[:0], member.Raw)
+			if ok && f.kind == integerField && bytes.IndexByte(spelled, '.') >= 0 {
 				ok, why = false, "not a whole number"
 			}
 		}
