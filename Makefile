@@ -2,6 +2,11 @@ GO ?= go
 KAFKA ?= fake
 FUZZTIME ?= 30s
 SOAK ?= 10m
+WORKLOADS ?=
+RUNS ?= 5
+SCALE ?= 1
+RIVALS ?=
+JSON ?=
 KILLS ?= 100
 DURATION ?= 0
 SEED ?= 0
@@ -9,7 +14,7 @@ CLUSTER ?= 1
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build test demo lint fuzz soak chaos deps deps-demo
+.PHONY: help build test demo bench lint fuzz soak chaos deps deps-demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,6 +34,9 @@ test: deps ## every test, against a real Postgres and a real Kafka (about 5 minu
 
 demo: deps-demo build ## the sidecar at work, killed half way (about 20 seconds); KAFKA=real for a real broker
 	$(GO) run ./deploy/demo -binary bin/lowcap-cdc -kafka $(KAFKA)
+
+bench: deps build ## speed, latency and memory beside pg_recvlogical (WORKLOADS=w1,latency RUNS=5 SCALE=1 RIVALS= JSON=FILE)
+	$(GO) run ./deploy/bench -binary bin/lowcap-cdc -workloads '$(WORKLOADS)' -runs $(RUNS) -scale $(SCALE) -rivals '$(RIVALS)' -json '$(JSON)'
 
 lint: ## golangci-lint and govulncheck
 	$(GO) run $(GOLANGCI) run

@@ -19,6 +19,7 @@ type blockImage struct {
 	success        stamp
 	since1, since2 decode.Micros // when the stage's set event occurred; 0 when it was not seen
 	unreadable     memory        // malformed timestamps reported
+	text           []byte        // the columns as JSON, made when they are asked for
 }
 
 // appendColumns appends the part of an image that a row tells. It comes first and no such part begins another, so a row
@@ -156,6 +157,7 @@ func (m *Machine) changeBlock(key string, row *decode.BlockChange, known bool) {
 // readBlock makes the image of a row; what the row leaves out is as before.
 func readBlock(row *decode.BlockRow, before *blockImage) blockImage {
 	after := *before
+	after.text = nil
 	after.s1 = column(row[decode.BlockedS1], before.s1)
 	after.s2 = column(row[decode.BlockedS2], before.s2)
 	after.fail1 = stampOf(row[decode.LastS1Failure], before.fail1)

@@ -128,7 +128,14 @@ func (b *blockImage) json() []byte {
 	if b == nil || b.isEmpty() {
 		return nil
 	}
-	dst := appendFlag(append(make([]byte, 0, 256), `{"blocked_s1": `...), b.s1)
+	if b.text == nil {
+		b.text = b.appendJSON(make([]byte, 0, 256))
+	}
+	return b.text
+}
+
+func (b *blockImage) appendJSON(dst []byte) []byte {
+	dst = appendFlag(append(dst, `{"blocked_s1": `...), b.s1)
 	dst = appendFlag(append(dst, `, "blocked_s2": `...), b.s2)
 	dst = b.fail1.appendJSON(append(dst, `, "last_s1_failure_ts": `...))
 	dst = b.fail2.appendJSON(append(dst, `, "last_s2_failure_ts": `...))

@@ -2,9 +2,11 @@ package schemas
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // object writes a JSON object field by field, without reflection: events are made as fast as the WAL comes.
@@ -156,24 +158,39 @@ const hexDigits = "0123456789abcdef"
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := plain(s); i < len(s); {
 		b := s[i]
-		if b >= ' ' && b != '"' && b != '\\' && b < utf8.RuneSelf {
-			i++
-			continue
-		}
 		if b >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(s[i:])
 			if r != utf8.RuneError || size > 1 {
 				i += size
+				i += plain(s[i:])
 				continue
 			}
 		}
 		dst = appendEscape(append(dst, s[start:i]...), b)
 		i++
 		start = i
+		i += plain(s[i:])
 	}
 	return append(append(dst, s[start:]...), '"')
+}
+
+// plain returns how many bytes at the front of a string stand for themselves. It looks at eight at once.
+func plain(s string) int {
+	const low, high = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		word := binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(s), len(s))[i:])
+		quote, backslash := word^'"'*low, word^'\\'*low
+		if (word|(word-' '*low)|(quote-low)&^quote|(backslash-low)&^backslash)&high != 0 {
+			break
+		}
+	}
+	for i < len(s) && s[i] >= ' ' && s[i] != '"' && s[i] != '\\' && s[i] < utf8.RuneSelf {
+		i++
+	}
+	return i
 }
 
 func appendEscape(dst []byte, b byte) []byte {

@@ -85,7 +85,7 @@ func (s *servers) measure(ctx context.Context, o options, r *report, name string
 		r.latencies = rows
 		return err
 	}
-	for _, w := range workloads() {
+	for _, w := range workloads(o.scale) {
 		if w.name == name {
 			results, err := s.race(ctx, o, w)
 			r.results = append(r.results, results...)

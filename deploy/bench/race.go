@@ -34,7 +34,7 @@ func (s *servers) race(ctx context.Context, o options, w workload) (_ []result, 
 			return nil, err
 		}
 	}
-	b := backlog{workload: w, rows: max(1, int(float64(w.rows)*o.scale))}
+	b := backlog{workload: w}
 	if err := b.write(ctx, conn); err != nil {
 		return nil, err
 	}
@@ -92,7 +92,6 @@ func (o options) rivalCommands() ([]rival, error) {
 // backlog is what was written for everybody to drain.
 type backlog struct {
 	workload
-	rows   int
 	events int    // that it is
 	until  string // LSN of its end
 	bytes  int64  // of pgoutput

@@ -13,30 +13,32 @@ const latencyName = "latency"
 type workload struct {
 	name  string
 	title string
-	rows  int // row changes of the backlog at scale 1
+	rows  int // row changes of the backlog
 	seed  func(ctx context.Context, conn *pgx.Conn) error
 	// write makes the backlog and returns how many events it is.
 	write func(ctx context.Context, conn *pgx.Conn, rows int) (events int, err error)
 }
 
-// workloads returns every backlog.
-func workloads() []workload {
+// workloads returns every backlog; scale 1 is the size that the documentation's numbers are of.
+func workloads(scale float64) []workload {
+	of := func(n, least int) int { return max(least, int(float64(n)*scale)) }
+	positions, sets := of(8000, 20), of(50, 1)
 	return []workload{
-		{"w1", "realistic, 7 KB features", 20000, seedPositions(8000, 7<<10), writeRealistic(8000, 7<<10)},
-		{"w1-40k", "realistic, 40 KB features", 20000, seedPositions(8000, 40<<10), writeRealistic(8000, 40<<10)},
-		{"w2", "hot: every update touches the history", 200000, seedPositions(hotPositions, hotBytes), writeHot},
-		{"w3-quiet", "block updates, 1,000 a transaction, quiet", 1000000, seedBlocks(4), writeBlocks(touchSQL, 0)},
-		{"w3-loud", "block updates, 1,000 a transaction, each an event", 1000000, seedBlocks(4), writeBlocks(failSQL, 1)},
-		{"w4", "one transaction of quiet rows", 5000000, seedBlocks(50), writeOneTransaction},
-		{"w5", "one-row transactions, quiet", 200000, seedBlocks(4), writeSmall},
-		{"w6", "2 GB of WAL of other tables", 2000000, seedUnrelated, writeUnrelated},
+		{"w1", "realistic, 7 KB features", of(20000, 50), seedPositions(positions, 7<<10), writeRealistic(positions, 7<<10)},
+		{"w1-40k", "realistic, 40 KB features", of(20000, 50), seedPositions(positions, 40<<10), writeRealistic(positions, 40<<10)},
+		{"w2", "hot: every update touches the history", of(200000, 100), seedPositions(hotPositions, hotBytes), writeHot},
+		{"w3-quiet", "block updates, 1,000 a transaction, quiet", of(1000000, 1000), seedBlocks(4), writeBlocks(touchSQL, 0)},
+		{"w3-loud", "block updates, 1,000 a transaction, each an event", of(1000000, 1000), seedBlocks(4), writeBlocks(failSQL, 1)},
+		{"w4", "one transaction of quiet rows", of(5000000, 1000), seedBlocks(sets), writeOneTransaction(sets)},
+		{"w5", "one-row transactions, quiet", of(200000, 100), seedBlocks(4), writeSmall},
+		{"w6", "2 GB of WAL of other tables", of(2000000, 10000), seedUnrelated, writeUnrelated},
 	}
 }
 
 // names returns what -workloads takes.
 func names() []string {
 	var all []string
-	for _, w := range workloads() {
+	for _, w := range workloads(1) {
 		all = append(all, w.name)
 	}
 	return append(all, latencyName)
@@ -74,10 +76,11 @@ func loop(n int, statement string) string {
 
 // writeOneTransaction updates every block again and again in one transaction. Nothing cleans up behind an open
 // transaction, so many blocks are updated few times.
-func writeOneTransaction(ctx context.Context, conn *pgx.Conn, rows int) (int, error) {
-	return 0, execAll(ctx, conn, fmt.Sprintf(`do $$ begin for i in 1..%d loop
-		update token_timeframe_blocks set updated_at = clock_timestamp() where ctid in (select ctid from token_timeframe_blocks); end loop; end $$`,
-		max(1, rows/50000)))
+func writeOneTransaction(sets int) func(context.Context, *pgx.Conn, int) (int, error) {
+	return func(ctx context.Context, conn *pgx.Conn, rows int) (int, error) {
+		return 0, execAll(ctx, conn, fmt.Sprintf(`do $$ begin for i in 1..%d loop
+			update token_timeframe_blocks set updated_at = clock_timestamp(); end loop; end $$`, max(1, rows/1000/sets)))
+	}
 }
 
 func writeSmall(ctx context.Context, conn *pgx.Conn, rows int) (int, error) {

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSmoke runs every workload, small. It fails when a contender cannot drain a backlog or its events are not exactly
+// those that the backlog is, and never because something took long.
+func TestSmoke(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts servers")
+	}
+	dir := t.TempDir()
+	binary := filepath.Join(dir, "lowcap-cdc")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "lowcap-cdc/cmd/lowcap-cdc").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v: %s", err, out)
+	}
+	report, err := os.Create(filepath.Join(dir, "report.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer report.Close() //nolint:errcheck // it was read
+	o := options{binary: binary, workloads: names(), contenders: []string{"limit", "file", "kafka"}, runs: 1, scale: 0.002,
+		seconds: time.Second, rates: []int{10, 2000}, json: filepath.Join(dir, "runs.json")}
+	if err := run(t.Context(), o, report); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(report.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s", text)
+	for _, w := range workloads(o.scale) {
+		if n := strings.Count(string(text), "| "+w.name+": "); n != len(o.contenders) {
+			t.Errorf("%s has %d lines in the report, want %d", w.name, n, len(o.contenders))
+		}
+	}
+}
+
+// TestCountNoticesWhatIsWrong: a doubled or a late event must not pass for one that is right.
+func TestCountNoticesWhatIsWrong(t *testing.T) {
+	event := func(n string) []byte { return []byte(`{"sequence":"` + strings.Repeat("0", 31) + n + `"}`) }
+	for name, events := range map[string][][]byte{"doubled": {event("1"), event("1")}, "late": {event("2"), event("1")}, "not an event": {[]byte("{}")}} {
+		var r result
+		var order ordered
+		var err error
+		for _, e := range events {
+			if err == nil {
+				err = r.count(e, &order)
+			}
+		}
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestMedianOfRuns(t *testing.T) {
+	runs := []result{{usage: usage{Seconds: 4}}, {usage: usage{Seconds: 1}}, {usage: usage{Seconds: 2}}}
+	if got := spread(runs, 1, func(r result) float64 { return r.Seconds }); got != "2.0 (1.0–4.0)" {
+		t.Errorf("spread is %s", got)
+	}
+	limit := []result{{usage: usage{Seconds: 2}}, {usage: usage{Seconds: 2}}, {usage: usage{Seconds: 2}}}
+	if got := ratios(runs, limit); got != "1.00 (0.50–2.00)" {
+		t.Errorf("ratios are %s", got)
+	}
+}
