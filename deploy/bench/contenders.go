@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -95,9 +96,13 @@ func (l *lane) pgoutputBytes(ctx context.Context) (int64, error) {
 	return info.Size(), os.Remove(file)
 }
 
-// close gives the lane's slot and what was written back.
+// close gives the lane's slot and what was written back. The server notices the end of a connection a moment later.
 func (l *lane) close(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, `select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1`, l.slot)
+	err := poll(ctx, 30*time.Second, func() (gone bool, err error) {
+		err = conn.QueryRow(ctx, `with dropped as (select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active)
+			select not exists (select 1 from pg_replication_slots where slot_name = $1 and active) from (select count(*) from dropped) d`, l.slot).Scan(&gone)
+		return gone, err
+	})
 	return errors.Join(err, os.RemoveAll(l.dir()), l.deleteTopics(ctx))
 }
 

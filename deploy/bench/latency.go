@@ -116,7 +116,7 @@ func (l *lane) streaming(ctx context.Context, conn *pgx.Conn) error {
 func poll(ctx context.Context, within time.Duration, is func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		if ok, err := is(); ok || err != nil {

@@ -80,9 +80,14 @@ func run(ctx context.Context, o options, out *os.File) (err error) {
 }
 
 func (s *servers) measure(ctx context.Context, o options, r *report, name string) error {
-	if name == latencyName {
+	switch name {
+	case latencyName:
 		rows, err := s.latency(ctx, o)
 		r.latencies = rows
+		return err
+	case idleName:
+		rows, err := s.idle(ctx, o)
+		r.idles = rows
 		return err
 	}
 	for _, w := range workloads(o.scale) {

@@ -22,11 +22,14 @@ func positionID(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012
 
 // seedPositions makes positions whose features hold about size bytes and no history.
 func seedPositions(count, size int) func(context.Context, *pgx.Conn) error {
+	return seedDocuments(count, func(i int) string { return features(uint64(i), size, "") })
+}
+
+func seedDocuments(count int, document func(i int) string) func(context.Context, *pgx.Conn) error {
 	return func(ctx context.Context, conn *pgx.Conn) error {
 		err := transactions(ctx, conn, `insert into lowcap_positions (id, token_chain, token_contract, token_ticker, timeframe, status, features)
-			values ($1::uuid, 'solana', md5($1::text) || 'pump', 'TKN', '1h', 'active', $2::jsonb)`, count, func(i int) (string, string) {
-			return positionID(i), features(uint64(i), size, "")
-		})
+			values ($1::uuid, 'solana', md5($1::text) || 'pump', 'TKN', '1h', 'active', $2::jsonb)`, count,
+			func(i int) (string, string) { return positionID(i), document(i) })
 		if err != nil {
 			return err
 		}

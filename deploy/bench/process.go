@@ -68,6 +68,7 @@ type watcher struct {
 	sender    int32
 	senderCPU float64
 	peak      int64
+	resident  int64 // at the last look
 	stopped   time.Time
 }
 
@@ -100,13 +101,15 @@ func (w *watcher) until(ctx context.Context, done <-chan error, stop func() (boo
 	}
 }
 
-var highest = regexp.MustCompile(`VmHWM:\s+(\d+) kB`) //nolint:gochecknoglobals // a constant
+// memory finds the largest and the present resident size.
+var memory = regexp.MustCompile(`VmHWM:\s+(\d+) kB\s+VmRSS:\s+(\d+) kB`) //nolint:gochecknoglobals // a constant
 
 func (w *watcher) sample(ctx context.Context) {
 	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.pid)); err == nil {
-		if m := highest.FindSubmatch(status); m != nil {
-			kb, _ := strconv.ParseInt(string(m[1]), 10, 64)
-			w.peak = max(w.peak, kb<<10)
+		if m := memory.FindSubmatch(status); m != nil {
+			peak, _ := strconv.ParseInt(string(m[1]), 10, 64)
+			now, _ := strconv.ParseInt(string(m[2]), 10, 64)
+			w.peak, w.resident = max(w.peak, peak<<10), now<<10
 		}
 	}
 	if w.sender == 0 {

@@ -35,6 +35,7 @@ type report struct {
 	versions  string
 	results   []result
 	latencies []latency
+	idles     []idle
 }
 
 // print writes the Markdown tables.
@@ -55,6 +56,12 @@ func (r *report) print(out io.Writer) {
 	for _, l := range r.latencies {
 		fmt.Fprintf(out, "| %d | %d of %d | %.1f | %.1f | %.1f | %.1f | %.2f | %d |\n", l.Rate, l.Read, l.Written,
 			l.at(0.5), l.at(0.99), l.at(0.999), l.at(1), l.CPU, l.PeakRSS>>20)
+	}
+	if len(r.idles) > 0 {
+		fmt.Fprintf(out, "\n| idle | images | start to streaming ms | RSS MB | peak RSS MB |\n|---|---|---|---|---|\n")
+	}
+	for _, i := range r.idles {
+		fmt.Fprintf(out, "| %s | %d | %.0f | %d | %d |\n", i.Contender, i.Images, i.StartMS, i.RSS>>20, i.PeakRSS>>20)
 	}
 }
 
@@ -136,7 +143,7 @@ func (r *report) writeJSON() error {
 		return nil
 	}
 	content, err := json.MarshalIndent(map[string]any{"versions": r.versions, "started": r.started, "scale": r.options.scale,
-		"command": strings.Join(os.Args, " "), "runs": r.results, "latencies": r.latencies}, "", " ")
+		"command": strings.Join(os.Args, " "), "runs": r.results, "latencies": r.latencies, "idle": r.idles}, "", " ")
 	if err != nil {
 		return err
 	}
