@@ -59,8 +59,8 @@ func isRetriable(err error) bool {
 	}
 	var network net.Error
 	var topic *protocol.TopicError
-	return errors.As(err, &network) || errors.As(err, &topic) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, context.DeadlineExceeded)
+	return errors.As(err, &network) || errors.As(err, &topic) || errors.Is(err, protocol.ErrNoLeader) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // explain turns an answer that will not change into a sentence that says what to do.
