@@ -32,7 +32,8 @@ func TestClockSetBack(t *testing.T) {
 	v := newVerdict(o)
 	for _, offset := range []time.Duration{-time.Hour, time.Hour, -2 * time.Hour, -30 * time.Minute, 0} {
 		v.begin(fault{name: fmt.Sprintf("clock set to %v, SIGKILL", offset), kill: true}, 0, false)
-		if err := errors.Join(setClock(offset), pause(t.Context(), time.Second), w.sidecar.signal(syscall.SIGKILL)); err != nil {
+		err := errors.Join(setClock(offset), showsClock(w, offset), pause(t.Context(), time.Second), w.sidecar.signal(syscall.SIGKILL))
+		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := w.recovered(t.Context()); err != nil {
@@ -42,11 +43,24 @@ func TestClockSetBack(t *testing.T) {
 	if v.writes, err = load.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := setClock(-3 * time.Hour); err != nil {
+	// The last commit is in the sink, with the time of before, when the clock goes back.
+	if err := errors.Join(pause(t.Context(), 2*time.Second), setClock(-3*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	slotMoves(t, w)
 	judge(t, w, v)
+}
+
+// showsClock checks that the database has the clock it was given.
+func showsClock(w *world, offset time.Duration) error {
+	var at time.Time
+	if err := w.ask(context.Background(), "select clock_timestamp()", &at); err != nil {
+		return err
+	}
+	if off := time.Until(at) - offset; off.Abs() > 10*time.Second {
+		return fmt.Errorf("the clock is off by %v", off)
+	}
+	return nil
 }
 
 // slotMoves writes what nobody publishes, and waits until the slot has passed it.

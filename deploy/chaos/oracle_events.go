@@ -19,7 +19,8 @@ type event struct {
 // told collects the steps that the events tell, in the order of their sequence.
 type told struct {
 	steps   steps
-	change  string // the row change that open belongs to
+	change  string // the row change that pending belongs to
+	last    string // sequence
 	entity  string
 	pending []string
 }
@@ -33,7 +34,9 @@ func (t *told) take(e *event) {
 		t.flush()
 		t.change, t.entity = change, e.Subject
 	}
-	if s := e.step(); s != "" && !slices.Contains(t.pending, s) {
+	s, again := e.step(), e.Sequence == t.last
+	t.last = e.Sequence
+	if s != "" && (again || !slices.Contains(t.pending, s)) {
 		t.pending = append(t.pending, s)
 	}
 }

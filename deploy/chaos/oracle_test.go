@@ -1,0 +1,72 @@
+package main
+
+import (
+	"slices"
+	"testing"
+)
+
+// TestOracleCountsSteps: what the events of a change tell counts once, and an event that comes twice counts twice.
+func TestOracleCountsSteps(t *testing.T) {
+	recovery := event{Type: "lowcap.trim_pool.recovery_started.v1", Subject: "p", Sequence: "00000000000000011000000000000000"}
+	recovery.Data.Before, recovery.Data.After = []byte(`{"dx_count": 0}`), []byte(`{"dx_count": 1}`)
+	bought := recovery
+	bought.Type, bought.Sequence = "lowcap.trim_pool.dx_bought.v1", "00000000000000011000000000000001"
+	for _, c := range []struct {
+		name   string
+		events []event
+		want   int
+	}{
+		{"two events of one step", []event{recovery, bought}, 1},
+		{"an event that came twice", []event{recovery, recovery, bought}, 2},
+	} {
+		told := &told{steps: make(steps)}
+		for i := range c.events {
+			told.take(&c.events[i])
+		}
+		told.flush()
+		if got := told.steps["p"]; len(got) != c.want || got[0] != `trim_pool: {"dx_count":0} -> {"dx_count":1}` {
+			t.Errorf("%s: %q", c.name, got)
+		}
+	}
+}
+
+// TestOracleReadsTheLog: a malformed value is remembered as it was before, an empty pool is none, 150 is 150.0.
+func TestOracleReadsTheLog(t *testing.T) {
+	known := make(map[string]row)
+	history := func(text string) []byte { return []byte(`{"status":"active","trade":null,"history":` + text + `}`) }
+	was := history(`{"trim_pool":{"usd_basis":0,"dx_count":0},"last_trim":{"price":150}}`)
+	for _, c := range []struct {
+		is   string
+		want []string
+	}{
+		{`{"last_trim":{"price":150.0}}`, nil},
+		{`{"last_trim":{"price":150.0},"trim_pool":{"usd_basis":7}}`, []string{`trim_pool: null -> {"usd_basis":7}`}},
+		{`{"last_trim":{"price":151},"trim_pool":[]}`, []string{`last_trim: {"price":150.0} -> {"price":151}`}},
+		{`{"last_trim":{"price":151},"trim_pool":{"usd_basis":8}}`, []string{`trim_pool: {"usd_basis":7} -> {"usd_basis":8}`}},
+		{`null`, []string{`last_trim: {"price":151} -> null`, `trim_pool: {"usd_basis":8} -> null`}},
+	} {
+		got := positionSteps(known, "p", "UPDATE", was, history(c.is))
+		slices.Sort(got)
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: got %q, want %q", c.is, got, c.want)
+		}
+	}
+}
+
+// TestDifference counts what is lost, doubled and out of order.
+func TestDifference(t *testing.T) {
+	for _, c := range []struct {
+		got  string
+		want difference
+	}{
+		{"abcd", difference{total: 4}},
+		{"abd", difference{total: 4, lost: 1}},
+		{"abccd", difference{total: 4, doubled: 1}},
+		{"abcx", difference{total: 4, lost: 1, doubled: 1}},
+		{"abdc", difference{total: 4, disorder: 2}},
+	} {
+		if d := compare([]byte(c.got), []byte("abcd")); d != c.want {
+			t.Errorf("%s: %+v", c.got, d)
+		}
+	}
+}
