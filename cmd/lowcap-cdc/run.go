@@ -46,7 +46,10 @@ func (r *runCommand) Run(s *Settings, std *streams) error {
 	defer closeServer()
 	monitor.watch(s.source())
 	defer monitor.close()
-	return (&supervisor{settings: s, until: until, repair: r.Reconcile, out: std.out, log: log, monitor: monitor}).run(ctx)
+	manager := systemdFrom(os.Getenv, log)
+	go manager.keepAlive(ctx, monitor.loop.stuck)
+	context.AfterFunc(ctx, func() { manager.tell(saysStopping) })
+	return (&supervisor{settings: s, until: until, repair: r.Reconcile, out: std.out, log: log, monitor: monitor, manager: manager}).run(ctx)
 }
 
 func (r *runCommand) until(ctx context.Context, s *Settings) (decode.LSN, error) {

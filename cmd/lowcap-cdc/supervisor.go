@@ -31,6 +31,7 @@ type supervisor struct {
 	out       io.Writer
 	log       zerolog.Logger
 	monitor   *monitor
+	manager   systemd
 	started   bool // a pipeline has moved something: the configuration is right
 	standby   bool
 	wait      time.Duration // before the next attempt
@@ -78,6 +79,7 @@ func (v *supervisor) next(ctx context.Context, err error) error {
 
 func (v *supervisor) again(ctx context.Context, level zerolog.Level, err error) {
 	v.monitor.restarted(err)
+	v.manager.tell(saysRestart)
 	v.log.WithLevel(level).Err(err).Stringer("lsn", v.monitor.place()).Stringer("retry_in", v.wait).Msg("pipeline ended; starting again from the last commit")
 	sleep(ctx, v.wait/2+rand.N(v.wait/2))
 	v.wait = min(2*v.wait, longestWait)
@@ -86,6 +88,7 @@ func (v *supervisor) again(ctx context.Context, level zerolog.Level, err error) 
 func (v *supervisor) waitAsStandby(ctx context.Context, err error) {
 	if !v.standby {
 		v.log.Info().Stringer("lsn", v.monitor.place()).Str("reason", err.Error()).Msg("standby: waiting for the slot")
+		v.manager.tell(saysStandby)
 	}
 	v.standby, v.started = true, true
 	v.monitor.setStandby(true)
@@ -133,6 +136,7 @@ func (v *supervisor) begun(start cdc.Start) {
 	}
 	if start.Resume != 0 {
 		v.log.Info().Stringer("lsn", start.Resume).Msg("streaming")
+		v.manager.tell(saysStreaming)
 		v.monitor.streams(start.Resume)
 	}
 }
@@ -141,6 +145,7 @@ func (v *supervisor) begun(start cdc.Start) {
 func (v *supervisor) observe(p cdc.Progress) {
 	if !v.monitor.ready() && !p.Snapshot {
 		v.log.Info().Stringer("lsn", p.Checkpoint.LSN).Int("images", p.Images).Msg("streaming")
+		v.manager.tell(saysStreaming)
 	}
 	if !p.Snapshot {
 		v.reconcile = "" // the snapshot that it asked for is in the sink

@@ -1,0 +1,120 @@
+package systemd
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// bootScript makes a machine of its own out of this one: init is systemd, with an empty /run and with its own changes to
+// /etc, /usr/local and /var/lib. The network is this machine's. Of what systemd starts early only the journal is wanted.
+const bootScript = `
+set -e
+for base in /sys/fs/cgroup/systemd /sys/fs/cgroup; do [ -e $base/cgroup.procs ] && break; done
+mkdir -p $base/$1 && echo $$ > $base/$1/cgroup.procs
+exec unshare --fork --pid --mount --ipc --uts --mount-proc --kill-child=KILL sh -c '
+set -e
+mount --make-rprivate /
+mount -t tmpfs tmpfs /run
+for dir in etc usr/local var/lib; do
+  mkdir -p /run/overlay/$dir/upper /run/overlay/$dir/work
+  mount -t overlay overlay -o lowerdir=/$dir,upperdir=/run/overlay/$dir/upper,workdir=/run/overlay/$dir/work /$dir
+done
+mkdir -p /run/systemd/system
+for unit in /lib/systemd/system/sysinit.target.wants/* /etc/systemd/system/sysinit.target.wants/* /etc/systemd/system/network-online.target.wants/*; do
+  case $unit in *journald*|*"*") ;; *) ln -sf /dev/null "/run/systemd/system/${unit##*/}" ;; esac
+done
+printf "[Unit]\nDescription=nothing but what is started by hand\n" > /run/systemd/system/lab.target
+container=lxc exec /lib/systemd/systemd --system --unit=lab.target --log-target=null --show-status=no
+'`
+
+// machine is a systemd that was booted for a test.
+type machine struct {
+	t    *testing.T
+	init string // its process id, as seen from here
+	said *strings.Builder
+}
+
+// boot starts a machine, which ends with the test.
+func boot(t *testing.T) *machine {
+	t.Helper()
+	if os.Getuid() != 0 && os.Getenv("CI") == "" {
+		t.Skip("only root can boot a systemd of its own")
+	}
+	name := fmt.Sprintf("lowcap-cdc-test-%d", os.Getpid())
+	cmd := exec.Command("sh", "-c", bootScript, "sh", name)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	m := &machine{t: t, said: new(strings.Builder)}
+	cmd.Stdout, cmd.Stderr = m.said, m.said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill() //nolint:errcheck // it may have ended
+		cmd.Wait()         //nolint:errcheck // it was killed
+		removeGroups(name)
+	})
+	m.until("systemd to boot", func() bool {
+		child, err := exec.Command("pgrep", "--parent", strconv.Itoa(cmd.Process.Pid)).Output()
+		if err != nil {
+			return false // it has not forked yet
+		}
+		m.init = strings.TrimSpace(string(child))
+		_, err = m.try("systemctl", "show", "--property", "Version")
+		return err == nil
+	})
+	return m
+}
+
+// removeGroups removes the control groups that the machine's systemd has made; the kernel does it for nobody.
+func removeGroups(name string) {
+	roots, _ := filepath.Glob("/sys/fs/cgroup/*/" + name)
+	for _, root := range append(roots, "/sys/fs/cgroup/"+name) {
+		exec.Command("find", root, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";").Run() //nolint:errcheck // a leftover is empty
+	}
+}
+
+// try runs a program inside the machine.
+func (m *machine) try(args ...string) (string, error) {
+	all := append([]string{"--target", m.init, "--mount", "--pid", "--ipc", "--uts", "--"}, args...)
+	out, err := exec.CommandContext(m.t.Context(), "nsenter", all...).CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+// run is try for what must work.
+func (m *machine) run(args ...string) string {
+	m.t.Helper()
+	out, err := m.try(args...)
+	if err != nil {
+		journal, _ := m.try("journalctl", "--no-pager", "--output=cat", "--unit=lowcap-cdc", "--lines=20")
+		m.t.Fatalf("%s: %v: %s\n%s", strings.Join(args, " "), err, out, journal)
+	}
+	return out
+}
+
+// property returns what systemd says of the unit.
+func (m *machine) property(name string) string {
+	m.t.Helper()
+	return m.run("systemctl", "show", "--property", name, "--value", "lowcap-cdc")
+}
+
+// until waits for a condition.
+func (m *machine) until(what string, met func() bool) {
+	m.t.Helper()
+	deadline, tick := time.After(time.Minute), time.NewTicker(100*time.Millisecond)
+	defer tick.Stop()
+	for !met() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			journal, _ := m.try("journalctl", "--no-pager", "--output=cat", "--lines=60", "--grep", "level|ystemd|lowcap-cdc.service")
+			m.t.Fatalf("waited in vain for %s\n%s%s\n%s", what, m.said, journal, m.run("systemctl", "show", "lowcap-cdc", "-p", "NRestarts,StatusText,MainPID,ActiveState,SubState,Result"))
+		}
+	}
+}
