@@ -37,7 +37,7 @@ func TestDashboardShowsEachMetricAndNoOther(t *testing.T) {
 			shown.WriteString(target.Expr + "\n")
 		}
 	}
-	for _, name := range metrics() {
+	for _, name := range metrics(t) {
 		if !strings.Contains(shown.String(), name) {
 			t.Errorf("no panel shows %s", name)
 		}
