@@ -11,16 +11,31 @@ KILLS ?= 100
 DURATION ?= 0
 SEED ?= 0
 CLUSTER ?= 1
+VERSION ?= $(shell git describe --tags --always --dirty)
+DIST ?= dist
+PLATFORMS ?= linux-amd64 linux-arm64 darwin-amd64 darwin-arm64
+# deploy/docker/Dockerfile builds with the same words, and a test compares the bytes.
+GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$(VERSION)'
+CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build test demo bench lint fuzz soak chaos deps deps-demo
+.PHONY: help build release test demo bench lint fuzz soak chaos deps deps-demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 build: ## bin/lowcap-cdc
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/lowcap-cdc ./cmd/lowcap-cdc
+	$(GOBUILD) -o bin/lowcap-cdc ./cmd/lowcap-cdc
+
+release: $(PLATFORMS:%=$(DIST)/lowcap-cdc-%) ## dist/: binaries of four platforms, what each is made of (CycloneDX), checksums
+	for p in $(PLATFORMS); do $(GO) run $(CYCLONEDX) bin -json -std -noserial -notimestamp -version $(VERSION) \
+	  -output $(DIST)/lowcap-cdc-$$p.cdx.json $(DIST)/lowcap-cdc-$$p || exit 1; done
+	cd $(DIST) && sha256sum $(foreach p,$(PLATFORMS),lowcap-cdc-$(p) lowcap-cdc-$(p).cdx.json) > SHA256SUMS
+
+.PHONY: $(PLATFORMS:%=$(DIST)/lowcap-cdc-%)
+$(PLATFORMS:%=$(DIST)/lowcap-cdc-%): $(DIST)/lowcap-cdc-%:
+	GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) $(GOBUILD) -o $@ ./cmd/lowcap-cdc
 
 deps-demo:
 	@.ci/deps postgres
