@@ -1,0 +1,182 @@
+package consumers
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/deploy/lab"
+	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
+)
+
+const recording = "../../schemas/testdata/events.jsonl"
+
+// stage is a real broker with the recorded events on it, and in their midst a transaction that was aborted: whoever does
+// not read committed sees an event "aborted" on each topic.
+type stage struct {
+	kafka  *lab.Kafka
+	events []cdc.Event
+}
+
+var shared struct { //nolint:gochecknoglobals // a broker takes seconds to start; one serves all tests
+	open  func() (*stage, error)
+	stage *stage
+}
+
+func TestMain(m *testing.M) {
+	shared.open = sync.OnceValues(func() (*stage, error) {
+		kafka, err := lab.StartKafka(context.Background())
+		if err != nil {
+			return nil, err
+		}
+		shared.stage = &stage{kafka: kafka}
+		return shared.stage, shared.stage.set(context.Background())
+	})
+	code := m.Run()
+	if shared.stage != nil {
+		shared.stage.kafka.Close() //nolint:errcheck // the tests are over
+	}
+	os.Exit(code)
+}
+
+// onStage returns the stage; the first call starts the broker.
+func onStage(t *testing.T) *stage {
+	t.Helper()
+	s, err := shared.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *stage) set(ctx context.Context) error {
+	lines, err := os.ReadFile(recording)
+	if err != nil {
+		return err
+	}
+	for line := range bytes.Lines(lines) {
+		event, err := schemas.ParseStrict(nil, bytes.TrimSpace(line))
+		if err != nil {
+			return err
+		}
+		s.events = append(s.events, cdc.Event{Attributes: event.Attributes, Value: bytes.TrimSpace(line)})
+	}
+	to, err := sink.NewKafka(sink.KafkaConfig{Brokers: []string{s.kafka.Addr()}, TopicPrefix: "lowcap.", Slot: "stage"})
+	if err != nil {
+		return err
+	}
+	defer to.Close() //nolint:errcheck // everything is committed
+	if _, err := to.EnsureTopics(ctx); err != nil {
+		return err
+	}
+	if err := s.keepForEver(ctx, to.Topics()); err != nil {
+		return err
+	}
+	if err := to.Resume(ctx, func(string, []byte) error { return nil }); err != nil {
+		return err
+	}
+	half := len(s.events) / 2
+	if err := to.Commit(ctx, &cdc.Batch{Events: s.events[:half]}); err != nil {
+		return err
+	}
+	if err := s.abort(ctx, to.Topics()); err != nil {
+		return err
+	}
+	return to.Commit(ctx, &cdc.Batch{Events: s.events[half:]})
+}
+
+// keepForEver turns retention off: the records have the recording's timestamps, and it may be old.
+func (s *stage) keepForEver(ctx context.Context, topics []string) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Addr()))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	forEver := "-1"
+	_, err = kadm.NewClient(client).AlterTopicConfigs(ctx, []kadm.AlterConfig{{Name: "retention.ms", Value: &forEver}}, topics...)
+	return err
+}
+
+// abort writes a paging event to each topic in a transaction that is aborted.
+func (s *stage) abort(ctx context.Context, topics []string) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Addr()), kgo.TransactionalID("aborts"))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.BeginTransaction(); err != nil {
+		return err
+	}
+	for _, topic := range topics {
+		if strings.HasSuffix(topic, "cdc-state") {
+			continue
+		}
+		record := &kgo.Record{Topic: topic, Key: []byte("k"), Value: []byte(`{"id":"aborted","type":"lowcap.emergency_exit.executed.v1","severity":"page"}`),
+			Headers: []kgo.RecordHeader{{Key: "ce_id", Value: []byte("aborted")}, {Key: "ce_type", Value: []byte("lowcap.emergency_exit.executed.v1")}, {Key: "ce_severity", Value: []byte("page")}}}
+		if err := client.ProduceSync(ctx, record).FirstErr(); err != nil {
+			return err
+		}
+	}
+	return client.EndTransaction(ctx, kgo.TryAbort)
+}
+
+// alerts is what every recipe for alerts must print, in any order.
+func (s *stage) alerts() []string {
+	var lines []string
+	for i := range s.events {
+		if a := &s.events[i].Attributes; a.Severity != schemas.Info {
+			lines = append(lines, fmt.Sprint(a.Severity, " ", a.Type, " ", a.ID))
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+func (s *stage) sameAlerts(t *testing.T, output string) {
+	t.Helper()
+	got := strings.Split(strings.TrimSpace(output), "\n")
+	slices.Sort(got)
+	if want := s.alerts(); !slices.Equal(got, want) {
+		t.Errorf("alerts\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// copyOf returns a directory with a copy of a recipe's files, for tools that write beside them.
+func copyOf(t *testing.T, recipe string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(recipe)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// edited copies a recipe's file with other settings, as a user would edit it.
+func edited(t *testing.T, dir, name string, pairs ...string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		if !bytes.Contains(text, []byte(pairs[i])) {
+			t.Fatalf("%s does not have %s", name, pairs[i])
+		}
+	}
+	if err := os.WriteFile(path, []byte(strings.NewReplacer(pairs...).Replace(string(text))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
