@@ -150,7 +150,7 @@ func (g *generator) entities(kind Kind) []*jsonschema.Schema {
 func leaf(t reflect.Type) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[Raw]():
-		return &jsonschema.Schema{}
+		return &jsonschema.Schema{Extras: map[string]any{"type": []string{"object", "array", "string", "number", "boolean", "null"}}}
 	case reflect.TypeFor[Number]():
 		return &jsonschema.Schema{Extras: map[string]any{"type": []string{"number", "string", "null"}}}
 	case reflect.TypeFor[Instant]():

@@ -97,8 +97,8 @@ func typeName(schema *jsonschema.Schema) string {
 		if schema.Format == "date-time" {
 			return "timestamp or null"
 		}
-		if types[0] == "number" {
-			return "number or null"
+		if len(types) > 3 {
+			return "any JSON"
 		}
 		return types[0] + " or null"
 	}
