@@ -34,8 +34,9 @@ type frame struct {
 // chunk is a run of complete protocol messages, read from the socket together.
 type chunk struct {
 	buffer []byte
-	used   int // bytes of complete messages
-	at     int // read position
+	used   int   // bytes of complete messages
+	at     int   // read position
+	ahead  int64 // what it counts in stream.ahead
 }
 
 // next returns the next message of the chunk; ok is false at its end.
@@ -58,7 +59,7 @@ type reader struct {
 // read fills a chunk with at least one complete message. After an error that is a timeout it may be called again.
 func (r *reader) read(c *chunk) error {
 	c.buffer = append(c.buffer[:0], r.rest...)
-	c.used, c.at = 0, 0
+	c.used, c.at, r.rest = 0, 0, nil
 	for c.used == 0 {
 		need, err := missing(c.buffer)
 		if err != nil {

@@ -20,6 +20,7 @@ const (
 	closeTimeout = 5 * time.Second
 	writeTimeout = 10 * time.Second
 	chunksAhead  = 2 // chunks read while the pipeline is busy
+	bytesAhead   = 4 * chunkSize
 )
 
 // stream is a replication connection in copy mode. Its goroutine alone reads and writes the socket: it reads ahead by a
@@ -34,6 +35,9 @@ type stream struct {
 	done   chan struct{}
 	err    error // why chunks was closed
 
+	ahead    atomic.Int64  // bytes of chunks that were handed over and are still read
+	released chan struct{} // a token when there are fewer
+
 	current   *chunk        // the pipeline's
 	confirmed atomic.Uint64 // LSN
 	pending   atomic.Bool   // a confirmation waits to be sent
@@ -42,14 +46,15 @@ type stream struct {
 // openStream starts replication on a connection that has just been taken over.
 func openStream(ctx context.Context, config Config, conn net.Conn, from decode.LSN, every time.Duration) (*stream, error) {
 	s := &stream{
-		conn:    conn,
-		every:   every,
-		reader:  reader{from: newSocket(conn)},
-		chunks:  make(chan *chunk, chunksAhead),
-		free:    make(chan *chunk, chunksAhead+2),
-		stop:    make(chan struct{}),
-		done:    make(chan struct{}),
-		current: &chunk{},
+		conn:     conn,
+		every:    every,
+		reader:   reader{from: newSocket(conn)},
+		chunks:   make(chan *chunk, chunksAhead),
+		free:     make(chan *chunk, chunksAhead+2),
+		released: make(chan struct{}, 1),
+		stop:     make(chan struct{}),
+		done:     make(chan struct{}),
+		current:  &chunk{},
 	}
 	s.confirmed.Store(uint64(from))
 	if err := s.command(ctx, startCommand(config, from)); err != nil {
@@ -110,6 +115,9 @@ func (s *stream) readAll() error {
 		return err
 	}
 	for {
+		if err := s.awaitRoom(ticker.C); err != nil {
+			return err
+		}
 		c := s.take()
 		if err := s.fill(c); err != nil {
 			return err
@@ -123,6 +131,23 @@ func (s *stream) readAll() error {
 			return err
 		}
 	}
+}
+
+// awaitRoom waits while more is read ahead than memory allows: a row of many megabytes is a chunk of its own, and the
+// next one is not read before the pipeline is through with it.
+func (s *stream) awaitRoom(tick <-chan time.Time) error {
+	for s.ahead.Load() > bytesAhead {
+		select {
+		case <-s.released:
+		case <-s.stop:
+			return errStopped
+		case <-tick:
+			if err := s.status(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (s *stream) take() *chunk {
@@ -157,6 +182,8 @@ func (s *stream) fill(c *chunk) error {
 
 // hand gives a chunk to the pipeline, and keeps the server content while the pipeline does not take it.
 func (s *stream) hand(c *chunk, tick <-chan time.Time) error {
+	c.ahead = int64(cap(c.buffer))
+	s.ahead.Add(c.ahead)
 	for {
 		select {
 		case s.chunks <- c:
@@ -200,24 +227,37 @@ func (s *stream) next(ctx context.Context) (frame, error) {
 	}
 }
 
-// advance moves to the next chunk and gives the old one back.
+// advance gives the chunk back that was read to its end, and moves to the next one.
 func (s *stream) advance(ctx context.Context) error {
+	s.release()
 	select {
 	case c, ok := <-s.chunks:
 		if !ok {
 			return s.err
 		}
-		if cap(s.current.buffer) > keepChunk {
-			s.current.buffer = nil
-		}
-		select {
-		case s.free <- s.current:
-		default:
-		}
 		s.current = c
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// release makes room for another chunk. A buffer that one huge row made is not kept.
+func (s *stream) release() {
+	c := s.current
+	s.current = &chunk{}
+	s.ahead.Add(-c.ahead)
+	c.ahead = 0
+	select {
+	case s.released <- struct{}{}:
+	default:
+	}
+	if cap(c.buffer) > keepChunk {
+		return
+	}
+	select {
+	case s.free <- c:
+	default:
 	}
 }
 

@@ -2,18 +2,9 @@
 // and in order.
 package main
 
-import (
-	"os"
-	"runtime/debug"
-)
-
-// memoryLimit makes the garbage collector work harder before the process grows past what the sidecar promises (64 MB
-// resident). It is a soft limit: more images than fit simply take what they need.
-const memoryLimit = 40 << 20
+import "os"
 
 func main() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
+	limitMemory(0)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }

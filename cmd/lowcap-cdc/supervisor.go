@@ -35,6 +35,7 @@ type supervisor struct {
 	started   bool // a pipeline has moved something: the configuration is right
 	standby   bool
 	wait      time.Duration // before the next attempt
+	memory    memory
 }
 
 // run goes on until a pipeline ends as it should, or with what another one cannot mend.
@@ -122,7 +123,7 @@ func (v *supervisor) attempt(ctx context.Context) (err error) {
 	config.Notice = func(text string) { v.log.Warn().Msg(text) }
 	from := pg.New(config)
 	defer func() { err = errors.Join(err, from.Close()) }()
-	p := &cdc.Pipeline{Source: v.monitor.source(from, v.begun), Sink: v.monitor.sink(to), Slot: v.settings.slot(), Until: v.until, Reconcile: v.reconcile, Observe: v.observe}
+	p := &cdc.Pipeline{Source: v.monitor.source(from, v.begun), Sink: v.monitor.sink(&statefulSink{Sink: to, memory: &v.memory, log: v.log}), Slot: v.settings.slot(), Until: v.until, Reconcile: v.reconcile, Observe: v.observe}
 	v.log.Info().Str("slot", v.settings.slot()).Str("sink", redact(v.settings.Sink)).Msg("starting")
 	return p.Run(ctx)
 }
@@ -150,6 +151,7 @@ func (v *supervisor) observe(p cdc.Progress) {
 	if !p.Snapshot {
 		v.reconcile = "" // the snapshot that it asked for is in the sink
 	}
+	v.memory.holds(p.Images, p.ImageBytes)
 	v.warn(p.Events)
 	v.monitor.observe(p)
 	v.log.Debug().Stringer("lsn", p.Checkpoint.LSN).Int("events", len(p.Events)).Bool("snapshot", p.Snapshot).Msg("committed")
