@@ -142,7 +142,7 @@ func TestDamagedStateEndsTheRun(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- running.Wait() }()
 	select {
-	case <-ended:
+	case <-ended: //nolint:errcheck // its exit code is looked at below
 		s.expectLine(running, []byte(log.String()), exitRepair, "committed data is damaged", "from a backup")
 	case <-time.After(30 * time.Second):
 		t.Fatalf("still trying: %s", log)

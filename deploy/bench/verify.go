@@ -17,10 +17,10 @@ import (
 // verify counts what a run published. Of the sidecar's events none may be missing, doubled or out of order; a rival's
 // records are only counted.
 func (l *lane) verify(ctx context.Context, r *result) error {
-	switch {
-	case l.kind == "limit":
+	switch l.kind {
+	case "limit":
 		return nil
-	case l.kind == "file":
+	case "file":
 		if err := l.readFile(r); err != nil {
 			return err
 		}
