@@ -4,7 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"sort"
+	"slices"
+	"strings"
 	"unsafe"
 
 	"github.com/tidwall/gjson"
@@ -86,33 +87,47 @@ func appendCanonicalArray(dst []byte, v gjson.Result, depth int) (_ []byte, err 
 }
 
 func appendCanonicalObject(dst []byte, v gjson.Result, s shape, depth int) (_ []byte, err error) {
-	members := make(map[string]gjson.Result)
-	v.ForEach(func(key, member gjson.Result) bool {
-		members[key.Str] = member
-		return true
-	})
-	keys := make([]string, 0, len(members))
-	for key, member := range members {
-		if isDefault := s == poolShape && isDefaultCounter(key, member); member.Type != gjson.Null && !isDefault {
-			keys = append(keys, key)
-		}
-	}
-	sort.Strings(keys)
 	dst = append(dst, '{')
-	for _, key := range keys {
-		dst = appendSized(dst, key)
-		member := members[key]
-		if s == timedShape && key == timestampField {
-			if at, _, ok := parseInstant(member.Str); ok {
+	for _, m := range sortedMembers(v) {
+		if m.Type == gjson.Null || (s == poolShape && isDefaultCounter(m.name, m.Result)) {
+			continue
+		}
+		dst = appendSized(dst, m.name)
+		if s == timedShape && m.name == timestampField {
+			if at, _, ok := parseInstant(m.Str); ok {
 				dst = binary.AppendVarint(append(dst, '@'), int64(at))
 				continue
 			}
 		}
-		if dst, err = appendCanonical(dst, member, plainShape, depth+1); err != nil {
+		if dst, err = appendCanonical(dst, m.Result, plainShape, depth+1); err != nil {
 			return nil, err
 		}
 	}
 	return append(dst, '}'), nil
+}
+
+// member is a named value of an object.
+type member struct {
+	name string
+	gjson.Result
+}
+
+// sortedMembers returns an object's members by their names. Of several with one name, which only a double-encoded
+// document can have, the last one counts.
+func sortedMembers(object gjson.Result) []member {
+	members := make([]member, 0, 8)
+	object.ForEach(func(name, value gjson.Result) bool {
+		members = append(members, member{name.Str, value})
+		return true
+	})
+	slices.SortStableFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	kept := members[:0]
+	for i, m := range members {
+		if i+1 == len(members) || members[i+1].name != m.name {
+			kept = append(kept, m)
+		}
+	}
+	return kept
 }
 
 // isDefaultCounter reports whether a member of a pool has the value that its absence means.

@@ -32,7 +32,9 @@ func parseDecimal(text []byte) (d decimal, ok bool) {
 	if len(whole)+len(fraction) > maxDigits {
 		return d, false
 	}
-	if _, ok := d.coefficient.SetString(string(whole)+string(fraction), 10); !ok {
+	if short, ok := parseShort(whole, fraction); ok {
+		d.coefficient.SetInt64(short)
+	} else if _, ok := d.coefficient.SetString(string(whole)+string(fraction), 10); !ok {
 		return d, false
 	}
 	d.scale = len(fraction) - exponent
@@ -41,6 +43,26 @@ func parseDecimal(text []byte) (d decimal, ok bool) {
 		d.scale = 0
 	}
 	return d, true
+}
+
+// parseShort reads the digits of a number that has few.
+func parseShort(whole, fraction []byte) (n int64, ok bool) {
+	digits, negative := bytes.CutPrefix(whole, []byte("-"))
+	if len(digits) == 0 || len(digits)+len(fraction) > 18 {
+		return 0, false
+	}
+	for _, part := range [...][]byte{digits, fraction} {
+		for _, b := range part {
+			if b < '0' || b > '9' {
+				return 0, false
+			}
+			n = n*10 + int64(b-'0')
+		}
+	}
+	if negative {
+		n = -n
+	}
+	return n, true
 }
 
 // appendNumber appends one spelling for all spellings of a JSON number. A number without an exponent, as jsonb prints
@@ -70,8 +92,11 @@ func (d decimal) sign() int { return d.coefficient.Sign() }
 func (d decimal) minus(other decimal) decimal {
 	a, b := new(big.Int).Set(&d.coefficient), new(big.Int).Set(&other.coefficient)
 	scale := max(d.scale, other.scale)
-	a.Mul(a, power(scale-d.scale))
-	b.Mul(b, power(scale-other.scale))
+	if d.scale < scale {
+		a.Mul(a, power(scale-d.scale))
+	} else if other.scale < scale {
+		b.Mul(b, power(scale-other.scale))
+	}
 	result := decimal{scale: scale}
 	result.coefficient.Sub(a, b)
 	return result
