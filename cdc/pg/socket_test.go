@@ -78,7 +78,7 @@ func TestSocketAfterARush(t *testing.T) {
 		}
 	}
 	to.Close() //nolint:errcheck // the read tells
-	if n, err := s.Read(make([]byte, 10)); n != 0 || err != io.EOF {
+	if n, err := s.Read(make([]byte, 10)); n != 0 || !errors.Is(err, io.EOF) {
 		t.Errorf("read %d bytes, %v at the end", n, err)
 	}
 }
