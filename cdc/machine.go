@@ -112,6 +112,7 @@ func (m *Machine) apply(message decode.Message) (done bool, err error) {
 		err = m.applyBlock(change)
 	case *decode.PositionChange:
 		err = m.applyPosition(change)
+		m.letGo(change)
 	case *decode.Truncate:
 		if done, err := m.applyTruncate(change); !done || err != nil {
 			return false, err
@@ -123,6 +124,16 @@ func (m *Machine) apply(message decode.Message) (done bool, err error) {
 	}
 	m.tx.change++
 	return true, err
+}
+
+// hugeRow is the size from which a document is not kept by scratch images, in bytes.
+const hugeRow = 1 << 20
+
+// letGo forgets the scratch images that point into a huge row's bytes.
+func (m *Machine) letGo(change *decode.PositionChange) {
+	if len(change.New[decode.FeaturesColumn].Text) > hugeRow {
+		m.position, m.was = positionImage{}, positionImage{}
+	}
 }
 
 // op names what made a change of a table.

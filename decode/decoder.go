@@ -47,6 +47,17 @@ func (d *Decoder) Decode(data []byte) (Message, error) {
 	return m, nil
 }
 
+// Release lets go of the last message's bytes. Without it a row of many megabytes would stay in memory until the next
+// row is decoded.
+func (d *Decoder) Release() {
+	if len(d.position.New[FeaturesColumn].Text) > hugeText {
+		d.position = PositionChange{}
+	}
+}
+
+// hugeText is the size from which a value is worth letting go of, in bytes.
+const hugeText = 1 << 20
+
 func (d *Decoder) decode(data []byte) (Message, error) {
 	c := &cursor{data: data[1:]}
 	switch pglogrepl.MessageType(data[0]) {

@@ -56,7 +56,8 @@ type reader struct {
 	rest []byte // the beginning of a message, in the previous chunk's buffer
 }
 
-// read fills a chunk with at least one complete message. After an error that is a timeout it may be called again.
+// read fills a chunk with at least one complete message. After an error that is a timeout it may be called again, with
+// the same chunk.
 func (r *reader) read(c *chunk) error {
 	c.buffer = append(c.buffer[:0], r.rest...)
 	c.used, c.at, r.rest = 0, 0, nil
@@ -73,7 +74,7 @@ func (r *reader) read(c *chunk) error {
 		n, err := r.from.Read(c.buffer[len(c.buffer):cap(c.buffer)])
 		c.buffer = c.buffer[:len(c.buffer)+n]
 		if c.used = complete(c.buffer); err != nil && c.used == 0 {
-			r.rest = append([]byte(nil), c.buffer...)
+			r.rest = c.buffer // the same chunk is read on, and moves nothing
 			return err
 		}
 	}

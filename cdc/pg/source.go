@@ -140,6 +140,7 @@ func (s *Source) frame(ctx context.Context) (frame, error) {
 			s.openJoin(ctx)
 		}
 	}
+	s.decoder.Release()
 	return s.stream.next(ctx)
 }
 
