@@ -20,7 +20,7 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release test demo bench lint fuzz soak chaos deps deps-demo
+.PHONY: help build release test test-matrix demo bench lint fuzz soak chaos deps deps-demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ deps:
 test: deps ## every test, against a real Postgres and a real Kafka (about 5 minutes)
 	$(GO) vet ./...
 	$(GO) test -race -count=1 -timeout 60m ./...
+
+test-matrix: deps ## the end-to-end tests on Postgres 14 to 18 with Kafka 3.9 and 4.1
+	@.ci/matrix
 
 demo: deps-demo build ## the sidecar at work, killed half way (about 20 seconds); KAFKA=real for a real broker
 	$(GO) run ./deploy/demo -binary bin/lowcap-cdc -kafka $(KAFKA)
