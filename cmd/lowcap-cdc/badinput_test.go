@@ -168,9 +168,6 @@ func (s *site) background(kafka, until string) (*exec.Cmd, *watched) {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { cmd.Process.Kill() }) //nolint:errcheck // it may have ended
-	if until == "streaming" {
-		s.exec(`update lowcap_positions set status = 'x' where timeframe = 'p1'`)
-	}
 	waitFor(s.t, log, until)
 	return cmd, log
 }
