@@ -10,21 +10,21 @@ import (
 
 // BlockStanding is how a block stands, as its image has it.
 type BlockStanding struct {
-	Block       schemas.Block
-	Stages      []schemas.Stage // blocked now
-	Since       schemas.Instant // when the first of them became so; empty when nobody saw it
-	FailureTS   schemas.Instant // the newest failure
-	Orphaned    bool            // stage 2 stays blocked for ever
-	Ineffective bool            // under a book that the bot never consults
+	Block       schemas.Block   `json:"block"`
+	Stages      []schemas.Stage `json:"stages"`      // blocked now
+	Since       schemas.Instant `json:"since"`       // when the first of them became so; empty when nobody saw it
+	FailureTS   schemas.Instant `json:"failure_ts"`  // the newest failure
+	Orphaned    bool            `json:"orphaned"`    // stage 2 stays blocked for ever
+	Ineffective bool            `json:"ineffective"` // under a book that the bot never consults
 }
 
 // PositionStanding is how a position stands, as its image has it.
 type PositionStanding struct {
-	Position   schemas.Position
-	PoolOpen   bool
-	PoolUSD    schemas.Number // usd_basis of the pool
-	DXCount    schemas.Number // rebuys made from it
-	Recovering bool           // the rebuys have begun
+	Position   schemas.Position `json:"position"`
+	PoolOpen   bool             `json:"pool_open"`
+	PoolUSD    schemas.Number   `json:"usd_basis"` // in the pool
+	DXCount    schemas.Number   `json:"dx_count"`  // rebuys made from it
+	Recovering bool             `json:"recovering"`
 }
 
 // ReadBlock reads the state record of a block. It returns nil for a record of something else, and for a block that is
@@ -80,7 +80,11 @@ func ReadPosition(key string, value []byte) (*PositionStanding, error) {
 	c.describe(&image)
 	p := &PositionStanding{Position: c.entity.(schemas.Position)}
 	known, _ := members(image.history)
-	if v, bad := parseValue(trimPool, known[trimPool]); bad == nil && !v.empty {
+	pool := known[trimPool]
+	if remembered := &image.keys[trimPool]; remembered.isBad {
+		pool = remembered.good // what it was before it became unreadable
+	}
+	if v, bad := parseValue(trimPool, pool); bad == nil && !v.empty {
 		p.PoolOpen, p.Recovering = true, v.isRecovering()
 		p.PoolUSD = schemas.Number(strings.Clone(v.json.Get("usd_basis").Raw))
 		p.DXCount = schemas.Number(strings.Clone(v.json.Get("dx_count").Raw))

@@ -100,11 +100,14 @@ func forSeconds(n float64) string {
 	return d.Round(time.Second).String()
 }
 
-func shorten(text string) string {
-	if len(text) <= longestDetail {
+func shorten(text string) string { return cut(text, longestDetail) }
+
+// cut keeps the first n bytes of a text.
+func cut(text string, n int) string {
+	if len(text) <= n {
 		return text
 	}
-	return strings.ToValidUTF8(text[:longestDetail], "") + "…"
+	return strings.ToValidUTF8(text[:n], "") + "…"
 }
 
 // printable replaces what is not to be printed as it stands: control characters, and marks that change the direction

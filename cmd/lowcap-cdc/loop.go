@@ -125,13 +125,20 @@ func (s *watchedSource) Next(ctx context.Context) (decode.Message, error) {
 type watchedSink struct {
 	cdc.Sink
 	loop *loop
+	page *page // nil when nothing is served
 	took func(time.Duration)
 }
 
 func (s *watchedSink) Resume(ctx context.Context, load func(string, []byte) error) error {
 	s.loop.enter(resuming)
+	if s.page != nil {
+		s.page.reset()
+	}
 	return s.loop.fail(causeSink, s.Sink.Resume(ctx, func(key string, value []byte) error {
 		s.loop.touch()
+		if s.page != nil {
+			s.page.load(key, value)
+		}
 		return load(key, value)
 	}))
 }
@@ -142,6 +149,9 @@ func (s *watchedSink) Commit(ctx context.Context, batch *cdc.Batch) error {
 	err := s.Sink.Commit(ctx, batch)
 	if err == nil {
 		s.took(time.Since(begun))
+		if s.page != nil {
+			s.page.commit(batch)
+		}
 		s.loop.progressed()
 	}
 	s.loop.phase.Store(int32(reading))

@@ -32,8 +32,11 @@ type monitor struct {
 	standby   atomic.Bool
 	spoke     atomic.Int64 // when the last line was logged, in nanoseconds since 1970
 
-	mu    sync.Mutex
-	trend trend
+	page *page // nil when nothing is served
+
+	mu     sync.Mutex
+	trend  trend
+	looked time.Time // when the server last answered
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -69,6 +72,7 @@ func (m *monitor) watch(config pg.Config) {
 		for {
 			m.look(ctx, server)
 			m.heartbeat(time.Now())
+			m.sample(time.Now())
 			select {
 			case <-ctx.Done():
 				return
@@ -90,6 +94,7 @@ func (m *monitor) look(ctx context.Context, server *pg.Watch) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.trend.add(standing)
+	m.looked = time.Now()
 	m.metrics.standing(&standing, &m.trend)
 }
 
@@ -103,6 +108,29 @@ func (m *monitor) heartbeat(now time.Time) {
 	m.mu.Unlock()
 	m.log.Info().Stringer("lsn", m.place()).Int64("commits", m.commits()).Bool("standby", m.standby.Load()).
 		Stringer("lag", lag.Round(time.Second)).Msg("quiet hour: alive")
+}
+
+// sample adds a point to the charts of the page.
+func (m *monitor) sample(now time.Time) {
+	if m.page == nil {
+		return
+	}
+	m.mu.Lock()
+	lag := m.trend.lag()
+	m.mu.Unlock()
+	m.page.sample(now, lag)
+}
+
+// recall shows on the page what the sink holds from before.
+func (m *monitor) recall(ctx context.Context, s *Settings) {
+	reader, done, err := s.reader()
+	if err == nil {
+		defer done()
+		err = m.page.recall(ctx, reader)
+	}
+	if err != nil {
+		m.log.Debug().Err(err).Msg("earlier events are not shown on the page")
+	}
 }
 
 // source and sink return the two ends with their doings followed.
@@ -120,7 +148,7 @@ func (m *monitor) streams(from decode.LSN) {
 }
 
 func (m *monitor) sink(to cdc.Sink) cdc.Sink {
-	return &watchedSink{to, &m.loop, func(d time.Duration) { m.metrics.commit.Observe(d.Seconds()) }}
+	return &watchedSink{to, &m.loop, m.page, func(d time.Duration) { m.metrics.commit.Observe(d.Seconds()) }}
 }
 
 // observe takes in a commit.

@@ -39,7 +39,7 @@ func (r *runCommand) Run(s *Settings, std *streams) error {
 	if err != nil {
 		return err
 	}
-	closeServer, err := r.serve(monitor, log)
+	closeServer, err := r.serve(s, monitor, log)
 	if err != nil {
 		return err
 	}

@@ -37,13 +37,26 @@ func (s *site) serve(sink string, args ...string) *served {
 // get returns the status and body of a path.
 func (i *served) get(path, token string) (int, string) {
 	i.t.Helper()
+	return i.do(path, func(r *http.Request) {
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+	})
+}
+
+// getAs is get under another host name.
+func (i *served) getAs(host, path string) (int, string) {
+	i.t.Helper()
+	return i.do(path, func(r *http.Request) { r.Host = host })
+}
+
+func (i *served) do(path string, change func(*http.Request)) (int, string) {
+	i.t.Helper()
 	request, err := http.NewRequestWithContext(i.t.Context(), http.MethodGet, i.base+path, nil)
 	if err != nil {
 		i.t.Fatal(err)
 	}
-	if token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
+	change(request)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		i.t.Fatal(err)
