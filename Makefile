@@ -41,7 +41,7 @@ deps-demo:
 	@.ci/deps postgres
 
 deps:
-	@.ci/deps postgres java prometheus chromium systemd hadolint kubernetes kcat python node
+	@.ci/deps postgres java faketime prometheus chromium systemd hadolint kubernetes kcat python node
 
 test: deps ## every test, against a real Postgres and a real Kafka (about 5 minutes)
 	$(GO) vet ./...

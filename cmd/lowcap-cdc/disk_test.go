@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"lowcap-cdc/deploy/lab"
 )
 
 // smallDisk mounts a file system of one megabyte.
@@ -17,7 +19,7 @@ func smallDisk(t *testing.T) (dir string) {
 	dir = t.TempDir()
 	err := syscall.Mount("none", dir, "tmpfs", 0, "size=1m")
 	if errors.Is(err, syscall.EPERM) {
-		t.Skip("mounting a small file system needs root and the right to mount")
+		lab.Missing(t, "mounting a small file system needs root and the right to mount")
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"lowcap-cdc/deploy/lab"
 )
 
 // TestDiskFull fills the disk under a file sink while the source writes, at another byte each time, kills the sidecar in
@@ -51,7 +53,7 @@ func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := syscall.Mount("none", dir, "tmpfs", 0, "size=64m"); err != nil {
-		t.Skipf("a small disk needs the right to mount one: %v", err)
+		lab.Missing(t, "a small disk needs the right to mount one:", err)
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {

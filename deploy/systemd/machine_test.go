@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"lowcap-cdc/deploy/lab"
 )
 
 // bootScript makes a machine of its own out of this one: init is systemd, with an empty /run and with its own changes to
@@ -45,7 +47,7 @@ type machine struct {
 func boot(t *testing.T) *machine {
 	t.Helper()
 	if os.Getuid() != 0 && os.Getenv("CI") == "" {
-		t.Skip("only root can boot a systemd of its own")
+		lab.Missing(t, "only root can boot a systemd of its own")
 	}
 	name := fmt.Sprintf("lowcap-cdc-test-%d", os.Getpid())
 	cmd := exec.Command("sh", "-c", bootScript, "sh", name)
