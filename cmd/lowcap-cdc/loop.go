@@ -38,7 +38,7 @@ var phases = [...]struct { //nolint:gochecknoglobals // a constant
 // loop follows what the pipeline does, to tell a busy or patient one from a stuck one, and which part failed.
 type loop struct {
 	phase    atomic.Int32
-	moved    atomic.Int64 // when a phase last began or showed life, in nanoseconds since 1970
+	moved    atomic.Int64 // when a phase last began or showed life, in nanoseconds since began
 	progress atomic.Int64 // when a message was last read or a commit finished; 0 for never
 	failed   atomic.Pointer[string]
 }
@@ -48,7 +48,10 @@ func (l *loop) enter(p phase) {
 	l.touch()
 }
 
-func (l *loop) touch() { l.moved.Store(time.Now().UnixNano()) }
+// began is what the loop counts from: not by the wall's clock, which may jump and make a healthy process look stuck.
+var began = time.Now() //nolint:gochecknoglobals // the process has begun once
+
+func (l *loop) touch() { l.moved.Store(int64(time.Since(began))) }
 
 func (l *loop) progressed() {
 	l.touch()
@@ -78,14 +81,19 @@ func (l *loop) cause(err error) string {
 // stuck says in words what the loop has been doing for too long, or nothing.
 func (l *loop) stuck(now time.Time) string {
 	p := phases[l.phase.Load()]
-	if still := now.Sub(time.Unix(0, l.moved.Load())); still > p.limit {
+	if still := now.Sub(began) - time.Duration(l.moved.Load()); still > p.limit {
 		return fmt.Sprintf("stuck: %s for %s, more than %s", p.name, still.Round(time.Second), p.limit)
 	}
 	return ""
 }
 
 // progressSeconds is when the loop last made progress, in seconds since 1970.
-func (l *loop) progressSeconds() float64 { return float64(l.progress.Load()) / 1e9 }
+func (l *loop) progressSeconds() float64 {
+	if since := l.progress.Load(); since != 0 {
+		return float64(began.UnixNano()+since) / 1e9
+	}
+	return 0
+}
 
 // watchedSource is a source whose loop is followed.
 type watchedSource struct {
