@@ -127,6 +127,9 @@ func (k *Kafka) retry(ctx context.Context, step func() error) error {
 		if !isRetriable(err) || time.Now().After(deadline) || unknownTopicForLong(err, deadline) {
 			return explain(err)
 		}
+		if errors.Is(err, kafka.UnknownTopicOrPartition) {
+			k.transport.CloseIdleConnections() // the library keeps what it was told for seconds, a topic may be there by now
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

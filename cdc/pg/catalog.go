@@ -78,7 +78,7 @@ func (f *catalog) repair(c Config) []string {
 			missing = append(missing, c.table(t))
 		}
 	}
-	if f.publication == 0 {
+	if f.publication == 0 && len(missing) > 0 {
 		return []string{"create publication " + name + " for table " + strings.Join(missing, ", ")}
 	}
 	if len(missing) > 0 {

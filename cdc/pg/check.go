@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"lowcap-cdc/decode"
 )
 
 // Finding is the outcome of checking one precondition.
@@ -27,10 +29,42 @@ func Check(ctx context.Context, c Config) []Finding {
 	findings := []Finding{checkVersion(ctx, conn)}
 	findings = append(findings, finding("wal_level", "logical", checkLevel(ctx, conn), "alter system set wal_level = logical, and restart Postgres"))
 	findings = append(findings, checkRole(ctx, conn), checkRoom(ctx, conn))
-	for _, t := range watched {
-		findings = append(findings, finding("table "+t.String(), "present, readable", checkTable(ctx, conn, c, t), "lowcap-cdc init --dry-run, and what it prints"))
+	found, err := readCatalog(ctx, conn, c)
+	if err != nil {
+		return append(findings, finding("catalog", "", err, "psql with the same --postgres, as a role that may read the catalog"))
 	}
-	return append(findings, checkPublication(ctx, conn, c), checkSlotState(ctx, conn, c))
+	for _, t := range watched {
+		findings = append(findings, checkRows(ctx, conn, c, t, &found))
+	}
+	return append(findings, checkPublication(&found, c), checkSlotState(ctx, conn, c))
+}
+
+// countRows answers what the source's migration guide asks for to verify a migration.
+var countRows = map[decode.Table]string{
+	decode.Blocks: "select count(*), count(*) filter (where blocked_s1 or blocked_s2) from ",
+	decode.Positions: `select count(*), count(*) filter (where jsonb_typeof(features) = 'object'
+		and features -> 'pm_execution_history' -> 'trim_pool' is not null) from `,
+}
+
+// checkRows looks at a table. One of the two may be missing: its migration has not run yet.
+func checkRows(ctx context.Context, conn *pgx.Conn, c Config, t decode.Table, found *catalog) Finding {
+	name, repair := "table "+t.String(), "lowcap-cdc init --dry-run, and what it prints"
+	other := decode.Blocks + decode.Positions - t
+	if found.tables[t].id.OID == 0 && found.tables[other].id.OID != 0 {
+		return Finding{Name: name, OK: true, Detail: "does not exist; run publishes table.missing, and its rows when it is there"}
+	}
+	if err := checkTable(ctx, conn, c, t); err != nil {
+		return finding(name, "", err, repair)
+	}
+	var rows, marked int64
+	if err := conn.QueryRow(ctx, countRows[t]+c.table(t)).Scan(&rows, &marked); err != nil {
+		return finding(name, "", fmt.Errorf("count rows: %s", message(err)), repair)
+	}
+	what := "with a trim_pool"
+	if t == decode.Blocks {
+		what = "blocked now"
+	}
+	return Finding{Name: name, OK: true, Detail: fmt.Sprintf("%d rows, %d %s", rows, marked, what)}
 }
 
 func finding(name, good string, err error, repair string) Finding {
@@ -72,13 +106,16 @@ func checkRoom(ctx context.Context, conn *pgx.Conn) Finding {
 	return finding("room", fmt.Sprintf("%d slots and %d WAL senders free", slots, senders), err, "alter system set max_wal_senders, max_replication_slots higher, and restart Postgres")
 }
 
-func checkPublication(ctx context.Context, conn *pgx.Conn, c Config) Finding {
-	found, err := readCatalog(ctx, conn, c)
-	repair := ""
-	if statements := found.repair(c); err == nil && len(statements) > 0 {
-		err, repair = fmt.Errorf("publication %q is missing or incomplete", c.Publication), statements[0]
+func checkPublication(found *catalog, c Config) Finding {
+	if statements := append(found.repair(c), "lowcap-cdc init"); found.publication == 0 || len(statements) > 1 {
+		return Finding{"publication", false, fmt.Sprintf("publication %q is missing or incomplete", c.Publication), statements[0]}
 	}
-	return finding("publication", c.Publication, err, repair)
+	for _, t := range watched {
+		if err := found.checkFilter(c, t); err != nil {
+			return finding("publication", "", err, "what it says")
+		}
+	}
+	return Finding{Name: "publication", OK: true, Detail: c.Publication}
 }
 
 func checkSlotState(ctx context.Context, conn *pgx.Conn, c Config) Finding {

@@ -115,9 +115,22 @@ func TestCheck(t *testing.T) {
 	if code, line := lastLine(t, args...); code != 3 || !strings.Contains(line, "failed") {
 		t.Errorf("exit %d: %s", code, line)
 	}
+	s.seedPositions(3)
+	s.exec(`update lowcap_positions set features = '{"pm_execution_history": {"trim_pool": {"usd_basis": 1}}}' where timeframe = 'p1'`)
+	s.exec(blockA)
 	s.drain("", sink)
-	if out, err := exec.CommandContext(t.Context(), shared.binary, args...).CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
+	s.checkSays(args, "1 rows, 1 blocked now", "3 rows, 1 with a trim_pool")
+	s.exec(`drop table token_timeframe_blocks`)
+	s.checkSays(args, "does not exist; run publishes table.missing")
+}
+
+func (s *site) checkSays(args []string, want ...string) {
+	s.t.Helper()
+	out, err := exec.CommandContext(s.t.Context(), shared.binary, args...).CombinedOutput()
+	for _, text := range want {
+		if err != nil || !strings.Contains(string(out), text) {
+			s.t.Errorf("%v, want %q: %s", err, text, out)
+		}
 	}
 }
 

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
+	"testing"
 	"time"
 )
 
@@ -46,4 +49,29 @@ func (s *site) peakOf(cmd *exec.Cmd) (peak int64, out *watched, err error) {
 			}
 		}
 	}
+}
+
+// peakNow returns the most that a running process had resident, in bytes.
+func peakNow(t *testing.T, pid int) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	m := highest.FindSubmatch(status)
+	if err != nil || m == nil {
+		t.Fatalf("read status of %d: %v", pid, err)
+	}
+	kb, _ := strconv.ParseInt(string(m[1]), 10, 64)
+	return kb << 10
+}
+
+// cpuOf returns the processor time that a process has used: fields 14 and 15 of its stat, in hundredths of a second.
+func cpuOf(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
 }

@@ -136,6 +136,7 @@ func (v *supervisor) begun(start cdc.Start) {
 		v.monitor.setStandby(false)
 	}
 	if start.Resume != 0 {
+		v.started = true // what the sink holds was written with this configuration
 		v.log.Info().Stringer("lsn", start.Resume).Msg("streaming")
 		v.manager.tell(saysStreaming)
 		v.monitor.streams(start.Resume)

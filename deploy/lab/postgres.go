@@ -63,7 +63,7 @@ func StartPostgresOf(ctx context.Context, major string, settings ...string) (*Po
 	if p.Port, err = freePort(); err != nil {
 		return nil, err
 	}
-	if err := p.command(ctx, "initdb", "-D", p.data(), "-A", "trust", "-U", "postgres", "--no-sync"); err != nil {
+	if err := p.command(ctx, "initdb", "-D", p.Data(), "-A", "trust", "-U", "postgres", "--no-sync"); err != nil {
 		return nil, err
 	}
 	return p, p.Start(ctx)
@@ -99,7 +99,8 @@ func unprivileged() (*syscall.Credential, error) {
 	return nil, errors.New("root cannot run Postgres, and there is no user postgres or nobody")
 }
 
-func (p *Postgres) data() string { return filepath.Join(p.dir, "data") }
+// Data returns the directory of the server's files.
+func (p *Postgres) Data() string { return filepath.Join(p.dir, "data") }
 
 // Program returns the path of one of the server's programs.
 func (p *Postgres) Program(name string) string { return filepath.Join(p.bin, name) }
@@ -121,12 +122,12 @@ func (p *Postgres) Start(ctx context.Context) error {
 		options += " -c " + s
 	}
 	// pg_ctl leaves the server running with its output in a file, so that no pipe keeps this command waiting.
-	return p.command(ctx, "pg_ctl", "-D", p.data(), "-l", filepath.Join(p.dir, "log"), "-w", "-o", options, "start")
+	return p.command(ctx, "pg_ctl", "-D", p.Data(), "-l", filepath.Join(p.dir, "log"), "-w", "-o", options, "start")
 }
 
 // Stop stops the server: mode is fast, or immediate for a crash.
 func (p *Postgres) Stop(ctx context.Context, mode string) error {
-	return p.command(ctx, "pg_ctl", "-D", p.data(), "-m", mode, "-w", "stop")
+	return p.command(ctx, "pg_ctl", "-D", p.Data(), "-m", mode, "-w", "stop")
 }
 
 // Close stops the server and removes its data.

@@ -23,7 +23,7 @@ func (p *Postgres) Standby(ctx context.Context) (*Postgres, error) {
 	if s.Port, err = freePort(); err != nil {
 		return nil, err
 	}
-	if out, err := exec.CommandContext(ctx, "cp", "-a", p.data(), s.dir).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "cp", "-a", p.Data(), s.dir).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("copy the primary's data: %w: %s", err, out)
 	}
 	if s.owner != nil {
@@ -35,7 +35,7 @@ func (p *Postgres) Standby(ctx context.Context) (*Postgres, error) {
 	if p.keepsFailoverSlots() {
 		follow += "sync_replication_slots = on\n"
 	}
-	if err := errors.Join(appendFile(filepath.Join(s.data(), "postgresql.auto.conf"), follow), appendFile(filepath.Join(s.data(), "standby.signal"), "")); err != nil {
+	if err := errors.Join(appendFile(filepath.Join(s.Data(), "postgresql.auto.conf"), follow), appendFile(filepath.Join(s.Data(), "standby.signal"), "")); err != nil {
 		return nil, err
 	}
 	return s, errors.Join(p.Start(ctx), s.Start(ctx))
@@ -43,13 +43,13 @@ func (p *Postgres) Standby(ctx context.Context) (*Postgres, error) {
 
 // keepsFailoverSlots reports whether the server is of a version (17) that does.
 func (p *Postgres) keepsFailoverSlots() bool {
-	content, err := os.ReadFile(filepath.Join(p.data(), "PG_VERSION"))
+	content, err := os.ReadFile(filepath.Join(p.Data(), "PG_VERSION"))
 	return err == nil && string(content) >= "17"
 }
 
 // Promote makes a standby the primary.
 func (p *Postgres) Promote(ctx context.Context) error {
-	return p.command(ctx, "pg_ctl", "-D", p.data(), "-w", "promote")
+	return p.command(ctx, "pg_ctl", "-D", p.Data(), "-w", "promote")
 }
 
 func appendFile(path, text string) error {
