@@ -20,7 +20,7 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release test test-matrix demo bench lint fuzz soak chaos deps deps-demo
+.PHONY: help build release test test-matrix demo bench lint huge fuzz soak chaos deps deps-demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,9 @@ bench: deps build ## speed, latency and memory beside pg_recvlogical (WORKLOADS=
 lint: ## golangci-lint and govulncheck
 	$(GO) run $(GOLANGCI) run
 	@$(GO) run $(GOVULNCHECK) ./... || .ci/vulndb-missing $$?
+
+huge: deps ## one transaction of 10,000,000 rows, 100,000 subtransactions, a 20 MB document, a COPY of 1,000,000 positions
+	$(GO) test ./cmd/lowcap-cdc -run TestHuge -huge-rows 10000000 -huge-subtransactions 100000 -huge-document 20 -huge-copy 1000000 -count=1 -timeout 0 -v
 
 fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./decode -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)
