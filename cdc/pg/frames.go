@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -19,6 +20,9 @@ const (
 	chunkSize = 256 << 10
 	// keepChunk is the largest buffer that is kept for reuse: one huge row must not stay in memory for ever.
 	keepChunk = 4 * chunkSize
+	// hugeChunk is the buffer from which memory is collected before the next one is made: two of them, and the collector's
+	// patience, are more than the sidecar may take.
+	hugeChunk = 8 << 20
 	// maxFrame bounds what a length word may ask for: Postgres cannot build a larger message.
 	maxFrame = 1 << 30
 )
@@ -78,7 +82,9 @@ func (r *reader) read(c *chunk) error {
 			return err
 		}
 	}
-	r.rest = c.buffer[c.used:]
+	if r.rest = c.buffer[c.used:]; cap(c.buffer) > keepChunk {
+		r.rest = bytes.Clone(r.rest) // or it would keep the huge buffer
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -248,12 +249,16 @@ func (s *stream) release() {
 	s.current = &chunk{}
 	s.ahead.Add(-c.ahead)
 	c.ahead = 0
+	size := cap(c.buffer)
+	if size > keepChunk {
+		c.buffer = nil
+	}
+	if size > hugeChunk {
+		runtime.GC()
+	}
 	select {
 	case s.released <- struct{}{}:
 	default:
-	}
-	if cap(c.buffer) > keepChunk {
-		return
 	}
 	select {
 	case s.free <- c:

@@ -13,7 +13,7 @@ var (
 	hugeRows   = flag.Int("huge-rows", 200000, "rows of one transaction")                                    //nolint:gochecknoglobals // a flag
 	hugeSubs   = flag.Int("huge-subtransactions", 5000, "subtransactions of one transaction")                //nolint:gochecknoglobals // a flag
 	hugeCopy   = flag.Int("huge-copy", 20000, "positions that one COPY brings")                              //nolint:gochecknoglobals // a flag
-	hugeMB     = flag.Int("huge-document", 4, "megabytes of one features document")                          //nolint:gochecknoglobals // a flag
+	hugeMB     = flag.Int("huge-document", 20, "megabytes of one features document")                         //nolint:gochecknoglobals // a flag
 	hugeMemory = flag.Int64("huge-memory", 64, "megabytes that the sidecar may have resident at any moment") //nolint:gochecknoglobals // a flag
 )
 
@@ -74,13 +74,14 @@ func TestHugeSubtransactions(t *testing.T) {
 	s := newSite(t)
 	killed, got := s.kafka()
 	whole, want := s.file("whole")
-	s.seedPositions(100)
+	positions := max(100, *hugeSubs/50)
+	s.seedPositions(positions)
 	s.drain("k", killed)
 	s.drain("f", whole)
 	s.exec(fmt.Sprintf(`do $$ begin for i in 1..%d loop begin
-		update lowcap_positions set status = 's' || i where timeframe = 'p' || (i / 2 %% 100);
+		update lowcap_positions set status = 's' || i where id = md5((i / 2 %% %d)::text)::uuid;
 		if i %% 2 = 0 then raise exception 'rolled back'; end if;
-		exception when raise_exception then null; end; end loop; end $$`, *hugeSubs))
+		exception when raise_exception then null; end; end loop; end $$`, *hugeSubs, positions))
 	s.compareHuge(killed, whole, got, want, 0)
 	if n := len(streamed(got())); n != *hugeSubs/2 {
 		t.Errorf("%d events, want %d", n, *hugeSubs/2)
