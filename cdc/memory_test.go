@@ -8,9 +8,9 @@ import (
 	"lowcap-cdc/decode"
 )
 
-// TestMemoryOfAnImage: a position takes at most 350 bytes beyond its history, with all that the runtime adds.
+// TestMemoryOfAnImage: a position takes at most 400 bytes beyond its history, with all that the runtime adds.
 func TestMemoryOfAnImage(t *testing.T) {
-	const rows, bound = 30000, 350
+	const rows, bound = 30000, 400
 	history := `{"prev_state": "S2", "last_s1_buy": {"price": 0.5, "timestamp": "2026-01-18T11:06:52.514883+00:00"}}`
 	b := newBench(t)
 	b.machine.begin(&decode.Begin{CommitLSN: 0x200, CommitTime: benchCommitTime, Snapshot: true, Tables: someTables})
