@@ -33,6 +33,7 @@ type supervisor struct {
 	monitor   *monitor
 	manager   systemd
 	started   bool // a pipeline has moved something: the configuration is right
+	resumed   bool // the sink holds what an earlier run wrote: the configuration was right
 	standby   bool
 	wait      time.Duration // before the next attempt
 	memory    memory
@@ -67,7 +68,7 @@ func (v *supervisor) next(ctx context.Context, err error) error {
 	case errors.As(err, &lost) && v.repair && v.reconcile == "":
 		v.log.Warn().Str("why", lost.Why).Msg("changes are lost to the stream; reconciling with a new slot")
 		v.reconcile = lost.Why
-	case v.started && sink.IsCluster(err):
+	case sink.IsCluster(err) && (v.started || (v.resumed && v.until == 0)):
 		// It worked before: what was taken away may be given back, and then it goes on without anybody's help.
 		v.again(ctx, zerolog.ErrorLevel, err)
 	case isPermanent(err), !v.started:
@@ -136,7 +137,7 @@ func (v *supervisor) begun(start cdc.Start) {
 		v.monitor.setStandby(false)
 	}
 	if start.Resume != 0 {
-		v.started = true // what the sink holds was written with this configuration
+		v.resumed = true
 		v.log.Info().Stringer("lsn", start.Resume).Msg("streaming")
 		v.manager.tell(saysStreaming)
 		v.monitor.streams(start.Resume)
