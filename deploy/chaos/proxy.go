@@ -11,14 +11,18 @@ import (
 )
 
 // proxy is one TCP connection point that can be made to misbehave.
-type proxy struct{ *toxiproxy.Proxy }
+type proxy struct {
+	*toxiproxy.Proxy
+	address string // where it listens; the library writes its own field anew whenever it is joined
+}
 
 func startProxy(name, upstream string) (*proxy, error) {
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	p := &proxy{toxiproxy.NewProxy(server, name, "127.0.0.1:0", upstream)}
+	p := &proxy{Proxy: toxiproxy.NewProxy(server, name, "127.0.0.1:0", upstream)}
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("start proxy %s: %w", name, err)
 	}
+	p.address = p.Listen
 	return p, nil
 }
 

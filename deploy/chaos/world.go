@@ -88,7 +88,7 @@ func (w *world) startKafka(ctx context.Context) (err error) {
 			return "", err
 		}
 		w.toKafka = append(w.toKafka, p)
-		return p.Listen, nil
+		return p.address, nil
 	})
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (w *world) prepare(ctx context.Context) error {
 
 // command returns a run of the sidecar under test. finish makes it end.
 func (w *world) command() *exec.Cmd {
-	return exec.Command(w.options.binary, "run", "--postgres", "postgres://postgres@"+w.toPG.Listen+"/"+database+"?sslmode=disable",
+	return exec.Command(w.options.binary, "run", "--postgres", "postgres://postgres@"+w.toPG.address+"/"+database+"?sslmode=disable",
 		"--sink", w.sink, "--slot", "disturbed", "--topic-prefix", prefix)
 }
 
