@@ -8,7 +8,6 @@ package cdc
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"sort"
 
 	"lowcap-cdc/decode"
@@ -45,12 +44,11 @@ type transaction struct {
 
 // newMachine returns a machine that goes on from a state.
 func newMachine(state *State, gap string) *Machine {
-	id := state.Checkpoint.Identity
 	return &Machine{
 		state:  state,
-		out:    newOutbox(),
+		out:    newOutbox(&state.Checkpoint.Events),
 		gap:    gap,
-		source: "/postgres/" + id.SystemID + "/" + url.PathEscape(id.Database),
+		source: state.Checkpoint.Source(),
 	}
 }
 

@@ -22,6 +22,7 @@ type row struct {
 
 // outbox collects what the next commit makes durable.
 type outbox struct {
+	chain *schemas.Chain // goes on with every event
 	batch Batch
 	bytes []byte // the events' values; batch.Events point into it
 	ends  []int  // where each event ends in bytes
@@ -31,10 +32,15 @@ type outbox struct {
 	limit int // events and images of a batch, each
 }
 
-func newOutbox() *outbox { return &outbox{known: make(map[row]bool), limit: maxBatchRecords} }
+func newOutbox(chain *schemas.Chain) *outbox {
+	return &outbox{chain: chain, known: make(map[row]bool), limit: maxBatchRecords}
+}
 
 func (o *outbox) add(attributes schemas.Attributes, data schemas.Data) {
+	attributes.Number, attributes.Chain = o.chain.Next()
+	start := len(o.bytes)
 	o.bytes = schemas.AppendEvent(o.bytes, &attributes, data)
+	o.chain.Add(attributes.Number, o.bytes[start:])
 	o.ends = append(o.ends, len(o.bytes))
 	o.batch.Events = append(o.batch.Events, Event{Attributes: attributes})
 }
@@ -74,7 +80,7 @@ func (o *outbox) seal(state *State, more bool) (*Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.batch.State = append(o.batch.State, StateRecord{Key: checkpointKey, Value: checkpoint})
+	o.batch.State = append(o.batch.State, StateRecord{Key: CheckpointKey, Value: checkpoint})
 	return &o.batch, nil
 }
 

@@ -103,7 +103,7 @@ func (p *Pipeline) claim(ctx context.Context, identity Identity) error {
 	if err != nil {
 		return err
 	}
-	return p.Sink.Commit(ctx, &Batch{State: []StateRecord{{Key: checkpointKey, Value: value}}})
+	return p.Sink.Commit(ctx, &Batch{State: []StateRecord{{Key: CheckpointKey, Value: value}}})
 }
 
 // acknowledge confirms a committed batch to the source.

@@ -190,7 +190,7 @@ func TestSameWALSameBytes(t *testing.T) {
 			t.Fatalf("events differ\n got %s\nwant %s", got, want)
 		}
 		for key, want := range whole.state {
-			if cut.state[key] != want && key != checkpointKey {
+			if cut.state[key] != want && key != CheckpointKey {
 				t.Fatalf("state of %q differs", key)
 			}
 		}

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"net/url"
 
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
@@ -13,6 +14,11 @@ type Identity struct {
 	SystemID string
 	Timeline int32
 	Database string
+}
+
+// Source returns the CloudEvents source of the database's events.
+func (i Identity) Source() string {
+	return "/postgres/" + i.SystemID + "/" + url.PathEscape(i.Database)
 }
 
 // Source delivers the changes of the two tables in WAL order.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
 )
 
 // Checkpoint is the place up to which everything is in the sink. LSN only ever holds a commit's end, a snapshot's
@@ -16,6 +17,8 @@ type Checkpoint struct {
 	LSN  decode.LSN    // 0: the slot is claimed, its snapshot is not in the sink yet
 	Time decode.Micros // the database's clock there
 	Done Done
+	// Events is the last event that is in the sink: the next one goes on from it.
+	Events schemas.Chain
 
 	Tables      [decode.Positions + 1]TableState // by Table
 	Publication uint32                           // its OID
@@ -39,9 +42,11 @@ type Done struct {
 	Events    uint32     // events done of the change after those; only a TRUNCATE is ever cut inside
 }
 
-// The keys of the state records.
+// CheckpointKey is the key of the state record that holds the Checkpoint.
+const CheckpointKey = "checkpoint"
+
+// The keys of the images.
 const (
-	checkpointKey  = "checkpoint"
 	positionPrefix = "position/"
 	blockPrefix    = "block/"
 )
@@ -63,7 +68,7 @@ func NewState() *State {
 // without it would report old rows as new.
 func (s *State) Load(key string, value []byte) error {
 	switch {
-	case key == checkpointKey:
+	case key == CheckpointKey:
 		if value == nil {
 			s.Checkpoint = Checkpoint{}
 			return nil

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,10 +47,15 @@ func sameAsSDK(t *testing.T, want *Event, got *event.Event) {
 		t.Fatal(err)
 	}
 	extensions := got.Extensions()
+	number, err := strconv.ParseUint(extensions["number"].(string), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
 	attributes := Attributes{ID: got.ID(), Source: got.Source(), Type: Type(got.Type()), Subject: got.Subject(),
 		Time:         got.Time().Format("2006-01-02T15:04:05.000000Z07:00"),
-		PartitionKey: extensions["partitionkey"].(string), Sequence: extensions["sequence"].(string), Severity: Severity(extensions["severity"].(string))}
-	if attributes != want.Attributes || got.DataSchema() != want.Type.DataSchema() || len(extensions) != 3 {
+		PartitionKey: extensions["partitionkey"].(string), Sequence: extensions["sequence"].(string), Severity: Severity(extensions["severity"].(string)),
+		Number: number, Chain: extensions["chain"].(string)}
+	if attributes != want.Attributes || got.DataSchema() != want.Type.DataSchema() || len(extensions) != 5 {
 		t.Fatalf("the SDK read %+v, want %+v", got, want.Attributes)
 	}
 	if at, same := sameJSON(got.Data(), want.Data.AppendJSON(nil)); !same || !json.Valid(got.Data()) {

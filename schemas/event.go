@@ -1,5 +1,7 @@
 package schemas
 
+import "strconv"
+
 // AppendEvent appends a whole event in CloudEvents' structured JSON form, one line without line end.
 func AppendEvent(dst []byte, a *Attributes, data Data) []byte {
 	o := beginObject(dst)
@@ -15,6 +17,11 @@ func AppendEvent(dst []byte, a *Attributes, data Data) []byte {
 	o.string("partitionkey", a.PartitionKey)
 	o.string("sequence", a.Sequence)
 	o.string("severity", string(a.Severity))
+	if a.Number != 0 {
+		o.name("number")
+		o.dst = append(strconv.AppendUint(append(o.dst, '"'), a.Number, 10), '"') // CloudEvents integers have 32 bits
+		o.string("chain", a.Chain)
+	}
 	o.name("data")
 	o.dst = data.AppendJSON(o.dst)
 	return o.end()

@@ -122,13 +122,16 @@ func (g *generator) of(t reflect.Type) *jsonschema.Schema {
 func (g *generator) finish(schema *jsonschema.Schema, t reflect.Type) {
 	for i := range t.NumField() {
 		field := t.Field(i)
-		property, named := schema.Properties.Get(field.Tag.Get("json"))
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		property, named := schema.Properties.Get(name)
 		switch {
 		case field.Anonymous:
 			g.finish(schema, field.Type)
 		case named && field.Type.Kind() == reflect.Pointer:
 			property.Extras = map[string]any{"type": []string{property.Type, "null"}}
 			property.Type = ""
+		case named && property.Type == "string":
+			property.Minimum = "" // of the number that the string holds
 		case named && field.Type.Kind() == reflect.Struct && !strings.Contains(field.Type.Name(), "["):
 			property.Title = field.Type.Name()
 			g.finish(property, field.Type)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -94,10 +95,11 @@ func ParseStrict(headers map[string]string, value []byte) (Event, error) {
 // ParseHeaders reads the attributes from a Kafka record's ce_* headers, so that a consumer can filter without parsing
 // the value. What is not there is empty.
 func ParseHeaders(headers map[string]string) Attributes {
+	number, _ := strconv.ParseUint(headers["ce_number"], 10, 64) // 0, as if it were not there
 	return Attributes{
 		ID: headers["ce_id"], Source: headers["ce_source"], Type: Type(headers["ce_type"]), Subject: headers["ce_subject"],
 		Time: headers["ce_time"], PartitionKey: headers["ce_partitionkey"], Sequence: headers["ce_sequence"],
-		Severity: Severity(headers["ce_severity"]),
+		Severity: Severity(headers["ce_severity"]), Number: number, Chain: headers["ce_chain"],
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -13,7 +14,8 @@ import (
 func headersOf(a *Attributes) map[string]string {
 	return map[string]string{"content-type": structured, "ce_specversion": "1.0", "ce_id": a.ID, "ce_source": a.Source,
 		"ce_type": string(a.Type), "ce_subject": a.Subject, "ce_time": a.Time, "ce_dataschema": a.Type.DataSchema(),
-		"ce_partitionkey": a.PartitionKey, "ce_sequence": a.Sequence, "ce_severity": string(a.Severity)}
+		"ce_partitionkey": a.PartitionKey, "ce_sequence": a.Sequence, "ce_severity": string(a.Severity),
+		"ce_number": strconv.FormatUint(a.Number, 10), "ce_chain": a.Chain}
 }
 
 // TestParseKeepsEveryByte reads each recorded event and writes it again: nothing is lost, not even a digit.

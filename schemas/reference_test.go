@@ -40,6 +40,8 @@ Two rules before everything else. **Order by ` + "`sequence`" + `**, never by ` 
 debounce**: a value that lives for 200 ms is often the only evidence that something happened, and what takes it back is an
 event of its own.
 
+Every event carries its ` + "`number`" + ` and, in ` + "`chain`" + `, the hash of the one before it: [what for](consumers.md#prove-that-nothing-is-missing).
+
 Severity: page = wake somebody, warn = tell somebody in working hours, info = the rest. It is in the header ` + "`ce_severity`" + `.
 `
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"maps"
+	"strconv"
 	"time"
 	"unsafe"
 
@@ -31,7 +32,7 @@ type record struct {
 func (r *record) size() int {
 	n := len(r.key) + len(r.value) + 64
 	if a := r.event; a != nil {
-		n += 400 + len(a.ID) + len(a.Source) + 2*len(a.Type) + len(a.Subject) + len(a.Time) + len(a.PartitionKey) + len(a.Sequence)
+		n += 520 + len(a.ID) + len(a.Source) + 2*len(a.Type) + len(a.Subject) + len(a.Time) + len(a.PartitionKey) + len(a.Sequence)
 	}
 	return n
 }
@@ -169,7 +170,11 @@ func appendVarBytes(dst, b []byte) []byte {
 	return append(binary.AppendVarint(dst, int64(len(b))), b...)
 }
 
-const headers = 11
+// The headers of an event, and those of one that an earlier version wrote, which had neither number nor chain.
+const (
+	headers           = 13
+	headersUnnumbered = 11
+)
 
 // appendHeaders repeats the attributes as headers, so that a consumer can filter without parsing.
 func appendHeaders(dst []byte, a *schemas.Attributes) []byte {
@@ -178,7 +183,7 @@ func appendHeaders(dst []byte, a *schemas.Attributes) []byte {
 	}
 	var room [128]byte
 	schema := a.Type.AppendDataSchema(room[:0])
-	dst = binary.AppendVarint(dst, headers)
+	dst = binary.AppendVarint(dst, int64(countHeaders(a)))
 	dst = appendHeader(dst, "content-type", "application/cloudevents+json")
 	dst = appendHeader(dst, "ce_specversion", "1.0")
 	dst = appendHeader(dst, "ce_id", a.ID)
@@ -189,7 +194,19 @@ func appendHeaders(dst []byte, a *schemas.Attributes) []byte {
 	dst = appendVarBytes(appendVarString(dst, "ce_dataschema"), schema)
 	dst = appendHeader(dst, "ce_partitionkey", a.PartitionKey)
 	dst = appendHeader(dst, "ce_sequence", a.Sequence)
-	return appendHeader(dst, "ce_severity", string(a.Severity))
+	dst = appendHeader(dst, "ce_severity", string(a.Severity))
+	if a.Number == 0 {
+		return dst
+	}
+	dst = appendVarBytes(appendVarString(dst, "ce_number"), strconv.AppendUint(room[:0], a.Number, 10))
+	return appendHeader(dst, "ce_chain", a.Chain)
+}
+
+func countHeaders(a *schemas.Attributes) int {
+	if a.Number == 0 {
+		return headersUnnumbered
+	}
+	return headers
 }
 
 func appendHeader(dst []byte, name, value string) []byte {

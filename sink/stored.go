@@ -21,9 +21,11 @@ type Stored struct {
 
 // Attributes returns the event's attributes; those that are not there are empty.
 func (s *Stored) Attributes() schemas.Attributes {
-	v := gjson.GetManyBytes(s.Value, "id", "source", "type", "subject", "time", "partitionkey", "sequence", "severity")
+	v := gjson.GetManyBytes(s.Value, "id", "source", "type", "subject", "time", "partitionkey", "sequence", "severity",
+		"number", "chain")
 	return schemas.Attributes{ID: v[0].String(), Source: v[1].String(), Type: schemas.Type(v[2].String()), Subject: v[3].String(),
-		Time: v[4].String(), PartitionKey: v[5].String(), Sequence: v[6].String(), Severity: schemas.Severity(v[7].String())}
+		Time: v[4].String(), PartitionKey: v[5].String(), Sequence: v[6].String(), Severity: schemas.Severity(v[7].String()),
+		Number: v[8].Uint(), Chain: v[9].String()}
 }
 
 // sequence returns what the event is ordered by.

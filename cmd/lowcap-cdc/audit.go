@@ -15,7 +15,7 @@ import (
 
 type auditCommand struct {
 	Token  auditTokenCommand  `cmd:"" default:"withargs" help:"The life of a token as a timeline: what blocked it, for how long, what unblocked it; buys, trims, exits, reverts; who."`
-	Verify auditVerifyCommand `cmd:"" help:"Prove that the sink holds every event once, in order, whole and well-formed; exit 1 when it does not."`
+	Verify auditVerifyCommand `cmd:"" help:"Prove that the sink holds every event once, in order, unaltered and well-formed; exit 1 when it does not."`
 }
 
 type auditTokenCommand struct {

@@ -169,7 +169,7 @@ func TestStandbyTakesOver(t *testing.T) {
 	}
 	s.drain("k", kafka)
 	s.drain("f", file)
-	sameEvents(t, streamed(committed()), streamed(written()))
+	sameEvents(t, streamed(t, committed()), streamed(t, written()))
 }
 
 func (s *site) background(kafka, until string) (*exec.Cmd, *watched) {

@@ -42,7 +42,7 @@ func TestWalsenderLivesWhileTheBrokerHangs(t *testing.T) {
 	cmd.Wait() //nolint:errcheck // its events are compared
 	s.drain("k", kafka)
 	s.drain("f", file)
-	sameEvents(t, streamed(committed()), streamed(written()))
+	sameEvents(t, streamed(t, committed()), streamed(t, written()))
 }
 
 // walsender returns the process that serves a slot, 0 when there is none.

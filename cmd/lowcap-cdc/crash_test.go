@@ -50,12 +50,12 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	s.drain("k", kafka)
 	s.drain("f", file)
-	events := streamed(committed())
+	events := streamed(t, committed())
 	t.Logf("%d kills, %d events", kills, len(events))
 	if len(events) < 100 {
 		t.Fatalf("only %d events: the load did not run", len(events))
 	}
-	sameEvents(t, events, streamed(written()))
+	sameEvents(t, events, streamed(t, written()))
 }
 
 // loadUntil writes on a connection of its own until stop is closed.
@@ -154,7 +154,7 @@ func TestFailpoints(t *testing.T) {
 			}
 			s.drain("k", kafka)
 			s.drain("f", file)
-			sameEvents(t, streamed(committed()), streamed(written()))
+			sameEvents(t, streamed(t, committed()), streamed(t, written()))
 		})
 	}
 }

@@ -82,7 +82,7 @@ func TestDiskFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameEvents(t, streamed(strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")), streamed(written()))
+	sameEvents(t, streamed(t, strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")), streamed(t, written()))
 }
 
 func remove(t *testing.T, path string) {

@@ -47,7 +47,7 @@ func (s *site) compareHuge(killed, whole string, got, want func() []string, imag
 	if peak > limit {
 		s.t.Errorf("peak RSS is %d MB, want at most %d", peak>>20, limit>>20)
 	}
-	sameEvents(s.t, streamed(got()), streamed(want()))
+	sameEvents(s.t, streamed(s.t, got()), streamed(s.t, want()))
 }
 
 // TestHugeTransaction: one transaction of very many rows, of which one in a hundred is an event.
@@ -64,7 +64,7 @@ func TestHugeTransaction(t *testing.T) {
 		update token_timeframe_blocks set updated_at = now(), blocked_s1 = (blocked_s1 <> (right(token_contract, 2) = lpad((i %% 100)::text, 2, '0')));
 		end loop; end $$`, rounds))
 	s.compareHuge(killed, whole, got, want, int64(*hugeRows/rounds)*imageBound)
-	if n := len(streamed(want())); n < *hugeRows/rounds/2 {
+	if n := len(streamed(s.t, want())); n < *hugeRows/rounds/2 {
 		t.Errorf("only %d events", n)
 	}
 }
@@ -83,7 +83,7 @@ func TestHugeSubtransactions(t *testing.T) {
 		if i %% 2 = 0 then raise exception 'rolled back'; end if;
 		exception when raise_exception then null; end; end loop; end $$`, *hugeSubs, positions))
 	s.compareHuge(killed, whole, got, want, 0)
-	if n := len(streamed(got())); n != *hugeSubs/2 {
+	if n := len(streamed(s.t, got())); n != *hugeSubs/2 {
 		t.Errorf("%d events, want %d", n, *hugeSubs/2)
 	}
 }
@@ -121,7 +121,7 @@ func TestHugeCopy(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.compareHuge(killed, whole, got, want, int64(*hugeCopy)*int64(imageBound+len(history)))
-	if n := len(streamed(got())); n != 2**hugeCopy {
+	if n := len(streamed(s.t, got())); n != 2**hugeCopy {
 		t.Errorf("%d events, want %d", n, 2**hugeCopy)
 	}
 }

@@ -177,10 +177,15 @@ func (s *site) kafka() (sink string, events func() []string) {
 	}
 }
 
-// streamed keeps what two slots must say alike.
-func streamed(events []string) []string {
+// streamed keeps what two slots must say alike, and fails when the whole is not numbered and chained without a gap.
+func streamed(t *testing.T, events []string) []string {
+	t.Helper()
 	var kept []string
+	var links lab.Links
 	for _, e := range events {
+		if err := links.Take([]byte(e)); err != nil {
+			t.Fatal(err)
+		}
 		if comparable, ok := lab.Comparable([]byte(e)); ok {
 			kept = append(kept, string(comparable))
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"lowcap-cdc/deploy/lab"
+	"lowcap-cdc/schemas"
 	"lowcap-cdc/schemas/schematest"
 )
 
@@ -129,10 +130,7 @@ func (s *site) loseSlotAndReconcile(slot, sink string) {
 func compareRecording(t *testing.T, events []string) {
 	t.Helper()
 	if *update {
-		name := regexp.MustCompile(`/t\d{15,}"`) // the test's database
-		text := name.ReplaceAllString(strings.Join(events, "\n")+"\n", `/trading"`)
-		text = regexp.MustCompile(`t\d{15,}r`).ReplaceAllString(text, "lowcap_cdc")
-		if err := os.WriteFile(recordedEvents, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(recordedEvents, []byte(renamed(events)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -151,4 +149,20 @@ func compareRecording(t *testing.T, events []string) {
 	if got.String() != want.String() {
 		t.Errorf("the recording differs; review and run with -update\n got:\n%s\nwant:\n%s", got.String(), want.String())
 	}
+}
+
+// renamed gives the test's database and slot the names that the documentation uses, and links the events anew.
+func renamed(events []string) string {
+	text := regexp.MustCompile(`/t\d+n\d+"`).ReplaceAllString(strings.Join(events, "\n"), `/trading"`)
+	text = regexp.MustCompile(`t\d+n\d+r`).ReplaceAllString(text, "lowcap_cdc")
+	chained := regexp.MustCompile(`"chain":"[0-9a-f]+"`)
+	var all strings.Builder
+	var chain schemas.Chain
+	for _, e := range strings.Split(text, "\n") {
+		number, link := chain.Next()
+		e = chained.ReplaceAllString(e, `"chain":"`+link+`"`)
+		chain.Add(number, []byte(e))
+		all.WriteString(e + "\n")
+	}
+	return all.String()
 }

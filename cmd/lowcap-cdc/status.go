@@ -54,6 +54,8 @@ type checkpointStatus struct {
 	Time       string  `json:"time"`
 	LagBytes   int64   `json:"lag_bytes"`
 	LagSeconds float64 `json:"lag_seconds"`
+	Events     uint64  `json:"events"` // number of the last one
+	Chain      string  `json:"chain"`  // its hash, which seals every event up to it
 }
 
 // errUnseen is what status ends with when a part could not be read; its lines have said which.
@@ -115,6 +117,7 @@ func (st *status) readState(ctx context.Context, reader sink.Reader, state *cdc.
 	st.Rows, _ = state.Images()
 	checkpoint := &state.Checkpoint
 	st.Source.SystemID, st.Source.Database = checkpoint.SystemID, checkpoint.Database
+	st.Checkpoint.Events, st.Checkpoint.Chain = checkpoint.Events.Number, checkpoint.Events.Hash
 	if checkpoint.LSN != 0 {
 		st.Checkpoint.LSN = checkpoint.LSN.String()
 		st.Checkpoint.Time = time.UnixMicro(int64(checkpoint.Time)).UTC().Format(time.RFC3339Nano)

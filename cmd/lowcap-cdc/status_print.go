@@ -64,7 +64,7 @@ func (c *checkpointStatus) describe() string {
 	if c.LSN == "" {
 		return "none: nothing has been published yet"
 	}
-	return fmt.Sprintf("%s of %s, %s and %s behind", c.LSN, shortTime(c.Time), inBytes(c.LagBytes), forSeconds(c.LagSeconds))
+	return fmt.Sprintf("%s of %s, event %d, %s and %s behind", c.LSN, shortTime(c.Time), c.Events, inBytes(c.LagBytes), forSeconds(c.LagSeconds))
 }
 
 func counts(byType map[string]int) string {

@@ -42,7 +42,7 @@ func TestTraces(t *testing.T) {
 			s.drain("k", kafka)
 			s.drain("f", file)
 			events := committed()
-			sameEvents(t, streamed(events), streamed(written()))
+			sameEvents(t, streamed(t, events), streamed(t, written()))
 			fmt.Fprintf(&transcript, "# %s\n", trace.Name)
 			for _, e := range events {
 				schematest.Validate(t, []byte(e))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
 )
@@ -30,7 +32,7 @@ func (c *auditVerifyCommand) Run(s *Settings, std *streams) error {
 	ctx, stop := untilSignal(std.err)
 	defer stop()
 	v := newVerifier()
-	if v.Kept, err = reader.Kept(ctx); err != nil {
+	if err := v.begin(ctx, reader); err != nil {
 		return err
 	}
 	err = reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
@@ -40,6 +42,7 @@ func (c *auditVerifyCommand) Run(s *Settings, std *streams) error {
 	if err != nil {
 		return err
 	}
+	v.end()
 	if err := v.print(std.out, c.JSON); err != nil {
 		return err
 	}
@@ -53,25 +56,85 @@ const mostFindings = 100 // kept; more say nothing new
 
 // verifier checks events as they come, merged by sequence.
 type verifier struct {
-	Events   int               `json:"events"`
-	First    string            `json:"first_sequence"`
-	Last     string            `json:"last_sequence"`
-	Findings []string          `json:"findings"`
-	Sources  map[string]int    `json:"sources"` // events by CloudEvents source
-	Kept     []sink.Kept       `json:"kept"`
-	last     map[string]string // sequence of the last event by source
+	Events   int                    `json:"events"`
+	First    string                 `json:"first_sequence"`
+	Last     string                 `json:"last_sequence"`
+	Findings []string               `json:"findings"`
+	Sources  map[string]*sourceSeen `json:"sources"` // by CloudEvents source
+	Kept     []sink.Kept            `json:"kept"`
 	schemas  map[schemas.Type]*jsonschema.Schema
+
+	trimmed   map[lane]bool // partitions whose beginning was removed, and of which no event has come yet
+	compacted bool
+}
+
+// sourceSeen is what has come of one CloudEvents source.
+type sourceSeen struct {
+	Events int `json:"events"`
+	chainCheck
+	last string // sequence
+}
+
+// lane is where events stand one behind the other.
+type lane struct {
+	topic     string
+	partition int
 }
 
 func newVerifier() *verifier {
-	return &verifier{Findings: []string{}, Sources: make(map[string]int), last: make(map[string]string),
+	return &verifier{Findings: []string{}, Sources: make(map[string]*sourceSeen), trimmed: make(map[lane]bool),
 		schemas: make(map[schemas.Type]*jsonschema.Schema)}
+}
+
+// begin reads what the events are held against. The checkpoint is read before them: whatever it knows must then come.
+func (v *verifier) begin(ctx context.Context, reader sink.Reader) (err error) {
+	if v.Kept, err = reader.Kept(ctx); err != nil {
+		return err
+	}
+	for _, k := range v.Kept {
+		v.compacted = v.compacted || k.Compacted
+		if k.First > 0 {
+			v.trimmed[lane{k.Topic, k.Partition}] = true
+		}
+	}
+	state := cdc.NewState()
+	err = reader.ReadState(ctx, func(key string, value []byte) error {
+		if key != cdc.CheckpointKey {
+			return nil
+		}
+		return state.Load(key, value)
+	})
+	if known := &state.Checkpoint; known.Events.Number > 0 {
+		v.source(known.Source()).head = known.Events
+	}
+	return err
+}
+
+func (v *verifier) source(name string) *sourceSeen {
+	seen, known := v.Sources[name]
+	if !known {
+		seen = &sourceSeen{}
+		v.Sources[name] = seen
+	}
+	return seen
+}
+
+// removes reports whether the sink may have removed an event that would come here: an earlier one of a partition that
+// has not come yet, or any one where topics are compacted.
+func (v *verifier) removes() bool { return v.compacted || len(v.trimmed) > 0 }
+
+// end looks for what should have come.
+func (v *verifier) end() {
+	for name, seen := range v.Sources {
+		if finding := seen.end(v.removes()); finding != "" {
+			v.Findings = append(v.Findings, printable(name)+": "+finding)
+		}
+	}
 }
 
 func (v *verifier) take(e *sink.Stored) {
 	a := e.Attributes()
 	v.Events++
-	v.Sources[a.Source]++
 	if v.First == "" {
 		v.First = a.Sequence
 	}
@@ -94,15 +157,20 @@ func (v *verifier) take(e *sink.Stored) {
 // checkOrder relies on the merge: of one source every event comes once, each after the one before. A partition whose
 // own events run backwards shows here too, because the merge then meets one that is too late.
 func (v *verifier) checkOrder(e *sink.Stored, a *schemas.Attributes) {
-	before := v.last[a.Source]
+	seen := v.source(a.Source)
+	seen.Events++
 	switch {
-	case a.Sequence == before:
+	case a.Sequence == seen.last:
 		v.find(e, a, "is there twice")
-	case a.Sequence < before:
-		v.find(e, a, "comes after "+before+": out of order, there twice, or put in later")
+	case a.Sequence < seen.last:
+		v.find(e, a, "comes after "+seen.last+": out of order, there twice, or put in later")
 	default:
-		v.last[a.Source] = a.Sequence
+		seen.last = a.Sequence
+		if finding := seen.take(a, e.Value, v.removes()); finding != "" {
+			v.find(e, a, finding)
+		}
 	}
+	delete(v.trimmed, lane{e.Topic, e.Partition})
 }
 
 // idOf returns the id that belongs to an event's source and sequence: both name one place in the WAL. Sequences that
@@ -164,8 +232,8 @@ func (v *verifier) print(out io.Writer, asJSON bool) error {
 		return printJSON(out, v)
 	}
 	fmt.Fprintf(out, "events    %d, from sequence %s to %s\n", v.Events, v.First, v.Last)
-	for source, n := range v.Sources {
-		fmt.Fprintf(out, "source    %s: %d\n", printable(source), n)
+	for name, seen := range v.Sources {
+		fmt.Fprintf(out, "source    %s: %d events, %s\n", printable(name), seen.Events, &seen.chainCheck)
 	}
 	for _, k := range v.Kept {
 		if k.First > 0 {
@@ -179,7 +247,7 @@ func (v *verifier) print(out io.Writer, asJSON bool) error {
 		fmt.Fprintln(out, "FAIL     ", finding)
 	}
 	if len(v.Findings) == 0 {
-		fmt.Fprintln(out, "ok        every event once, in order, well-formed")
+		fmt.Fprintln(out, "ok        every event once, in order, unaltered, well-formed")
 	}
 	return nil
 }

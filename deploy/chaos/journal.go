@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"cmp"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 
 	"lowcap-cdc/deploy/lab"
 )
@@ -16,6 +19,7 @@ import (
 // journal is a stream of events on disk, with what is compared of each in memory.
 type journal struct {
 	file    *os.File
+	links   []link
 	written int64
 	entries []entry
 }
@@ -25,6 +29,12 @@ type entry struct {
 	digest   [16]byte
 	at       int64
 	size     int
+}
+
+// link is what an event says of the one before it, and what the one after it must say.
+type link struct {
+	sequence, number, chain string
+	sum                     [sha256.Size]byte
 }
 
 func newJournal(dir string) (*journal, error) {
@@ -43,6 +53,24 @@ func (j *journal) add(sequence string, event []byte) error {
 	j.entries = append(j.entries, entry{sequence, [16]byte(digest[:16]), j.written, n})
 	j.written += int64(n)
 	return err
+}
+
+// addLink takes in an event's place in the chain.
+func (j *journal) addLink(sequence, number, chain string, event []byte) {
+	j.links = append(j.links, link{sequence, number, chain, sha256.Sum256(event)})
+}
+
+// broken counts the events that do not follow the one before them in number and hash.
+func (j *journal) broken() (n int) {
+	slices.SortStableFunc(j.links, func(a, b link) int { return cmp.Compare(a.sequence, b.sequence) })
+	chain := strings.Repeat("0", 2*sha256.Size)
+	for i, l := range j.links {
+		if l.number != strconv.Itoa(i+1) || l.chain != chain {
+			n++
+		}
+		chain = hex.EncodeToString(l.sum[:])
+	}
+	return n
 }
 
 // sort brings the entries into the order of their sequence, which is total over all topics.

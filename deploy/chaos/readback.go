@@ -56,6 +56,7 @@ func readBack(ctx context.Context, w *world) (*readback, error) {
 			b.disorder++
 		}
 		last[p], all[line(r)] = sequence, true
+		b.events.addLink(sequence, header(r, "ce_number"), header(r, "ce_chain"), r.Value)
 		return b.events.add(sequence, r.Value)
 	})
 	if err == nil && w.kafka != nil {

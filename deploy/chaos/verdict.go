@@ -28,6 +28,7 @@ type verdict struct {
 	stall    time.Duration
 	exits    map[int]int
 	readback *readback
+	broken   int        // events that do not fit the one before them in number and hash
 	events   difference // against the undisturbed run, byte for byte
 	steps    difference // against the triggers' log
 }
@@ -70,6 +71,7 @@ func (v *verdict) count(ctx context.Context, w *world) (err error) {
 		return fmt.Errorf("read back: %w", err)
 	}
 	v.readback.events.sort()
+	v.broken = v.readback.events.broken()
 	reference, err := newJournal(w.dir)
 	if err != nil {
 		return err
@@ -128,7 +130,7 @@ func (v *verdict) clean() bool {
 	if v.exits[2]+v.exits[3] > 0 {
 		return false
 	}
-	return v.events.clean() && v.steps.clean() && v.events.total > 0 && v.steps.total > 0 && r.disorder+r.abortedSeen+r.java == 0
+	return v.events.clean() && v.steps.clean() && v.events.total > 0 && v.steps.total > 0 && r.disorder+r.abortedSeen+r.java+v.broken == 0
 }
 
 // print writes the outcome as two tables.
@@ -138,6 +140,7 @@ func (v *verdict) print(out io.Writer) {
 	fmt.Fprintf(out, "| | of | lost | doubled | out of order |\n|---|---|---|---|---|\n")
 	fmt.Fprintf(out, "| events, against the undisturbed run, byte for byte | %d | %d | %d | %d |\n", v.events.total, v.events.lost, v.events.doubled, v.events.disorder+v.readback.disorder)
 	fmt.Fprintf(out, "| steps of each row, against the triggers' log | %d | %d | %d | %d |\n\n", v.steps.total, v.steps.lost, v.steps.doubled, v.steps.disorder)
+	fmt.Fprintf(out, "%d events numbered and chained, %d of them not to the one before\n", len(v.readback.events.links), v.broken)
 	fmt.Fprintf(out, "%d transactions of the load; %d records of aborted Kafka transactions, %d of them seen by a committed reader, %d records that only one of the two clients (franz-go, Java) read; longest stall %v\n",
 		v.writes, v.readback.aborted, v.readback.abortedSeen, v.readback.java, v.stall.Round(10*time.Millisecond))
 	for _, code := range slices.Sorted(maps.Keys(v.exits)) {
