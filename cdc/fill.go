@@ -18,7 +18,15 @@ const (
 // fill collects a batch: what there is when the stream is quiet, as much as a batch holds when it is busy. It returns
 // nil when ctx ended and nothing is worth a commit.
 func (p *Pipeline) fill(ctx context.Context) (*Batch, error) {
-	for !p.isFilled() {
+	for !p.machine.out.isFull() {
+		if !p.Source.Buffered() {
+			if err := p.settle(); err != nil {
+				return nil, err // and nothing is left to do meanwhile
+			}
+			if p.isQuiet() {
+				break
+			}
+		}
 		message, err := p.next(ctx)
 		if err != nil && ctx.Err() != nil {
 			return p.leftover()
@@ -37,10 +45,9 @@ func (p *Pipeline) fill(ctx context.Context) (*Batch, error) {
 	return p.seal()
 }
 
-// isFilled reports whether the batch should be committed before more is read.
-func (p *Pipeline) isFilled() bool {
-	out := p.machine.out
-	return out.isFull() || (!p.open && !out.isEmpty() && !p.Source.Buffered())
+// isQuiet reports whether the batch should be committed although it is not full: nothing else is there.
+func (p *Pipeline) isQuiet() bool {
+	return !p.open && !p.machine.out.isEmpty() && !p.Source.Buffered()
 }
 
 func (p *Pipeline) next(ctx context.Context) (decode.Message, error) {
@@ -101,7 +108,7 @@ func (p *Pipeline) takeCommit(m *decode.Commit) (due bool, err error) {
 		return false, nil
 	}
 	p.machine.commit(m)
-	return snapshot || p.isUntil() || m.EndLSN-p.last.LSN >= idleBytes, nil
+	return snapshot || p.isUntil() || m.EndLSN-p.sealed.LSN >= idleBytes, nil
 }
 
 func (p *Pipeline) takeProgress(m *decode.Progress) (due bool) {
@@ -114,14 +121,14 @@ func (p *Pipeline) takeProgress(m *decode.Progress) (due bool) {
 		// Not before: while the server reads a cut transaction again, it reports places below its commit.
 		checkpoint.Done = Done{}
 	}
-	return p.isUntil() || (m.LSN > p.last.LSN && p.isLongAgo(m))
+	return p.isUntil() || (m.LSN > p.sealed.LSN && p.isLongAgo(m))
 }
 
 // isLongAgo reports whether the last commit is too old for a slot that should move. A database clock that was set back
 // counts as old: waiting until it has caught up would keep WAL for as long.
 func (p *Pipeline) isLongAgo(m *decode.Progress) bool {
-	passed := m.Time - p.last.Time
-	return passed < 0 || passed >= idleCommit || m.LSN-p.last.LSN >= idleBytes
+	passed := m.Time - p.sealed.Time
+	return passed < 0 || passed >= idleCommit || m.LSN-p.sealed.LSN >= idleBytes
 }
 
 func (p *Pipeline) isUntil() bool { return p.Until != 0 && p.state.Checkpoint.LSN >= p.Until }

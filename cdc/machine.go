@@ -1,8 +1,9 @@
 // Package cdc is the heart of lowcap-cdc: what a change of a row means, what is known of every row, and in which order
 // events, state and confirmations become durable.
 //
-// Everything in it is a function of its input. It has no clock, no logger and no goroutine, and it does no I/O of its
-// own: a Source brings the changes, a Sink makes the outcome durable. See Pipeline.Run for the guarantee.
+// Everything in it is a function of its input. It has no clock and no logger, and it does no I/O of its own: a Source
+// brings the changes, a Sink makes the outcome durable. Its one goroutine waits for a commit while the next batch is
+// filled. See Pipeline.Run for the guarantee.
 package cdc
 
 import (
@@ -46,7 +47,7 @@ type transaction struct {
 func newMachine(state *State, gap string) *Machine {
 	return &Machine{
 		state:  state,
-		out:    newOutbox(&state.Checkpoint.Events),
+		out:    newOutbox(&state.Checkpoint.Events, maxBatchRecords),
 		gap:    gap,
 		source: state.Checkpoint.Source(),
 	}

@@ -32,8 +32,8 @@ type outbox struct {
 	limit int // events and images of a batch, each
 }
 
-func newOutbox(chain *schemas.Chain) *outbox {
-	return &outbox{chain: chain, known: make(map[row]bool), limit: maxBatchRecords}
+func newOutbox(chain *schemas.Chain, limit int) *outbox {
+	return &outbox{chain: chain, known: make(map[row]bool), limit: limit}
 }
 
 func (o *outbox) add(attributes schemas.Attributes, data schemas.Data) {

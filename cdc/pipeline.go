@@ -3,6 +3,7 @@ package cdc
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"lowcap-cdc/decode"
@@ -24,7 +25,10 @@ type Pipeline struct {
 	state   *State
 	machine *Machine
 	limit   int            // of a batch, for tests; 0 is the usual one
-	last    Checkpoint     // what the sink has
+	sealed  Checkpoint     // what the sink has with the last batch that it was given
+	last    Checkpoint     // what it is known to have
+	under   *commit        // way; nil when the sink has everything that it was given
+	spare   *outbox        // that no batch is in
 	open    bool           // inside a transaction
 	done    bool           // that transaction is in the sink
 	again   decode.Message // a message that the last batch had no room for
@@ -40,8 +44,10 @@ type Progress struct {
 }
 
 // Run is the guarantee. State and checkpoint come from the sink, where they were committed with the events they
-// belong to; the source goes on from there; a batch is confirmed to the database after the sink has it, never before.
-// Whatever fails ends Run, and the next Run starts in the same way: there is no other recovery.
+// belong to; the source goes on from there; a batch is confirmed to the database after the sink has it, never before,
+// and given to the sink after the sink has the one before it. While a batch is committed the next one is filled, from
+// what the server has sent already. Whatever fails ends Run, and the next Run starts in the same way: there is no other
+// recovery.
 //
 // Run returns nil when Until is reached, or when ctx is cancelled and the batch in hand is in the sink.
 func (p *Pipeline) Run(ctx context.Context) error {
@@ -57,15 +63,15 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 	for !p.isDone() {
 		batch, err := p.fill(ctx)
-		if err != nil || batch == nil {
+		if err := errors.Join(err, p.settle()); err != nil || batch == nil {
 			return err
 		}
-		if err := p.Sink.Commit(context.WithoutCancel(ctx), batch); err != nil {
-			return fmt.Errorf("commit to sink: %w", err)
+		p.commit(context.WithoutCancel(ctx), batch)
+		if ctx.Err() != nil || p.isUntil() {
+			err = p.settle() // nothing is to be filled meanwhile
 		}
-		p.acknowledge(batch)
-		if ctx.Err() != nil {
-			return nil
+		if err != nil || ctx.Err() != nil {
+			return err
 		}
 	}
 	return nil
@@ -86,7 +92,7 @@ func (p *Pipeline) start(ctx context.Context) error {
 		return err
 	}
 	checkpoint.Identity, checkpoint.Slot = identity, p.Slot
-	p.last = *checkpoint
+	p.sealed, p.last = *checkpoint, *checkpoint
 	p.machine = newMachine(p.state, p.Reconcile)
 	if p.limit > 0 {
 		p.machine.out.limit = p.limit
@@ -104,19 +110,6 @@ func (p *Pipeline) claim(ctx context.Context, identity Identity) error {
 		return err
 	}
 	return p.Sink.Commit(ctx, &Batch{State: []StateRecord{{Key: CheckpointKey, Value: value}}})
-}
-
-// acknowledge confirms a committed batch to the source.
-func (p *Pipeline) acknowledge(batch *Batch) {
-	if !batch.More {
-		p.last = p.state.Checkpoint
-		p.Source.Confirm(p.last.LSN)
-	}
-	if p.Observe != nil {
-		rows, bytes := p.state.Images()
-		p.Observe(Progress{Checkpoint: p.state.Checkpoint, Events: batch.Events, Images: rows, ImageBytes: bytes, Snapshot: batch.More})
-	}
-	p.machine.out.reset()
 }
 
 func (p *Pipeline) isDone() bool {

@@ -59,8 +59,8 @@ type Start struct {
 
 // Sink makes events, state and nothing else durable, together or not at all.
 //
-// The pipeline calls its methods from one goroutine. After an error only Close may be called; whether the failed batch
-// became durable is unknown, and the next Resume tells.
+// The pipeline calls its methods from one goroutine at a time. After an error only Close may be called; whether the failed
+// batch became durable is unknown, and the next Resume tells.
 type Sink interface {
 	// Resume fences every older writer of the same state, discards what it left uncommitted, and hands every committed
 	// state record to load; of several records with one key the last one counts, a nil value removes the key.

@@ -34,7 +34,7 @@ func startServers(ctx context.Context) (_ *servers, err error) {
 		"max_replication_slots=60", "max_wal_senders=60", "track_commit_timestamp=off"); err != nil {
 		return nil, err
 	}
-	s.kafka, err = lab.StartKafka(ctx)
+	s.kafka, err = lab.StartKafkaAsShipped(ctx)
 	return s, err
 }
 

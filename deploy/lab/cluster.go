@@ -20,7 +20,7 @@ func StartCluster(ctx context.Context, n int, proxy func(listener string) (adver
 	c := &Cluster{}
 	voters := make([]string, n)
 	for i := range n {
-		k := &Kafka{heap: "256m"}
+		k := &Kafka{jvm: startsFast("256m")}
 		if err := k.place(ctx); err != nil {
 			return nil, err
 		}

@@ -1,13 +1,13 @@
 package lab
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -23,13 +23,26 @@ type Kafka struct {
 	port, controller int
 	secured          *secured // nil without
 	dir, jars        string
-	heap             string   // of the Java process; 512m when empty
+	jvm              []string // options of the Java process
 	overrides        []string // lines of server.properties that come after the lab's own
 	process          *exec.Cmd
 }
 
-// StartKafka starts a broker and waits until it answers.
-func StartKafka(ctx context.Context) (*Kafka, error) { return startKafka(ctx, &Kafka{}) }
+// startsFast are the options of a broker that a test starts: it lives for minutes, and shares two cores.
+func startsFast(heap string) []string {
+	return []string{"-Xms256m", "-Xmx" + heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
+}
+
+// StartKafka starts a broker for tests and waits until it answers.
+func StartKafka(ctx context.Context) (*Kafka, error) {
+	return startKafka(ctx, &Kafka{jvm: startsFast("512m")})
+}
+
+// StartKafkaAsShipped starts a broker with the Java options of kafka-server-start.sh, to measure.
+func StartKafkaAsShipped(ctx context.Context) (*Kafka, error) {
+	return startKafka(ctx, &Kafka{jvm: []string{"-Xms1G", "-Xmx1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
+		"-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"}})
+}
 
 func startKafka(ctx context.Context, k *Kafka) (*Kafka, error) {
 	if err := k.place(ctx); err != nil {
@@ -99,8 +112,7 @@ func (k *Kafka) configuration() string {
 }
 
 func (k *Kafka) java(ctx context.Context, class string, args ...string) *exec.Cmd {
-	all := append([]string{"-Xms256m", "-Xmx" + cmp.Or(k.heap, "512m"), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(k.jars, "*"), class}, args...)
-	return exec.CommandContext(ctx, "java", all...)
+	return exec.CommandContext(ctx, "java", slices.Concat(k.jvm, []string{"-cp", filepath.Join(k.jars, "*"), class}, args)...)
 }
 
 // Start starts the broker again after Stop or Kill, on the same port with the same data.
