@@ -7,6 +7,7 @@ RUNS ?= 5
 SCALE ?= 1
 RIVALS ?=
 JSON ?=
+COUNT ?= 10
 KILLS ?= 100
 DURATION ?= 0
 SEED ?= 0
@@ -20,7 +21,7 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release test test-matrix demo bench lint huge fuzz soak chaos deps deps-demo
+.PHONY: help build release test test-matrix demo bench benchmarks lint huge fuzz soak chaos deps deps-demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -55,6 +56,9 @@ demo: deps-demo build ## the sidecar at work, killed half way (about 20 seconds)
 
 bench: deps build ## speed, latency and memory beside pg_recvlogical (WORKLOADS=w1,latency RUNS=5 SCALE=1 RIVALS= JSON=FILE)
 	$(GO) run ./deploy/bench -binary bin/lowcap-cdc -workloads '$(WORKLOADS)' -runs $(RUNS) -scale $(SCALE) -rivals '$(RIVALS)' -json '$(JSON)'
+
+benchmarks: deps ## decode, extract, diff, encode and commit by themselves, for benchstat (COUNT=10)
+	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./decode ./cdc ./schemas ./sink
 
 lint: ## golangci-lint and govulncheck
 	$(GO) run $(GOLANGCI) run
