@@ -1,9 +1,9 @@
 package cdc
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
-	"unsafe"
 
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
@@ -11,6 +11,9 @@ import (
 
 // effectiveBook is the only book under which the bot looks for blocks.
 const effectiveBook = "onchain_crypto"
+
+// blockImageVersion is the first byte of a block's image.
+const blockImageVersion = 1
 
 // blockImage is what was last known of a block.
 type blockImage struct {
@@ -25,18 +28,18 @@ type blockImage struct {
 // appendColumns appends the part of an image that a row tells. It comes first and no such part begins another, so a row
 // is as its image has it when the image begins with it.
 func (b *blockImage) appendColumns(dst []byte) []byte {
-	dst = appendOptional(appendOptional(append(dst, imageVersion), b.s1), b.s2)
+	dst = appendOptional(appendOptional(append(dst, blockImageVersion), b.s1), b.s2)
 	return b.success.appendTo(b.fail2.appendTo(b.fail1.appendTo(dst)))
 }
 
 func (b *blockImage) appendTo(dst []byte) []byte {
 	dst = appendInstant(appendInstant(b.appendColumns(dst), b.since1), b.since2)
-	return b.unreadable.appendTo(dst)
+	return b.unreadable.appendTo(dst, new(place))
 }
 
-func (b *blockImage) decode(data string) error {
-	r := &reader{data: unsafe.Slice(unsafe.StringData(data), len(data))}
-	if v := r.byte(); r.err == nil && v != imageVersion {
+func (b *blockImage) decode(data []byte) error {
+	r := &reader{data: data}
+	if v := r.byte(); r.err == nil && v != blockImageVersion {
 		return fmt.Errorf("read block image: version %d is unknown", v)
 	}
 	b.s1, b.s2 = r.optional(), r.optional()
@@ -110,7 +113,7 @@ func (m *Machine) applyBlock(change *decode.BlockChange) error {
 			return err
 		}
 	}
-	image, known := m.state.blocks[string(m.blockKey)]
+	image, known := m.state.blocks.get(m.blockKey)
 	known = known && !m.isFresh(decode.Blocks)
 	if known && m.isQuietBlock(&change.New, image) {
 		return nil
@@ -127,7 +130,7 @@ func (m *Machine) applyBlock(change *decode.BlockChange) error {
 }
 
 // isQuietBlock reports whether a row is as its image has it. It allocates nothing.
-func (m *Machine) isQuietBlock(row *decode.BlockRow, image string) bool {
+func (m *Machine) isQuietBlock(row *decode.BlockRow, image []byte) bool {
 	for i := decode.BlockedS1; i <= decode.LastSuccess; i++ {
 		if row[i].Kind == decode.Unchanged {
 			return false // these columns are too short to be stored out of line
@@ -135,7 +138,7 @@ func (m *Machine) isQuietBlock(row *decode.BlockRow, image string) bool {
 	}
 	now := readBlock(row, &blockImage{})
 	m.scratch = now.appendColumns(m.scratch[:0])
-	return strings.HasPrefix(image, unsafe.String(unsafe.SliceData(m.scratch), len(m.scratch)))
+	return bytes.HasPrefix(image, m.scratch)
 }
 
 // changeBlock reports what changed from m.blockWas to the row, and stores the new image.
@@ -192,7 +195,7 @@ func (m *Machine) moveBlock(change *decode.BlockChange, key string) error {
 
 func (m *Machine) deleteBlock(c *change, key string) {
 	var image blockImage
-	if err := image.decode(m.state.blocks[key]); err != nil {
+	if data, known := m.state.blocks.get(bytesOf(key)); !known || image.decode(data) != nil {
 		c.mark(true, schemas.BaselineIncomplete)
 		image = blockImage{}
 	}

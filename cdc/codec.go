@@ -4,22 +4,31 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-
-	"lowcap-cdc/decode"
 )
 
-// errShort is what reading an image ends with when its bytes do.
-var errShort = errors.New("image ends early")
+// What reading an image may end with.
+var (
+	errShort = errors.New("image ends early")
+	errNewer = errors.New("image holds a word that is not known; it was written by a newer version")
+)
 
 // reader reads an image's bytes from front to back; err stays set after the first failure.
 type reader struct {
 	data []byte
 	err  error
+	last place // that was read
+	old  bool  // the image is of the first version
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
 }
 
 func (r *reader) take(n uint64) []byte {
-	if r.err == nil && n > uint64(len(r.data)) {
-		r.err = errShort
+	if n > uint64(len(r.data)) {
+		r.fail(errShort)
 	}
 	if r.err != nil {
 		return nil
@@ -39,9 +48,7 @@ func (r *reader) byte() byte {
 func (r *reader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.data)
 	if n <= 0 {
-		if r.err == nil {
-			r.err = errShort
-		}
+		r.fail(errShort)
 		return 0
 	}
 	r.data = r.data[n:]
@@ -67,13 +74,6 @@ func (r *reader) digest() (d digest) {
 	return d
 }
 
-func (r *reader) place() place {
-	p := place{lsn: decode.LSN(r.uvarint())}
-	p.streamed = r.byte() == 1
-	p.change, p.event = uint32(r.uvarint()), uint32(r.uvarint())
-	return p
-}
-
 // end reports the first failure, or bytes that nobody has read.
 func (r *reader) end() error {
 	if r.err == nil && len(r.data) > 0 {
@@ -89,15 +89,13 @@ func appendOptional(dst, b []byte) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(b))+1), b...)
 }
 
-func appendPlace(dst []byte, p place) []byte {
-	dst = binary.AppendUvarint(dst, uint64(p.lsn))
-	dst = appendBool(dst, p.streamed)
-	return binary.AppendUvarint(binary.AppendUvarint(dst, uint64(p.change)), uint64(p.event))
-}
-
-func appendBool(dst []byte, b bool) []byte {
-	if b {
-		return append(dst, 1)
+// appendBits appends up to eight answers as one byte, the first as its lowest bit.
+func appendBits(dst []byte, answers ...bool) []byte {
+	var b byte
+	for bit, yes := range answers {
+		if yes {
+			b |= 1 << bit
+		}
 	}
-	return append(dst, 0)
+	return append(dst, b)
 }

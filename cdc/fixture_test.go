@@ -158,7 +158,7 @@ func (b *bench) update(row any) {
 	switch row := row.(type) {
 	case decode.BlockRow:
 		op := decode.Insert
-		if _, known := b.machine.state.blocks[blockKey(&row)]; known {
+		if _, known := b.machine.state.blocks.get([]byte(blockKey(&row))); known {
 			op = decode.Update
 		}
 		b.apply(&decode.BlockChange{Op: op, New: row})

@@ -3,7 +3,6 @@ package cdc
 import (
 	"encoding/binary"
 	"fmt"
-	"unsafe"
 
 	"lowcap-cdc/decode"
 )
@@ -64,8 +63,8 @@ func (m *memory) complain(d digest) bool {
 	return true
 }
 
-// imageVersion is the first byte of every image.
-const imageVersion = 1
+// imageVersion is the first byte of a position's image.
+const imageVersion = 2
 
 // The columns that a position's image keeps, in the order of its bytes. updated_at moves with every update and is
 // never compared, so it is not kept.
@@ -75,9 +74,10 @@ var imageColumns = [...]int{decode.TokenChain, decode.TokenContract, decode.Toke
 	decode.CreatedAt}
 
 // positionImage is what was last known of a position. In the state it stands as bytes; decoded, its slices are parts
-// of those bytes.
+// of those bytes, or of printed.
 type positionImage struct {
 	columns    [len(imageColumns)][]byte // text form, nil for NULL
+	printed    []byte                    // text forms that the bytes do not hold as they stand
 	completed  int64                     // elements of completed_trades
 	incomplete bool                      // the history is not known: the row was first seen in an update that left it out
 	freshTrade bool                      // a trade was opened and nothing has been executed in it
@@ -98,35 +98,72 @@ func (p *positionImage) column(c int) []byte {
 func (p *positionImage) appendTo(dst []byte) []byte {
 	dst = append(dst, imageVersion)
 	for _, c := range p.columns {
-		dst = appendOptional(dst, c)
+		dst = appendText(dst, c)
 	}
 	dst = binary.AppendVarint(dst, p.completed)
-	dst = appendBool(appendBool(dst, p.incomplete), p.freshTrade)
+	dst = appendBits(dst, p.incomplete, p.freshTrade)
 	dst = appendOptional(dst, p.history)
-	dst = p.document.appendTo(dst)
-	for i := range p.keys {
-		dst = p.keys[i].appendTo(dst)
+	return p.appendMemories(dst)
+}
+
+// appendMemories appends which memories hold something, and those.
+func (p *positionImage) appendMemories(dst []byte) []byte {
+	var held uint64
+	for i := range keyCount + 1 {
+		if p.memory(i).bits() != 0 {
+			held |= 1 << i
+		}
+	}
+	dst = binary.AppendUvarint(dst, held)
+	var last place
+	for i := range keyCount + 1 {
+		if held&(1<<i) != 0 {
+			dst = p.memory(i).appendTo(dst, &last)
+		}
 	}
 	return dst
 }
 
+// memory returns the memory of a key, or the document's behind the last one.
+func (p *positionImage) memory(of key) *memory {
+	if of == keyCount {
+		return &p.document
+	}
+	return &p.keys[of]
+}
+
 // decode reads an image; its slices stay parts of data, which therefore nobody may write to.
-func (p *positionImage) decode(data string) error {
-	r := &reader{data: unsafe.Slice(unsafe.StringData(data), len(data))}
-	if v := r.byte(); r.err == nil && v != imageVersion {
+func (p *positionImage) decode(data []byte) error {
+	r := &reader{data: data}
+	switch v := r.byte(); {
+	case r.err != nil:
+	case v == imageVersion:
+		p.read(r)
+	case v == oldImageVersion:
+		p.readOld(r)
+	default:
 		return fmt.Errorf("read position image: version %d is unknown", v)
 	}
+	return r.end()
+}
+
+func (p *positionImage) read(r *reader) {
+	p.printed = p.printed[:0]
 	for i := range p.columns {
-		p.columns[i] = r.optional()
+		p.columns[i], p.printed = r.text(p.printed)
 	}
 	p.completed = r.varint()
-	p.incomplete, p.freshTrade = r.byte() == 1, r.byte() == 1
+	flags := r.byte()
+	p.incomplete, p.freshTrade = flags&1 != 0, flags&2 != 0
 	p.history = r.optional()
-	p.document.read(r)
-	for i := range p.keys {
-		p.keys[i].read(r)
+	held := r.uvarint()
+	for i := range keyCount + 1 {
+		if m := p.memory(i); held&(1<<i) != 0 {
+			m.read(r)
+		} else {
+			m.clear()
+		}
 	}
-	return r.end()
 }
 
 // The bits that say which parts of a memory are there. Most memories are empty: one byte.
@@ -150,7 +187,8 @@ func (m *memory) bits() byte {
 	return b
 }
 
-func (m *memory) appendTo(dst []byte) []byte {
+// appendTo appends a memory. last is the place that was appended before, and becomes the last one of this memory.
+func (m *memory) appendTo(dst []byte, last *place) []byte {
 	dst = append(dst, m.bits())
 	if m.dated {
 		dst = binary.AppendVarint(dst, int64(m.newest))
@@ -161,7 +199,8 @@ func (m *memory) appendTo(dst []byte) []byte {
 	if len(m.values) > 0 {
 		dst = append(dst, byte(len(m.values)))
 		for _, s := range m.values {
-			dst = appendBool(appendPlace(append(dst, s.digest[:]...), s.first), s.revertedFrom)
+			dst = s.appendTo(dst, *last)
+			*last = s.first
 		}
 	}
 	if len(m.bad) > 0 {
@@ -176,10 +215,14 @@ func (m *memory) appendTo(dst []byte) []byte {
 	return dst
 }
 
+// clear forgets everything and keeps the room for more.
+func (m *memory) clear() { *m = memory{values: m.values[:0], bad: m.bad[:0]} }
+
 func (m *memory) read(r *reader) {
-	values, bad := m.values[:0], m.bad[:0]
+	m.clear()
+	values, bad := m.values, m.bad
 	bits := r.byte()
-	*m = memory{dated: bits&hasNewest != 0, isBad: bits&(hasGood|hasNoGood) != 0}
+	m.dated, m.isBad = bits&hasNewest != 0, bits&(hasGood|hasNoGood) != 0
 	if m.dated {
 		m.newest = decode.Micros(r.varint())
 	}
@@ -188,7 +231,7 @@ func (m *memory) read(r *reader) {
 	}
 	if bits&hasValues != 0 {
 		for n := r.byte(); n > 0 && r.err == nil; n-- {
-			values = append(values, seen{digest: r.digest(), first: r.place(), revertedFrom: r.byte() == 1})
+			values = append(values, r.seen())
 		}
 	}
 	if bits&hasBad != 0 {
@@ -200,4 +243,42 @@ func (m *memory) read(r *reader) {
 		m.good = r.optional()
 	}
 	m.values, m.bad = values, bad
+}
+
+// The bits that say what a remembered value leaves out. A baseline remembers all values at its own place, and an empty
+// pool has no digest.
+const (
+	atStreamed = 1 << iota
+	wasRevertedFrom
+	hasNoDigest
+	atLastPlace
+)
+
+// appendTo appends a value; last is the place of the one before.
+func (s *seen) appendTo(dst []byte, last place) []byte {
+	dst = appendBits(dst, s.first.streamed, s.revertedFrom, s.digest == digest{}, s.first == last)
+	if (s.digest != digest{}) {
+		dst = append(dst, s.digest[:]...)
+	}
+	if s.first == last {
+		return dst
+	}
+	dst = binary.AppendUvarint(dst, uint64(s.first.lsn))
+	return binary.AppendUvarint(binary.AppendUvarint(dst, uint64(s.first.change)), uint64(s.first.event))
+}
+
+func (r *reader) seen() (s seen) {
+	if r.old {
+		return r.oldSeen()
+	}
+	bits := r.byte()
+	s.revertedFrom = bits&wasRevertedFrom != 0
+	if bits&hasNoDigest == 0 {
+		s.digest = r.digest()
+	}
+	if bits&atLastPlace == 0 {
+		r.last = place{lsn: decode.LSN(r.uvarint()), streamed: bits&atStreamed != 0, change: uint32(r.uvarint()), event: uint32(r.uvarint())}
+	}
+	s.first = r.last
+	return s
 }

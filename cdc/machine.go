@@ -9,7 +9,6 @@ package cdc
 import (
 	"encoding/json"
 	"fmt"
-	"sort"
 
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
@@ -36,7 +35,7 @@ type transaction struct {
 	decode.Begin
 	change        uint32 // ordinal of the next row change
 	events        uint32 // events done of a TRUNCATE that is not finished
-	truncating    []truncatedRow
+	truncating    []emptied
 	skip          Done // what of it is in the sink already
 	actor, reason schemas.Text
 	time          schemas.Instant
@@ -62,15 +61,6 @@ func (m *Machine) begin(b *decode.Begin) {
 	if b.Snapshot {
 		m.beginSnapshot(b)
 	}
-}
-
-func sortedKeys(images map[string]string) []string {
-	keys := make([]string, 0, len(images))
-	for key := range images {
-		keys = append(keys, key)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 // commit closes the transaction: its end is the new checkpoint.
@@ -150,22 +140,22 @@ func (m *Machine) op(t decode.Table, op decode.Op) schemas.Op {
 
 func (m *Machine) storePosition(id string, image *positionImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
-	m.state.put(m.state.positions, id, string(m.scratch))
+	m.state.positions.put(bytesOf(id), m.scratch)
 	m.out.touch(decode.Positions, id, len(m.scratch))
 }
 
 func (m *Machine) storeBlock(key string, image *blockImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
-	m.state.put(m.state.blocks, key, string(m.scratch))
+	m.state.blocks.put(bytesOf(key), m.scratch)
 	m.out.touch(decode.Blocks, key, len(m.scratch))
 }
 
 func (m *Machine) dropPosition(id string) {
-	m.state.drop(m.state.positions, id)
+	m.state.positions.drop(bytesOf(id))
 	m.out.touch(decode.Positions, id, 0)
 }
 
 func (m *Machine) dropBlock(key string) {
-	m.state.drop(m.state.blocks, key)
+	m.state.blocks.drop(bytesOf(key))
 	m.out.touch(decode.Blocks, key, 0)
 }

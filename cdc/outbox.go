@@ -2,7 +2,6 @@ package cdc
 
 import (
 	"encoding/json"
-	"unsafe"
 
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
@@ -104,8 +103,6 @@ func (s *State) record(r row) StateRecord {
 		prefix, images = positionPrefix, s.positions
 	}
 	record := StateRecord{Key: prefix + r.key}
-	if image, known := images[r.key]; known {
-		record.Value = unsafe.Slice(unsafe.StringData(image), len(image))
-	}
+	record.Value, _ = images.get(bytesOf(r.key))
 	return record
 }

@@ -3,7 +3,6 @@ package cdc
 import (
 	"bytes"
 	"fmt"
-	"unsafe"
 
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
@@ -52,7 +51,7 @@ func (m *Machine) applyPosition(change *decode.PositionChange) error {
 			return err
 		}
 	}
-	image, known := m.state.positions[string(idText)]
+	image, known := m.state.positions.get(idText)
 	if !known || m.isFresh(decode.Positions) {
 		m.firstSight(m.positionChange(string(idText), m.op(decode.Positions, change.Op)), row, change.Op == decode.Update)
 		return nil
@@ -72,13 +71,14 @@ func (m *Machine) applyPosition(change *decode.PositionChange) error {
 
 // isQuiet reports whether a row is as its image has it, by comparing bytes. It allocates nothing, and of the image it
 // reads only what a row tells, which comes first.
-func isQuiet(row *decode.PositionRow, image string, doc *document) bool {
-	r := reader{data: unsafe.Slice(unsafe.StringData(image), len(image))}
+func isQuiet(row *decode.PositionRow, image []byte, doc *document) bool {
+	r := reader{data: image}
 	if r.byte() != imageVersion {
 		return false
 	}
+	var room [uuidLength]byte // takes what a timestamp prints too
 	for _, c := range imageColumns {
-		if !isAs(row[c], r.optional()) {
+		if before, _ := r.text(room[:0]); !isAs(row[c], before) {
 			return false
 		}
 	}
@@ -89,8 +89,7 @@ func isQuiet(row *decode.PositionRow, image string, doc *document) bool {
 	if !doc.sent {
 		return true
 	}
-	incomplete := r.byte() == 1
-	r.byte() // whether the trade is fresh
+	incomplete := r.byte()&1 != 0
 	history := r.optional()
 	return doc.why == nil && !incomplete && bytes.Equal(doc.history, history) && (doc.history == nil) == (history == nil) && r.err == nil
 }
@@ -277,7 +276,7 @@ func (m *Machine) created(c *change, row *decode.PositionRow) {
 
 func (m *Machine) deletePosition(c *change, id string) error {
 	var image positionImage
-	if data, known := m.state.positions[id]; !known {
+	if data, known := m.state.positions.get(bytesOf(id)); !known {
 		c.mark(true, schemas.BaselineIncomplete)
 	} else if err := image.decode(data); err != nil {
 		return fmt.Errorf("position %s: %w", id, err)

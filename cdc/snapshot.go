@@ -21,8 +21,8 @@ type snapshot struct {
 type tableSnapshot struct {
 	id    decode.TableID
 	op    schemas.Op
-	fresh bool     // another table than the images are of: they say nothing of its rows
-	keys  []string // of images that the rows have not passed yet
+	fresh bool    // another table than the images are of: they say nothing of its rows
+	keys  keyList // of images that the rows have not passed yet
 }
 
 // beginSnapshot compares the tables that a snapshot holds with those that are known, and says what became of them.
@@ -46,7 +46,7 @@ func (m *Machine) beginSnapshot(b *decode.Begin) {
 func (m *Machine) beginTable(t decode.Table, id decode.TableID, first bool) {
 	known, images := &m.state.Checkpoint.Tables[t], m.images(t)
 	rows := &m.rows.tables[t]
-	*rows = tableSnapshot{id: id, op: schemas.OpBaseline, fresh: known.ID.OID != 0 && known.ID.OID != id.OID, keys: sortedKeys(images)}
+	*rows = tableSnapshot{id: id, op: schemas.OpBaseline, fresh: known.ID.OID != 0 && known.ID.OID != id.OID, keys: images.keys()}
 	if m.rows.whole || (!first && known.ID.OID == id.OID) {
 		rows.op = schemas.OpReconcile
 	}
@@ -101,7 +101,7 @@ func (m *Machine) tableChange(t decode.Table) *change {
 	return &change{m: m, op: schemas.OpReconcile, entity: schemas.Table{Table: name}, subject: name, key: name}
 }
 
-func (m *Machine) images(t decode.Table) map[string]string {
+func (m *Machine) images(t decode.Table) *images {
 	if t == decode.Blocks {
 		return m.state.blocks
 	}
@@ -116,11 +116,14 @@ func (m *Machine) isFresh(t decode.Table) bool { return m.rows != nil && m.rows.
 func (m *Machine) passTo(t decode.Table, key string) error {
 	rows := &m.rows.tables[t]
 	m.rows.compared++
-	for len(rows.keys) > 0 && rows.keys[0] <= key {
-		gone := rows.keys[0]
-		rows.keys = rows.keys[1:]
+	for rows.keys.Len() > 0 {
+		gone := rows.keys.first()
+		if gone > key {
+			return nil
+		}
+		rows.keys.pop()
 		if gone == key {
-			continue
+			return nil
 		}
 		if err := m.dropGone(t, gone); err != nil {
 			return err
@@ -142,11 +145,11 @@ func (m *Machine) dropGone(t decode.Table, key string) error {
 func (m *Machine) finishRows() (done bool, err error) {
 	for _, t := range []decode.Table{decode.Blocks, decode.Positions} {
 		rows := &m.rows.tables[t]
-		for ; len(rows.keys) > 0; rows.keys = rows.keys[1:] {
+		for ; rows.keys.Len() > 0; rows.keys.pop() {
 			if m.out.isFull() {
 				return false, nil
 			}
-			if err := m.dropGone(t, rows.keys[0]); err != nil {
+			if err := m.dropGone(t, rows.keys.first()); err != nil {
 				return false, err
 			}
 		}

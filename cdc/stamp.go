@@ -31,7 +31,7 @@ func readStamp(text []byte) stamp {
 	if text == nil {
 		return stamp{}
 	}
-	if at, zone, ok := parseClock(text); ok && string(zone) == stampZone && isExact(text) {
+	if at, ok := parseExact(text); ok {
 		return stamp{kind: exactStamp, at: at}
 	}
 	at, _, ok := parseInstant(string(text))
@@ -39,6 +39,12 @@ func readStamp(text []byte) stamp {
 		return stamp{kind: badStamp, text: text}
 	}
 	return stamp{kind: oddStamp, at: at, text: text}
+}
+
+// parseExact reads a timestamp that is spelled as Postgres spells it in UTC.
+func parseExact(text []byte) (at decode.Micros, ok bool) {
+	at, zone, ok := parseClock(text)
+	return at, ok && string(zone) == stampZone && isExact(text)
 }
 
 // isExact reports whether a timestamp that parseClock has read is spelled as Postgres spells it: a blank in the middle,

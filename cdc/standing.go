@@ -35,7 +35,7 @@ func ReadBlock(key string, value []byte) (*BlockStanding, error) {
 		return nil, nil
 	}
 	var image blockImage
-	if err := image.decode(string(value)); err != nil {
+	if err := image.decode(value); err != nil {
 		return nil, fmt.Errorf("read block %q: %w", id, err)
 	}
 	part := append(strings.SplitN(id, "\x00", 4), "", "", "")
@@ -73,7 +73,7 @@ func ReadPosition(key string, value []byte) (*PositionStanding, error) {
 		return nil, nil
 	}
 	var image positionImage
-	if err := image.decode(string(value)); err != nil {
+	if err := image.decode(value); err != nil {
 		return nil, fmt.Errorf("read position %q: %w", id, err)
 	}
 	c := change{subject: id}

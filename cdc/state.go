@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unsafe"
 
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
@@ -54,14 +55,15 @@ const (
 // State is what a sink remembers for the pipeline: the checkpoint and an image of every row.
 type State struct {
 	Checkpoint Checkpoint
-	positions  map[string]string // by id
-	blocks     map[string]string // by blockKey
-	bytes      int64             // of the images
+	positions  *images       // by id
+	blocks     *images       // by blockKey
+	position   positionImage // scratch
+	block      blockImage
 }
 
 // NewState returns an empty state.
 func NewState() *State {
-	return &State{positions: make(map[string]string), blocks: make(map[string]string)}
+	return &State{positions: newImages(), blocks: newImages()}
 }
 
 // Load takes in one state record, as Sink.Resume hands it out. A record that cannot be read is an error: going on
@@ -78,38 +80,42 @@ func (s *State) Load(key string, value []byte) error {
 		}
 		return nil
 	case strings.HasPrefix(key, positionPrefix):
-		return s.load(s.positions, key[len(positionPrefix):], value, new(positionImage).decode)
+		return s.load(s.positions, key[len(positionPrefix):], value, s.checkPosition)
 	case strings.HasPrefix(key, blockPrefix):
-		return s.load(s.blocks, key[len(blockPrefix):], value, new(blockImage).decode)
+		return s.load(s.blocks, key[len(blockPrefix):], value, s.checkBlock)
 	}
 	return fmt.Errorf("load state: key %q is unknown; was it written by a newer version?", key)
 }
 
-func (s *State) load(images map[string]string, key string, value []byte, check func(string) error) error {
+// checkPosition reads an image and returns it as this version writes it.
+func (s *State) checkPosition(image []byte) ([]byte, error) {
+	if err := s.position.decode(image); err != nil || image[0] == imageVersion {
+		return image, err
+	}
+	return s.position.appendTo(nil), nil
+}
+
+func (s *State) checkBlock(image []byte) ([]byte, error) { return image, s.block.decode(image) }
+
+func (s *State) load(to *images, key string, value []byte, check func([]byte) ([]byte, error)) error {
 	if value == nil {
-		s.drop(images, key)
+		to.drop(bytesOf(key))
 		return nil
 	}
-	image := string(value)
-	if err := check(image); err != nil {
+	image, err := check(value)
+	if err != nil {
 		return fmt.Errorf("load image of %q: %w", key, err)
 	}
-	s.put(images, key, image)
+	to.put(bytesOf(key), image)
 	return nil
 }
 
-// put sets an image in one of the two maps, and drop removes one.
-func (s *State) put(images map[string]string, key, image string) {
-	s.bytes += int64(len(image) - len(images[key]))
-	images[key] = image
+// bytesOf returns a text's bytes, which nobody may write to.
+func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
+
+// Images returns how many rows are known and how many bytes of memory they take.
+func (s *State) Images() (rows int, bytes int64) {
+	return s.positions.rows + s.blocks.rows, s.positions.size() + s.blocks.size()
 }
 
-func (s *State) drop(images map[string]string, key string) {
-	s.bytes -= int64(len(images[key]))
-	delete(images, key)
-}
-
-// Images returns how many rows are known and how many bytes their images take.
-func (s *State) Images() (rows int, bytes int64) { return len(s.positions) + len(s.blocks), s.bytes }
-
-func (s *State) isEmpty() bool { return len(s.positions)+len(s.blocks) == 0 }
+func (s *State) isEmpty() bool { return s.positions.rows+s.blocks.rows == 0 }

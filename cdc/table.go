@@ -12,24 +12,24 @@ func (m *Machine) applyTruncate(t *decode.Truncate) (done bool, err error) {
 	if m.tx.truncating == nil {
 		m.beginTruncate(t)
 	}
-	for len(m.tx.truncating) > 0 {
-		if m.out.isFull() {
-			return false, nil
-		}
-		row := m.tx.truncating[0]
-		m.tx.truncating = m.tx.truncating[1:]
-		if err := m.dropTruncated(row); err != nil {
-			return false, err
+	for i := range m.tx.truncating {
+		for of := &m.tx.truncating[i]; of.left.Len() > 0; of.left.pop() {
+			if m.out.isFull() {
+				return false, nil
+			}
+			if err := m.dropTruncated(of.table, of.left.first()); err != nil {
+				return false, err
+			}
 		}
 	}
 	m.tx.truncating, m.tx.events = nil, 0
 	return true, nil
 }
 
-// truncatedRow is a known row of a table that was emptied.
-type truncatedRow struct {
+// emptied is a table that was emptied, and the known rows that are left to report.
+type emptied struct {
 	table decode.Table
-	key   string
+	left  keyList
 }
 
 func (m *Machine) beginTruncate(t *decode.Truncate) {
@@ -37,15 +37,13 @@ func (m *Machine) beginTruncate(t *decode.Truncate) {
 		m.tx.events = m.tx.skip.Events
 	}
 	fresh := m.tx.events == 0
-	m.tx.truncating = []truncatedRow{}
+	m.tx.truncating = []emptied{}
 	for _, table := range t.Tables {
 		images := m.images(table)
 		if fresh {
-			m.reportTruncated(table, len(images))
+			m.reportTruncated(table, images.rows)
 		}
-		for _, key := range sortedKeys(images) {
-			m.tx.truncating = append(m.tx.truncating, truncatedRow{table, key})
-		}
+		m.tx.truncating = append(m.tx.truncating, emptied{table, images.keys()})
 	}
 }
 
@@ -56,16 +54,16 @@ func (m *Machine) reportTruncated(t decode.Table, rows int) {
 	m.tx.events = c.event
 }
 
-func (m *Machine) dropTruncated(row truncatedRow) (err error) {
-	c := m.blockChange(row.key, schemas.OpTruncate)
-	if row.table == decode.Positions {
-		c = m.positionChange(row.key, schemas.OpTruncate)
+func (m *Machine) dropTruncated(t decode.Table, key string) (err error) {
+	c := m.blockChange(key, schemas.OpTruncate)
+	if t == decode.Positions {
+		c = m.positionChange(key, schemas.OpTruncate)
 	}
 	c.event = m.tx.events
-	if row.table == decode.Blocks {
-		m.deleteBlock(c, row.key)
+	if t == decode.Blocks {
+		m.deleteBlock(c, key)
 	} else {
-		err = m.deletePosition(c, row.key)
+		err = m.deletePosition(c, key)
 	}
 	m.tx.events = c.event
 	return err

@@ -9,8 +9,9 @@ const (
 	// workingMemory makes the garbage collector work harder before the process grows past what the sidecar promises
 	// (64 MB resident, and the images that it has to know). It is a soft limit.
 	workingMemory = 40 << 20
-	// imageOverhead is what the runtime adds to the bytes of an image: its key, its place in a map, rounding.
-	imageOverhead = 160
+	// imageOverhead is what a row takes beside its image: in the file sink's index of live keys, and in the list of keys
+	// that a snapshot or a TRUNCATE goes through.
+	imageOverhead = 80
 )
 
 // imageStep is by how many bytes images may grow before the collector is told.
