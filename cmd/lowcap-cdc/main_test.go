@@ -163,18 +163,23 @@ func (s *site) kafka() (sink string, events func() []string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	var names []string
-	for _, topic := range topics {
-		names = append(names, s.name+"."+topic)
-	}
 	return "kafka://" + k.Addr(), func() []string {
 		s.t.Helper()
-		records, err := lab.ReadCommitted(s.t.Context(), k.Addr(), names...)
+		records, err := lab.ReadCommitted(s.t.Context(), k.Addr(), s.eventTopics()...)
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		return lab.Events(records)
 	}
+}
+
+// eventTopics returns the full names of the site's event topics.
+func (s *site) eventTopics() []string {
+	var names []string
+	for _, topic := range topics {
+		names = append(names, s.name+"."+topic)
+	}
+	return names
 }
 
 // streamed keeps what two slots must say alike, and fails when the whole is not numbered and chained without a gap.

@@ -10,7 +10,7 @@ import (
 )
 
 // stateLineEvery is how often reading the state says how far it is.
-const stateLineEvery = 5 * time.Second
+const stateLineEvery = 2 * time.Second
 
 // statefulSink is a sink whose state is read with an eye on memory, and with a word now and then where that takes long.
 type statefulSink struct {
