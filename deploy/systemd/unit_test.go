@@ -82,37 +82,37 @@ func TestExampleSetsSettingsThatExist(t *testing.T) {
 // TestUnitRuns installs the unit as its header says, under a real systemd: with all its hardening it streams, a process that
 // hangs is replaced, a wrong setting is not tried again, and a stop is in order.
 func TestUnitRuns(t *testing.T) {
-	m := boot(t)
+	m := lab.Boot(t)
 	install(t, m)
-	m.run("systemctl", "start", "lowcap-cdc")
-	if status := m.property("StatusText"); status != "streaming" {
+	m.Run("systemctl", "start", "lowcap-cdc")
+	if status := m.Property("StatusText"); status != "streaming" {
 		t.Errorf("started, and the status is %q", status)
 	}
 	events := "/var/lib/lowcap-cdc/events.jsonl"
-	m.run("test", "-e", events)
+	m.Run("test", "-e", events)
 
-	main := m.property("MainPID")
-	m.run("kill", "-STOP", main)
-	m.until("the watchdog to replace a process that hangs", func() bool {
-		return m.property("NRestarts") != "0" && m.property("StatusText") == "streaming" && m.property("MainPID") != main
+	main := m.Property("MainPID")
+	m.Run("kill", "-STOP", main)
+	m.Until("the watchdog to replace a process that hangs", func() bool {
+		return m.Property("NRestarts") != "0" && m.Property("StatusText") == "streaming" && m.Property("MainPID") != main
 	})
 
-	m.run("systemctl", "stop", "lowcap-cdc")
-	if result := m.property("Result"); result != "success" {
+	m.Run("systemctl", "stop", "lowcap-cdc")
+	if result := m.Property("Result"); result != "success" {
 		t.Errorf("stopped, and the result is %q", result)
 	}
 
-	m.run("sed", "-i", "s/^LOWCAP_CDC_SINK=.*/LOWCAP_CDC_SINK=nonsense:/", "/etc/lowcap-cdc/environment")
-	if _, err := m.try("systemctl", "start", "lowcap-cdc"); err == nil {
+	m.Run("sed", "-i", "s/^LOWCAP_CDC_SINK=.*/LOWCAP_CDC_SINK=nonsense:/", "/etc/lowcap-cdc/environment")
+	if _, err := m.Try("systemctl", "start", "lowcap-cdc"); err == nil {
 		t.Error("a wrong setting starts")
 	}
-	if status, state := m.property("ExecMainStatus"), m.property("ActiveState"); status != "2" || state != "failed" {
+	if status, state := m.Property("ExecMainStatus"), m.Property("ActiveState"); status != "2" || state != "failed" {
 		t.Errorf("a wrong setting ends with code %s and leaves the unit %s", status, state)
 	}
 }
 
 // install builds the binary, starts a database, and installs the unit with a shorter watchdog.
-func install(t *testing.T, m *machine) {
+func install(t *testing.T, m *lab.Machine) {
 	t.Helper()
 	server, err := lab.StartPostgres(t.Context(), "fsync=off")
 	if err != nil {
@@ -132,11 +132,11 @@ func install(t *testing.T, m *machine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.run("install", "-m", "755", binary, "/usr/local/bin/lowcap-cdc")
-	m.run("install", "-m", "644", filepath.Join(here, unit), "/etc/systemd/system/"+unit)
-	m.run("install", "-m", "700", "-d", "/etc/lowcap-cdc", "/etc/systemd/system/"+unit+".d")
+	m.Run("install", "-m", "755", binary, "/usr/local/bin/lowcap-cdc")
+	m.Run("install", "-m", "644", filepath.Join(here, unit), "/etc/systemd/system/"+unit)
+	m.Run("install", "-m", "700", "-d", "/etc/lowcap-cdc", "/etc/systemd/system/"+unit+".d")
 	settings := "LOWCAP_CDC_POSTGRES=" + server.DSN("trading") + "\nLOWCAP_CDC_SINK=file:/var/lib/lowcap-cdc\n"
-	m.run("sh", "-c", "printf '%s' \"$1\" > /etc/lowcap-cdc/environment", "sh", settings)
-	m.run("sh", "-c", "printf '[Service]\\nWatchdogSec=5s\\nRestartSec=100ms\\n' > /etc/systemd/system/"+unit+".d/test.conf")
-	m.run("systemctl", "daemon-reload")
+	m.Run("sh", "-c", "printf '%s' \"$1\" > /etc/lowcap-cdc/environment", "sh", settings)
+	m.Run("sh", "-c", "printf '[Service]\\nWatchdogSec=5s\\nRestartSec=100ms\\n' > /etc/systemd/system/"+unit+".d/test.conf")
+	m.Run("systemctl", "daemon-reload")
 }

@@ -1,4 +1,4 @@
-package systemd
+package lab
 
 import (
 	"fmt"
@@ -10,17 +10,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"lowcap-cdc/deploy/lab"
 )
 
 // bootScript makes a machine of its own out of this one: init is systemd, with an empty /run and with its own changes to
-// /etc, /usr/local and /var/lib. The network is this machine's. Of what systemd starts early only the journal is wanted.
+// /etc, /usr/local and /var/lib. Of what systemd starts early only the journal is wanted.
 const bootScript = `
 set -e
 for base in /sys/fs/cgroup/systemd /sys/fs/cgroup; do [ -e $base/cgroup.procs ] && break; done
 mkdir -p $base/$1 && echo $$ > $base/$1/cgroup.procs
-exec unshare --fork --pid --mount --ipc --uts --mount-proc --kill-child=KILL sh -c '
+shift
+exec unshare "$@" --fork --pid --mount --ipc --uts --mount-proc --kill-child=KILL sh -c '
 set -e
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
@@ -36,23 +35,24 @@ printf "[Unit]\nDescription=nothing but what is started by hand\n" > /run/system
 container=lxc exec /lib/systemd/systemd --system --unit=lab.target --log-target=null --show-status=no
 '`
 
-// machine is a systemd that was booted for a test.
-type machine struct {
-	t    *testing.T
+// Machine is a systemd that was booted for a test. Everything that runs in it sees this machine's files.
+type Machine struct {
+	t    testing.TB
 	init string // its process id, as seen from here
 	said *strings.Builder
 }
 
-// boot starts a machine, which ends with the test.
-func boot(t *testing.T) *machine {
+// Boot starts a machine, which ends with the test. It shares this machine's network, unless it is told to have more
+// namespaces of its own, as unshare names them: --net.
+func Boot(t testing.TB, namespaces ...string) *Machine {
 	t.Helper()
 	if os.Getuid() != 0 && os.Getenv("CI") == "" {
-		lab.Missing(t, "only root can boot a systemd of its own")
+		Missing(t, "only root can boot a systemd of its own")
 	}
 	name := fmt.Sprintf("lowcap-cdc-test-%d", os.Getpid())
-	cmd := exec.Command("sh", "-c", bootScript, "sh", name)
+	cmd := exec.Command("sh", append([]string{"-c", bootScript, "sh", name}, namespaces...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	m := &machine{t: t, said: new(strings.Builder)}
+	m := &Machine{t: t, said: new(strings.Builder)}
 	cmd.Stdout, cmd.Stderr = m.said, m.said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -62,13 +62,13 @@ func boot(t *testing.T) *machine {
 		cmd.Wait()         //nolint:errcheck // it was killed
 		removeGroups(name)
 	})
-	m.until("systemd to boot", func() bool {
+	m.Until("systemd to boot", func() bool {
 		child, err := exec.Command("pgrep", "--parent", strconv.Itoa(cmd.Process.Pid)).Output()
 		if err != nil {
 			return false // it has not forked yet
 		}
 		m.init = strings.TrimSpace(string(child))
-		_, err = m.try("systemctl", "show", "--property", "Version")
+		_, err = m.Try("systemctl", "show", "--property", "Version")
 		return err == nil
 	})
 	return m
@@ -82,32 +82,37 @@ func removeGroups(name string) {
 	}
 }
 
-// try runs a program inside the machine.
-func (m *machine) try(args ...string) (string, error) {
-	all := append([]string{"--target", m.init, "--mount", "--pid", "--ipc", "--uts", "--"}, args...)
-	out, err := exec.CommandContext(m.t.Context(), "nsenter", all...).CombinedOutput()
+// Command returns a program that will run inside the machine.
+func (m *Machine) Command(args ...string) *exec.Cmd {
+	all := append([]string{"--target", m.init, "--mount", "--pid", "--ipc", "--uts", "--net", "--"}, args...)
+	return exec.CommandContext(m.t.Context(), "nsenter", all...)
+}
+
+// Try runs a program inside the machine and returns what it printed.
+func (m *Machine) Try(args ...string) (string, error) {
+	out, err := m.Command(args...).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
 
-// run is try for what must work.
-func (m *machine) run(args ...string) string {
+// Run is Try for what must work.
+func (m *Machine) Run(args ...string) string {
 	m.t.Helper()
-	out, err := m.try(args...)
+	out, err := m.Try(args...)
 	if err != nil {
-		journal, _ := m.try("journalctl", "--no-pager", "--output=cat", "--unit=lowcap-cdc", "--lines=20")
+		journal, _ := m.Try("journalctl", "--no-pager", "--output=cat", "--unit=lowcap-cdc", "--lines=20")
 		m.t.Fatalf("%s: %v: %s\n%s", strings.Join(args, " "), err, out, journal)
 	}
 	return out
 }
 
-// property returns what systemd says of the unit.
-func (m *machine) property(name string) string {
+// Property returns what systemd says of the unit lowcap-cdc.
+func (m *Machine) Property(name string) string {
 	m.t.Helper()
-	return m.run("systemctl", "show", "--property", name, "--value", "lowcap-cdc")
+	return m.Run("systemctl", "show", "--property", name, "--value", "lowcap-cdc")
 }
 
-// until waits for a condition.
-func (m *machine) until(what string, met func() bool) {
+// Until waits for a condition, for a minute.
+func (m *Machine) Until(what string, met func() bool) {
 	m.t.Helper()
 	deadline, tick := time.After(time.Minute), time.NewTicker(100*time.Millisecond)
 	defer tick.Stop()
@@ -115,8 +120,8 @@ func (m *machine) until(what string, met func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			journal, _ := m.try("journalctl", "--no-pager", "--output=cat", "--lines=60", "--grep", "level|ystemd|lowcap-cdc.service")
-			m.t.Fatalf("waited in vain for %s\n%s%s\n%s", what, m.said, journal, m.run("systemctl", "show", "lowcap-cdc", "-p", "NRestarts,StatusText,MainPID,ActiveState,SubState,Result"))
+			journal, _ := m.Try("journalctl", "--no-pager", "--output=cat", "--lines=60", "--grep", "level|ystemd|lowcap-cdc.service")
+			m.t.Fatalf("waited in vain for %s\n%s%s\n%s", what, m.said, journal, m.Run("systemctl", "show", "lowcap-cdc", "-p", "NRestarts,StatusText,MainPID,ActiveState,SubState,Result"))
 		}
 	}
 }
