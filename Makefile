@@ -54,7 +54,7 @@ test-matrix: deps ## the end-to-end tests on Postgres 14 to 18 with Kafka 3.9 an
 demo: deps-demo build ## the sidecar at work, killed half way (about 20 seconds); KAFKA=real for a real broker
 	$(GO) run ./deploy/demo -binary bin/lowcap-cdc -kafka $(KAFKA)
 
-bench: deps build ## speed, latency and memory beside pg_recvlogical (WORKLOADS=w1,latency RUNS=5 SCALE=1 RIVALS= JSON=FILE)
+bench: deps build ## speed, latency and memory beside pg_recvlogical (WORKLOADS=w1,latency,notify RUNS=5 SCALE=1 RIVALS= JSON=FILE)
 	$(GO) run ./deploy/bench -binary bin/lowcap-cdc -workloads '$(WORKLOADS)' -runs $(RUNS) -scale $(SCALE) -rivals '$(RIVALS)' -json '$(JSON)'
 
 benchmarks: deps ## decode, extract, diff, encode and commit by themselves, for benchstat (COUNT=10)

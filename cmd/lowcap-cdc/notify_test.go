@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -24,8 +23,6 @@ import (
 
 	"lowcap-cdc/sink"
 )
-
-var latencies = flag.Int("latency", 50, "exits that TestNotifyLatency measures") //nolint:gochecknoglobals // a flag
 
 // receiver is a webhook that does as told: it answers with the next of its statuses, 200 when there is none left, and
 // keeps what it took.
@@ -236,33 +233,5 @@ func TestSlackTextIsDisarmed(t *testing.T) {
 	}
 	if want := "[page] emergency_exit.executed &lt;!channel&gt; &amp; co 1h\nkind=structural\n2026-01-01T00:00:00Z 1"; message.Text != want {
 		t.Errorf("%q", message.Text)
-	}
-}
-
-// TestNotifyLatency measures from before the commit in Postgres to the arrival at the webhook, event by event. On a
-// quiet machine: go test ./cmd/lowcap-cdc -run TestNotifyLatency -v -latency 1000
-func TestNotifyLatency(t *testing.T) {
-	s := newSite(t)
-	s.seedPositions(3)
-	to, _ := s.kafka()
-	s.drain("k", to)
-	instance := s.serve(to)
-	instance.await("/readyz", 200, "streaming")
-	r := newReceiver(t, "")
-	s.notify(to, r.URL)
-	var took []time.Duration
-	for n := range *latencies + 20 {
-		begun := time.Now()
-		s.exit(n)
-		r.await(t, 1)
-		if n >= 20 { // the first ones open connections
-			took = append(took, time.Since(begun))
-		}
-	}
-	slices.Sort(took)
-	p99 := took[len(took)*99/100]
-	t.Logf("commit to webhook, %d exits: p50 %v, p99 %v, max %v", len(took), took[len(took)/2], p99, took[len(took)-1])
-	if len(took) >= 500 && p99 > 250*time.Millisecond {
-		t.Errorf("p99 is %v, more than 250ms", p99)
 	}
 }

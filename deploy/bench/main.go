@@ -46,7 +46,7 @@ func readFlags() options {
 	flag.StringVar(&o.rivals, "rivals", "", "other programs: NAME=COMMAND, several with ; between them (see docs/performance.md)")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each contender, in turns")
 	flag.Float64Var(&o.scale, "scale", 1, "part of each workload's rows")
-	flag.DurationVar(&o.seconds, "latency-for", time.Minute, "how long each latency rate lasts")
+	flag.DurationVar(&o.seconds, "latency-for", time.Minute, "how long each latency rate lasts, and the exits of notify")
 	flag.StringVar(&o.json, "json", "", "file to write every single run to")
 	flag.Parse()
 	o.contenders = split(*contenders)
@@ -84,6 +84,10 @@ func (s *servers) measure(ctx context.Context, o options, r *report, name string
 	case latencyName:
 		rows, err := s.latency(ctx, o)
 		r.latencies = rows
+		return err
+	case notifyName:
+		rows, err := s.notify(ctx, o)
+		r.notified = rows
 		return err
 	case idleName:
 		rows, err := s.idle(ctx, o)

@@ -35,6 +35,7 @@ type report struct {
 	versions  string
 	results   []result
 	latencies []latency
+	notified  []notified
 	idles     []idle
 }
 
@@ -56,6 +57,12 @@ func (r *report) print(out io.Writer) {
 	for _, l := range r.latencies {
 		fmt.Fprintf(out, "| %d | %d of %d | %.1f | %.1f | %.1f | %.1f | %.2f | %d |\n", l.Rate, l.Read, l.Written,
 			l.at(0.5), l.at(0.99), l.at(0.999), l.at(1), l.CPU, l.PeakRSS>>20)
+	}
+	if len(r.notified) > 0 {
+		fmt.Fprintf(out, "\n| emergency exits at the webhook | p50 ms | p99 ms | max ms |\n|---|---|---|---|\n")
+	}
+	for _, n := range r.notified {
+		fmt.Fprintf(out, "| %d of %d | %.1f | %.1f | %.1f |\n", n.Taken, n.Written, n.P50, n.P99, n.Max)
 	}
 	if len(r.idles) > 0 {
 		fmt.Fprintf(out, "\n| idle | images | start to streaming ms | RSS MB | peak RSS MB |\n|---|---|---|---|---|\n")
@@ -143,7 +150,7 @@ func (r *report) writeJSON() error {
 		return nil
 	}
 	content, err := json.MarshalIndent(map[string]any{"versions": r.versions, "started": r.started, "scale": r.options.scale,
-		"command": strings.Join(os.Args, " "), "runs": r.results, "latencies": r.latencies, "idle": r.idles}, "", " ")
+		"command": strings.Join(os.Args, " "), "runs": r.results, "latencies": r.latencies, "notify": r.notified, "idle": r.idles}, "", " ")
 	if err != nil {
 		return err
 	}

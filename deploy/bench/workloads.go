@@ -41,7 +41,7 @@ func names() []string {
 	for _, w := range workloads(1) {
 		all = append(all, w.name)
 	}
-	return append(all, latencyName, idleName)
+	return append(all, latencyName, notifyName, idleName)
 }
 
 // seedBlocks makes n sets of 1,000 blocks, each set in a timeframe of its own.
