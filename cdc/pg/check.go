@@ -1,8 +1,10 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -69,7 +71,8 @@ func checkRows(ctx context.Context, conn *pgx.Conn, c Config, t decode.Table, fo
 
 func finding(name, good string, err error, repair string) Finding {
 	if err != nil {
-		return Finding{name, false, err.Error(), repair}
+		detail, own, _ := strings.Cut(err.Error(), "; run: ") // an error that knows itself what to run knows it better
+		return Finding{name, false, detail, cmp.Or(own, repair)}
 	}
 	return Finding{Name: name, OK: true, Detail: good}
 }

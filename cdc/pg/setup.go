@@ -30,7 +30,7 @@ func ensurePublication(ctx context.Context, c Config) error {
 }
 
 // Setup does what a first start needs in the database, and returns the statements for it; none when all is there. With
-// dryRun it only returns them. The slot is left to the first run, which needs the snapshot that comes with its
+// dryRun it only returns them, also to a role that has no rights yet. The slot is left to the first run, which needs the snapshot that comes with its
 // creation.
 func Setup(ctx context.Context, c Config, dryRun bool) ([]string, error) {
 	conn, err := c.connect(ctx)
@@ -38,25 +38,28 @@ func Setup(ctx context.Context, c Config, dryRun bool) ([]string, error) {
 		return nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	if dryRun {
+		found, err := readSource(ctx, conn, c)
+		if err != nil {
+			return nil, err
+		}
+		return found.repair(c), nil
+	}
 	statements, err := setup(ctx, conn, c)
-	if err != nil || dryRun {
-		return statements, err
+	if err != nil {
+		return nil, err
 	}
 	return statements, ensurePublication(ctx, c)
 }
 
-// setup checks what a snapshot needs, and returns the statements that the publication lacks. One of the two tables may
-// be missing: its migration has not run yet. Without both there is nothing to watch.
+// setup checks what a snapshot needs, and returns the statements that the publication lacks.
 func setup(ctx context.Context, conn *pgx.Conn, c Config) ([]string, error) {
 	if err := checkLevel(ctx, conn); err != nil {
 		return nil, err
 	}
-	found, err := readCatalog(ctx, conn, c)
+	found, err := readSource(ctx, conn, c)
 	if err != nil {
 		return nil, err
-	}
-	if found.tables[decode.Blocks].id.OID == 0 && found.tables[decode.Positions].id.OID == 0 {
-		return nil, permanentf("neither %s nor %s exists; run the source's migration, or correct --schema", c.table(decode.Blocks), c.table(decode.Positions))
 	}
 	for _, t := range watched {
 		if found.tables[t].id.OID == 0 {
@@ -70,6 +73,16 @@ func setup(ctx context.Context, conn *pgx.Conn, c Config) ([]string, error) {
 		}
 	}
 	return found.repair(c), nil
+}
+
+// readSource reads the catalog. One of the two tables may be missing: its migration has not run yet. Without both there
+// is nothing to watch.
+func readSource(ctx context.Context, conn *pgx.Conn, c Config) (catalog, error) {
+	found, err := readCatalog(ctx, conn, c)
+	if err == nil && found.tables[decode.Blocks].id.OID == 0 && found.tables[decode.Positions].id.OID == 0 {
+		err = permanentf("neither %s nor %s exists; run the source's migration, or correct --schema", c.table(decode.Blocks), c.table(decode.Positions))
+	}
+	return found, err
 }
 
 func checkLevel(ctx context.Context, conn *pgx.Conn) error {

@@ -134,6 +134,33 @@ func (s *site) checkSays(args []string, want ...string) {
 	}
 }
 
+// TestCheckOfANewRole follows check from a role that has no right: every line names one repair, and what init --dry-run
+// prints is all that an administrator has to run.
+func TestCheckOfANewRole(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	role := s.name + "_new"
+	s.exec(`create role ` + role + ` login`)
+	sink, _ := s.file("x")
+	dsn := strings.Replace(shared.postgres.DSN(s.name), "postgres@", role+"@", 1)
+	args := []string{"--postgres", dsn, "--sink", sink, "--slot", s.name}
+	out, err := exec.CommandContext(t.Context(), shared.binary, append(args, "check")...).CombinedOutput()
+	if err == nil {
+		t.Errorf("it passes: %s", out)
+	}
+	for _, line := range strings.Split(string(out), "\n") {
+		if n := strings.Count(line, "run: "); strings.HasPrefix(line, "FAIL") && n != 1 {
+			t.Errorf("%d repairs: %s", n, line)
+		}
+	}
+	grants, err := exec.CommandContext(t.Context(), shared.binary, append(args, "init", "--dry-run")...).Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, grants)
+	}
+	s.exec(string(grants))
+	s.checkSays(append(args, "check"), "0 rows, 0 blocked now")
+}
+
 // TestStandbyTakesOver starts a second instance beside the first: it waits for the slot, and goes on when the first one
 // is killed. Then Postgres crashes, the walsender is terminated and the broker restarts; nothing is lost or doubled.
 func TestStandbyTakesOver(t *testing.T) {

@@ -85,11 +85,11 @@ func (*checkCommand) Run(s *Settings, std *streams) error {
 	failed := 0
 	line := func(ok bool, name, detail, repair string) {
 		if ok {
-			fmt.Fprintf(std.out, "ok    %-22s %s\n", name, detail)
+			fmt.Fprintf(std.out, "ok    %-28s %s\n", name, detail)
 			return
 		}
 		failed++
-		fmt.Fprintf(std.out, "FAIL  %-22s %s; run: %s\n", name, detail, repair)
+		fmt.Fprintf(std.out, "FAIL  %-28s %s; run: %s\n", name, detail, repair)
 	}
 	for _, f := range pg.Check(ctx, s.source()) {
 		line(f.OK, f.Name, f.Detail, f.Repair)
