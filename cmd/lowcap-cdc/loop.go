@@ -28,7 +28,7 @@ var phases = [...]struct { //nolint:gochecknoglobals // a constant
 	name  string
 	limit time.Duration
 }{
-	waiting:    {"waiting", time.Minute},
+	waiting:    {"waiting to try again", time.Minute},
 	starting:   {"starting", 15 * time.Minute},
 	resuming:   {"reading the state", 4 * time.Minute},
 	reading:    {"reading from Postgres", time.Minute},

@@ -30,6 +30,25 @@ func (s *site) verb(sink, name string, args ...string) (out string, code int) {
 	return string(text), cmd.ProcessState.ExitCode()
 }
 
+// TestStatusOfASinkThatIsAway: what the sink would say is unknown then, and must not look like none.
+func TestStatusOfASinkThatIsAway(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, code := s.verb("file:"+path, "status")
+	if code != 1 || !strings.Contains(text, "are unknown") || !strings.Contains(text, "PROBLEM") || !strings.Contains(text, `database "`+s.name+`"`) {
+		t.Errorf("exit %d: %s", code, text)
+	}
+	for _, wrong := range []string{"nothing has been published", "none", "no events"} {
+		if strings.Contains(text, wrong) {
+			t.Errorf("it says %q: %s", wrong, text)
+		}
+	}
+}
+
 // ok is verb for one that must succeed.
 func (s *site) ok(sink, name string, args ...string) string {
 	s.t.Helper()

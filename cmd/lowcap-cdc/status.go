@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/schemas"
@@ -28,6 +30,8 @@ type status struct {
 	LastExit   *line                  `json:"last_emergency_exit"`
 	LastGap    *line                  `json:"last_gap"`
 	Problems   []string               `json:"problems"`
+
+	unread bool // the sink did not answer: what it holds is unknown, not none
 }
 
 type sourceStatus struct {
@@ -46,7 +50,9 @@ type slotStatus struct {
 	Confirmed string   `json:"confirmed_lsn"`
 	Restart   string   `json:"restart_lsn"`
 	Retained  int64    `json:"retained_wal_bytes"`
-	Loss      *float64 `json:"loss_seconds"` // null: no limit, or it does not fall behind
+	Loss      *float64 `json:"loss_seconds"` // null: no limit, or it does not fall behind, or that is unknown
+
+	unknown bool // there is a limit, and without the sink nobody knows how fast it comes near
 }
 
 type checkpointStatus struct {
@@ -92,16 +98,22 @@ func (s *Settings) status(ctx context.Context) (*status, error) {
 	st := &status{Sink: redact(s.Sink), Slot: slotStatus{Name: s.Slot}, LastHour: make(map[string]int), Problems: []string{},
 		Blocks: []cdc.BlockStanding{}, Pools: []cdc.PositionStanding{}}
 	state := cdc.NewState()
-	for _, part := range []func() error{
-		func() error { return st.readState(ctx, reader, state) },
-		func() error { return st.readServer(ctx, s, &state.Checkpoint) },
-		func() error { return st.readEvents(ctx, reader, time.Now().Add(-time.Hour)) },
-	} {
-		if err := part(); err != nil {
-			st.Problems = append(st.Problems, err.Error())
-		}
+	if config, err := pgx.ParseConfig(s.Postgres); err == nil {
+		st.Source.Database = config.Database
+	}
+	st.note(st.readState(ctx, reader, state))
+	st.unread = len(st.Problems) > 0
+	st.note(st.readServer(ctx, s, &state.Checkpoint))
+	if !st.unread {
+		st.note(st.readEvents(ctx, reader, time.Now().Add(-time.Hour)))
 	}
 	return st, nil
+}
+
+func (st *status) note(err error) {
+	if err != nil {
+		st.Problems = append(st.Problems, err.Error())
+	}
 }
 
 // readState reads checkpoint and images from the sink.
@@ -116,7 +128,7 @@ func (st *status) readState(ctx context.Context, reader sink.Reader, state *cdc.
 	st.Blocks, st.Pools = rows.blocked(), rows.open()
 	st.Rows, _ = state.Images()
 	checkpoint := &state.Checkpoint
-	st.Source.SystemID, st.Source.Database = checkpoint.SystemID, checkpoint.Database
+	st.Source.SystemID = checkpoint.SystemID
 	st.Checkpoint.Events, st.Checkpoint.Chain = checkpoint.Events.Number, checkpoint.Events.Hash
 	if checkpoint.LSN != 0 {
 		st.Checkpoint.LSN = checkpoint.LSN.String()
@@ -138,7 +150,7 @@ func (st *status) readServer(ctx context.Context, s *Settings, checkpoint *cdc.C
 	}
 	st.Source.Version, st.Source.WALEnd, st.Source.Missing = standing.Version, standing.WALEnd.String(), standing.Missing
 	st.Slot = slotStatus{s.Slot, standing.Exists, standing.Active, standing.WALStatus, standing.Confirmed.String(),
-		standing.Restart.String(), standing.Retained, nil}
+		standing.Restart.String(), standing.Retained, nil, st.unread && standing.Safe != nil}
 	st.Checkpoint.LagBytes = standing.Behind()
 	if behind := standing.Behind(); behind > 0 && checkpoint.LSN != 0 {
 		seconds := max(0, standing.At.Sub(time.UnixMicro(int64(checkpoint.Time))).Seconds())

@@ -24,6 +24,19 @@ func (st *status) print(out io.Writer, now time.Time) error {
 		row("MISSING", "table %s is not in the publication", table)
 	}
 	row("slot", "%s", st.Slot.describe())
+	if st.unread {
+		row("sink", "%s, does not answer: checkpoint, blocks, pools and events are unknown", st.Sink)
+	} else {
+		st.printSink(row, now)
+	}
+	for _, problem := range st.Problems {
+		row("PROBLEM", "%s", problem)
+	}
+	return t.Flush()
+}
+
+// printSink prints what the sink holds.
+func (st *status) printSink(row func(name, format string, args ...any), now time.Time) {
 	row("checkpoint", "%s", st.Checkpoint.describe())
 	row("sink", "%s, %d rows known", st.Sink, st.Rows)
 	row("last hour", "%s", counts(st.LastHour))
@@ -37,10 +50,6 @@ func (st *status) print(out io.Writer, now time.Time) error {
 	for i := range firstRows(st.Pools) {
 		row("", "%s", poolLine(&st.Pools[i]))
 	}
-	for _, problem := range st.Problems {
-		row("PROBLEM", "%s", problem)
-	}
-	return t.Flush()
 }
 
 func firstRows[T any](list []T) []T { return list[:min(len(list), mostRows)] }
@@ -54,7 +63,10 @@ func (s *slotStatus) describe() string {
 		who = "an instance reads from it"
 	}
 	loss := "not running out"
-	if s.Loss != nil {
+	switch {
+	case s.unknown:
+		loss = "time to loss unknown"
+	case s.Loss != nil:
 		loss = "lost in about " + forSeconds(*s.Loss) + " at this rate"
 	}
 	return fmt.Sprintf("%s, %s, confirmed %s, keeps %s of WAL from %s (%s, %s)", s.Name, who, s.Confirmed, inBytes(s.Retained), s.Restart, s.WALStatus, loss)
