@@ -35,13 +35,11 @@ func (c *auditTokenCommand) Run(s *Settings, std *streams) error {
 	if err != nil {
 		return err
 	}
-	reader, done, err := s.reader()
+	ctx, reader, done, err := s.readUntilSignal(std)
 	if err != nil {
 		return err
 	}
 	defer done()
-	ctx, stop := untilSignal(std.err)
-	defer stop()
 	lines, err := timeline(ctx, reader, c.Token, from, to)
 	if err != nil {
 		return err

@@ -40,17 +40,15 @@ func (c *notifyCommand) Run(s *Settings, std *streams) error {
 	if err != nil {
 		return err
 	}
-	opened, done, err := s.reader()
+	ctx, reader, done, err := s.readUntilSignal(std)
 	if err != nil {
 		return err
 	}
 	defer done()
-	k, ok := opened.(*sink.Kafka)
+	k, ok := reader.(*sink.Kafka)
 	if !ok {
 		return &usageError{errors.New("notify needs a consumer group, which only Kafka has; set --sink kafka://HOST:PORT")}
 	}
-	ctx, stop := untilSignal(std.err)
-	defer stop()
 	n := &notifier{command: c, log: s.logger(std.err), client: &http.Client{Timeout: postWithin}, delivered: newRecent(10000)}
 	n.log.Info().Strs("topics", topics).Str("as", c.As).Msg("notifying")
 	return k.Consume(ctx, c.Group, topics, sink.Member{Deliver: n.deliver, Assigned: func(partitions int) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path"
@@ -27,6 +28,16 @@ func (s *Settings) reader() (sink.Reader, func(), error) {
 		return nil, nil, &usageError{errors.New("--sink stdout: keeps nothing that could be read")}
 	}
 	return r, func() { opened.Close() }, nil //nolint:errcheck // it was only read
+}
+
+// readUntilSignal is reader for a verb that reads until it is done or told to stop: ctx ends then.
+func (s *Settings) readUntilSignal(std *streams) (ctx context.Context, r sink.Reader, done func(), err error) {
+	r, closeReader, err := s.reader()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	ctx, stop := untilSignal(std.err)
+	return ctx, r, func() { stop(); closeReader() }, nil
 }
 
 // point is a place in the stream as an operator gives it: a time, an age, or an LSN.

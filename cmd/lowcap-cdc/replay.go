@@ -35,7 +35,7 @@ func (c *replayCommand) Run(s *Settings, std *streams) error {
 	if err != nil {
 		return err
 	}
-	reader, done, err := s.reader()
+	ctx, reader, done, err := s.readUntilSignal(std)
 	if err != nil {
 		return err
 	}
@@ -44,8 +44,6 @@ func (c *replayCommand) Run(s *Settings, std *streams) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilSignal(std.err)
-	defer stop()
 	r := &replay{to: target, progress: std.err}
 	if err := r.run(ctx, reader, from, to); err != nil {
 		return errors.Join(err, target.Close())

@@ -32,13 +32,11 @@ func (c *tailCommand) Run(s *Settings, std *streams) error {
 	if err != nil {
 		return err
 	}
-	reader, done, err := s.reader()
+	ctx, reader, done, err := s.readUntilSignal(std)
 	if err != nil {
 		return err
 	}
 	defer done()
-	ctx, stop := untilSignal(std.err)
-	defer stop()
 	out := newPrinter(std.out, c.JSON)
 	return reader.ReadEvents(ctx, sink.Range{Topics: topics, Since: since.time, Follow: c.Follow}, func(e *sink.Stored) error {
 		a := e.Attributes()

@@ -24,13 +24,11 @@ var errAltered = errors.New("the sink does not hold what was committed")
 
 // Run reads every event of the sink.
 func (c *auditVerifyCommand) Run(s *Settings, std *streams) error {
-	reader, done, err := s.reader()
+	ctx, reader, done, err := s.readUntilSignal(std)
 	if err != nil {
 		return err
 	}
 	defer done()
-	ctx, stop := untilSignal(std.err)
-	defer stop()
 	v := newVerifier()
 	if err := v.begin(ctx, reader); err != nil {
 		return err
