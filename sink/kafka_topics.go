@@ -111,31 +111,6 @@ func (k *Kafka) topicSettings(ctx context.Context, setting string) map[string]st
 	return values
 }
 
-// Finding is the outcome of checking one precondition.
-type Finding struct {
-	Name   string
-	OK     bool
-	Detail string // what was found
-	Repair string // the command that repairs it
-}
-
-// Check looks at every precondition in the cluster. It changes nothing.
-func (k *Kafka) Check(ctx context.Context) []Finding {
-	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: k.Topics()})
-	if err != nil {
-		return []Finding{{"kafka", false, unreachable(explain(err), k.config).Error(), "lowcap-cdc check, when the brokers answer"}}
-	}
-	findings := []Finding{{Name: "kafka", OK: true, Detail: fmt.Sprintf("%d brokers", len(meta.Brokers))}}
-	for _, t := range meta.Topics {
-		f := Finding{Name: "topic " + t.Name, OK: t.Error == nil, Detail: fmt.Sprintf("%d partitions", len(t.Partitions))}
-		if t.Error != nil {
-			f.Detail, f.Repair = t.Error.Error(), "lowcap-cdc init"
-		}
-		findings = append(findings, f)
-	}
-	return findings
-}
-
 // unreachable says in one line that nobody answers.
 func unreachable(err error, config KafkaConfig) error {
 	if !isRetriable(err) {

@@ -84,6 +84,24 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestCheckOfTLSAtAPlaintextPort: the port is named at once, and not only that nobody answers.
+func TestCheckOfTLSAtAPlaintextPort(t *testing.T) {
+	t.Parallel()
+	k := securedBroker(t)
+	s := newSite(t)
+	begun := time.Now()
+	out, code := s.verb("kafka://"+k.Addr(), "check", "--kafka-tls")
+	if code != exitRepair || !strings.Contains(out, k.Addr()+" ends the connection when TLS begins") || !strings.Contains(out, "without --kafka-tls") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	if took := time.Since(begun); took > 20*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if out, _ := s.verb("kafka://"+k.TLS(), "check", "--kafka-tls"); strings.Contains(out, "plaintext") || !strings.Contains(out, "--kafka-ca") {
+		t.Errorf("another fault of TLS says %s", out)
+	}
+}
+
 // attempt runs a command. Where nothing is wanted it must succeed and its two baselines be there; otherwise it must end
 // for repair with a line that holds what is wanted. It must never show the secret.
 func (s *site) attempt(cmd *exec.Cmd, k *lab.Kafka, secret string, want ...string) {

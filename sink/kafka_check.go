@@ -1,0 +1,68 @@
+package sink
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/segmentio/kafka-go"
+)
+
+// Finding is the outcome of checking one precondition.
+type Finding struct {
+	Name   string
+	OK     bool
+	Detail string // what was found
+	Repair string // the command that repairs it
+}
+
+// Check looks at every precondition in the cluster. It changes nothing.
+func (k *Kafka) Check(ctx context.Context) []Finding {
+	if broker, err := k.hangsUp(ctx); err != nil {
+		return []Finding{{"kafka", false, fmt.Sprintf("%s ends the connection when TLS begins (%v), as a plaintext port does", broker, err),
+			"lowcap-cdc check, with the broker's TLS port in --sink, or without --kafka-tls, --kafka-ca and --kafka-cert"}}
+	}
+	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: k.Topics()})
+	if err != nil {
+		return []Finding{{"kafka", false, unreachable(explain(err), k.config).Error(), "lowcap-cdc check, when the brokers answer"}}
+	}
+	findings := []Finding{{Name: "kafka", OK: true, Detail: fmt.Sprintf("%d brokers", len(meta.Brokers))}}
+	for _, t := range meta.Topics {
+		f := Finding{Name: "topic " + t.Name, OK: t.Error == nil, Detail: fmt.Sprintf("%d partitions", len(t.Partitions))}
+		if t.Error != nil {
+			f.Detail, f.Repair = t.Error.Error(), "lowcap-cdc init"
+		}
+		if errors.Is(t.Error, kafka.UnknownTopicOrPartition) {
+			f.Detail = "does not exist, or may not be described"
+		}
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// hangsUp looks for a broker that ends the connection as soon as it sees TLS. The library takes that for a network that
+// will be back, and tries until it is told to stop. A run must do so too: a proxy whose broker is starting looks the same.
+func (k *Kafka) hangsUp(ctx context.Context) (broker string, err error) {
+	if k.transport.TLS == nil {
+		return "", nil
+	}
+	for _, broker := range k.config.Brokers {
+		conn, err := dial(ctx, "tcp", broker)
+		if err != nil {
+			continue
+		}
+		secure := k.transport.TLS.Clone()
+		secure.ServerName, _, _ = net.SplitHostPort(broker)
+		err = tls.Client(conn, secure).HandshakeContext(ctx)
+		conn.Close() //nolint:errcheck // nothing was sent
+		var notTLS tls.RecordHeaderError
+		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.As(err, &notTLS) {
+			return broker, err
+		}
+	}
+	return "", nil
+}
