@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 	"unsafe"
@@ -92,6 +93,7 @@ const (
 // encoder makes record batches and keeps its memory from one to the next.
 type encoder struct {
 	body, compressed []byte
+	lengthSize       int    // bytes that the length of the last record took
 	time             string // the last time attribute that was read
 	at               int64  // and what it is in milliseconds
 }
@@ -106,7 +108,7 @@ func (e *encoder) batch(records []record, id int64, epoch int16, sequence int32)
 	for i := range records {
 		at := e.timestampOf(&records[i])
 		latest = max(latest, at)
-		e.body = appendRecord(e.body, &records[i], i, at-first)
+		e.body = e.record(e.body, &records[i], i, at-first)
 	}
 	e.compressed = s2.EncodeSnappy(e.compressed[:cap(e.compressed)], e.body)
 	whole := append(make([]byte, 4+batchHeader, 4+batchHeader+len(e.compressed)), e.compressed...)
@@ -142,21 +144,26 @@ func (e *encoder) timestampOf(r *record) int64 {
 	return e.at
 }
 
-// appendRecord appends one record. Its length stands in front and is known only behind it, so the record is written five
-// bytes too far right and then moved.
-func appendRecord(dst []byte, r *record, index int, delta int64) []byte {
-	start := len(dst)
-	dst = append(dst, make([]byte, binary.MaxVarintLen32)...)
+// record appends one record. Its length stands in front and is known only behind it: it is given as many bytes as the
+// record before it needed, and only where that was wrong the record is moved.
+func (e *encoder) record(dst []byte, r *record, index int, delta int64) []byte {
+	start := len(dst) + e.lengthSize
+	dst = append(dst, make([]byte, e.lengthSize)...)
 	dst = append(dst, 0) // attributes
 	dst = binary.AppendVarint(dst, delta)
 	dst = binary.AppendVarint(dst, int64(index))
 	dst = appendVarString(dst, r.key)
 	dst = appendVarBytes(dst, r.value)
 	dst = appendHeaders(dst, r.event)
-	body := dst[start+binary.MaxVarintLen32:]
-	size := binary.PutVarint(dst[start:start+binary.MaxVarintLen32], int64(len(body)))
-	copy(dst[start+size:], body)
-	return dst[:start+size+len(body)]
+	var room [binary.MaxVarintLen32]byte
+	length := binary.AppendVarint(room[:0], int64(len(dst)-start))
+	if len(length) != e.lengthSize {
+		dst = slices.Replace(dst, start-e.lengthSize, start, length...)
+		e.lengthSize = len(length)
+		return dst
+	}
+	copy(dst[start-e.lengthSize:], length)
+	return dst
 }
 
 func appendVarString(dst []byte, s string) []byte {
