@@ -22,7 +22,7 @@ type blockImage struct {
 	success        stamp
 	since1, since2 decode.Micros // when the stage's set event occurred; 0 when it was not seen
 	unreadable     memory        // malformed timestamps reported
-	text           []byte        // the columns as JSON, made when they are asked for
+	text           []byte        // the columns as JSON, made when they are asked for; empty before
 }
 
 // appendColumns appends the part of an image that a row tells. It comes first and no such part begins another, so a row
@@ -52,14 +52,19 @@ func (b *blockImage) decode(data []byte) error {
 func isTrue(flag []byte) bool { return len(flag) == 1 && flag[0] == 't' }
 
 func (b *blockImage) stages() []schemas.Stage {
-	stages := []schemas.Stage{}
-	if isTrue(b.s1) {
-		stages = append(stages, schemas.S1)
+	return stagesOf(isTrue(b.s1), isTrue(b.s2))
+}
+
+func stagesOf(s1, s2 bool) []schemas.Stage {
+	switch {
+	case s1 && s2:
+		return []schemas.Stage{schemas.S1, schemas.S2}
+	case s1:
+		return []schemas.Stage{schemas.S1}
+	case s2:
+		return []schemas.Stage{schemas.S2}
 	}
-	if isTrue(b.s2) {
-		stages = append(stages, schemas.S2)
-	}
-	return stages
+	return []schemas.Stage{}
 }
 
 // isOrphaned reports whether stage 2 stays blocked for ever: a failure of stage 1 alone blocked both, and the success
@@ -83,15 +88,15 @@ func appendBlockKey(dst []byte, row *decode.BlockRow) []byte {
 	return append(dst, row[decode.BlockBook].Text...)
 }
 
-func (m *Machine) blockChange(key string, op schemas.Op) *change {
+func (m *Machine) blockChange(key string, op schemas.Op) change {
 	contract, rest, _ := strings.Cut(key, "\x00")
 	chain, rest, _ := strings.Cut(rest, "\x00")
 	timeframe, book, _ := strings.Cut(rest, "\x00")
-	c := &change{
+	c := change{
 		m: m, op: op,
 		entity:  schemas.Block{TokenContract: contract, TokenChain: chain, Timeframe: timeframe, BookID: book},
-		subject: contract + "/" + chain + "/" + timeframe + "/" + book,
-		key:     chain + "/" + contract + "/" + timeframe,
+		subject: m.joined(contract, chain, timeframe, book),
+		key:     m.joined(chain, contract, timeframe),
 	}
 	if book != effectiveBook {
 		c.flags = append(c.flags, schemas.IneffectiveBook)
@@ -99,9 +104,22 @@ func (m *Machine) blockChange(key string, op schemas.Op) *change {
 	return c
 }
 
+// joined returns texts with a slash between each two, as subjects and Kafka keys have it.
+func (m *Machine) joined(parts ...string) string {
+	m.scratch = m.scratch[:0]
+	for i, part := range parts {
+		if i > 0 {
+			m.scratch = append(m.scratch, '/')
+		}
+		m.scratch = append(m.scratch, part...)
+	}
+	return m.strings.keep(m.scratch)
+}
+
 func (m *Machine) applyBlock(change *decode.BlockChange) error {
 	if change.Op == decode.Delete {
-		m.deleteBlock(m.blockChange(blockKey(&change.Old), m.op(decode.Blocks, change.Op)), blockKey(&change.Old))
+		gone := m.blockChange(blockKey(&change.Old), m.op(decode.Blocks, change.Op))
+		m.deleteBlock(&gone, blockKey(&change.Old))
 		return nil
 	}
 	m.blockKey = appendBlockKey(m.blockKey[:0], &change.New)
@@ -119,7 +137,7 @@ func (m *Machine) applyBlock(change *decode.BlockChange) error {
 		return nil
 	}
 	key, before := string(m.blockKey), &m.blockWas
-	*before = blockImage{}
+	*before = blockImage{text: before.text[:0]}
 	if known {
 		if err := before.decode(image); err != nil {
 			return fmt.Errorf("block %q: %w", key, err)
@@ -145,6 +163,7 @@ func (m *Machine) isQuietBlock(row *decode.BlockRow, image []byte) bool {
 func (m *Machine) changeBlock(key string, row *decode.BlockChange, known bool) {
 	c := m.blockChange(key, m.op(decode.Blocks, row.Op))
 	after := readBlock(&row.New, &m.blockWas)
+	after.text = m.blockText[:0]
 	switch {
 	case m.rows != nil && !known:
 		c.blockBaseline(&after)
@@ -154,6 +173,7 @@ func (m *Machine) changeBlock(key string, row *decode.BlockChange, known bool) {
 	default:
 		c.diffBlock(&m.blockWas, &after)
 	}
+	m.blockText = after.text
 	m.storeBlock(key, &after)
 }
 
@@ -184,7 +204,7 @@ func column(v decode.Value, before []byte) []byte {
 func (m *Machine) moveBlock(change *decode.BlockChange, key string) error {
 	old := blockKey(&change.Old)
 	gone := m.blockChange(old, m.op(decode.Blocks, change.Op))
-	m.deleteBlock(gone, old)
+	m.deleteBlock(&gone, old)
 	c := m.blockChange(key, m.op(decode.Blocks, change.Op))
 	c.event = gone.event
 	after := readBlock(&change.New, &blockImage{})

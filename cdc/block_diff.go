@@ -41,55 +41,50 @@ func (c *change) failureTrigger(after *blockImage, moved1, moved2 bool) (string,
 }
 
 func (c *change) diffSet(before, after *blockImage, trigger string, when occurrence) {
-	stages := []schemas.Stage{}
 	since := c.m.tx.CommitTime
 	if when.embedded {
 		since = when.at
 	}
-	if isTrue(after.s1) && !isTrue(before.s1) {
-		stages, after.since1 = append(stages, schemas.S1), since
+	set1, set2 := isTrue(after.s1) && !isTrue(before.s1), isTrue(after.s2) && !isTrue(before.s2)
+	if set1 {
+		after.since1 = since
 	}
-	if isTrue(after.s2) && !isTrue(before.s2) {
-		stages, after.since2 = append(stages, schemas.S2), since
+	if set2 {
+		after.since2 = since
 	}
-	if len(stages) > 0 {
-		c.emit(&schemas.EntryBlockSet{Stages: stages, Trigger: trigger, FailureTS: after.failures()}, before.json(), after.json(), when)
+	if set1 || set2 {
+		c.emit(&schemas.EntryBlockSet{Stages: stagesOf(set1, set2), Trigger: trigger, FailureTS: after.failures()}, before.json(), after.json(), when)
 	}
 }
 
 func (c *change) diffRefreshed(before, after *blockImage, trigger string, when occurrence) {
-	stages := []schemas.Stage{}
-	if isTrue(after.s1) && isTrue(before.s1) && after.fail1.at != before.fail1.at {
-		stages = append(stages, schemas.S1)
-	}
-	if isTrue(after.s2) && isTrue(before.s2) && after.fail2.at != before.fail2.at {
-		stages = append(stages, schemas.S2)
-	}
-	if len(stages) > 0 {
-		c.emit(&schemas.EntryBlockRefreshed{Stages: stages, Trigger: trigger}, before.json(), after.json(), when)
+	again1 := isTrue(after.s1) && isTrue(before.s1) && after.fail1.at != before.fail1.at
+	again2 := isTrue(after.s2) && isTrue(before.s2) && after.fail2.at != before.fail2.at
+	if again1 || again2 {
+		c.emit(&schemas.EntryBlockRefreshed{Stages: stagesOf(again1, again2), Trigger: trigger}, before.json(), after.json(), when)
 	}
 }
 
 func (c *change) diffCleared(before, after *blockImage) {
-	data := &schemas.EntryBlockCleared{Stages: []schemas.Stage{}, Trigger: "manual"}
+	free1, free2 := isTrue(before.s1) && !isTrue(after.s1), isTrue(before.s2) && !isTrue(after.s2)
+	if !free1 && !free2 {
+		return
+	}
+	data := &schemas.EntryBlockCleared{Stages: stagesOf(free1, free2), Trigger: "manual"}
 	when, until := atCommit, c.m.tx.CommitTime
 	if after.success.at > before.success.at {
 		data.Trigger, until = "success", after.success.at
 		when = occurrence{at: after.success.at, embedded: true}
 	}
-	if isTrue(before.s1) && !isTrue(after.s1) {
-		data.Stages = append(data.Stages, schemas.S1)
+	if free1 {
 		data.BlockedForSeconds.S1 = blockedFor(after.fail1, before.since1, until)
 		after.since1 = 0
 	}
-	if isTrue(before.s2) && !isTrue(after.s2) {
-		data.Stages = append(data.Stages, schemas.S2)
+	if free2 {
 		data.BlockedForSeconds.S2 = blockedFor(after.fail2, before.since2, until)
 		after.since2 = 0
 	}
-	if len(data.Stages) > 0 {
-		c.emit(data, before.json(), after.json(), when)
-	}
+	c.emit(data, before.json(), after.json(), when)
 }
 
 // blockedFor counts from the newest failure of the stage, or from the set event where the row has none.
@@ -128,8 +123,8 @@ func (b *blockImage) json() []byte {
 	if b == nil || b.isEmpty() {
 		return nil
 	}
-	if b.text == nil {
-		b.text = b.appendJSON(make([]byte, 0, 256))
+	if len(b.text) == 0 {
+		b.text = b.appendJSON(b.text)
 	}
 	return b.text
 }

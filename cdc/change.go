@@ -43,6 +43,17 @@ func (c *change) place() place {
 	return place{c.m.tx.CommitLSN, !c.m.tx.Snapshot, c.m.tx.change, c.event}
 }
 
+// idOf and sequenceOf return the attributes of the event at a place.
+func (c *change) idOf(at place) string {
+	var room [96]byte
+	return c.m.strings.keep(at.appendID(room[:0], c.m.state.Checkpoint.SystemID))
+}
+
+func (c *change) sequenceOf(at place) string {
+	var room [40]byte
+	return c.m.strings.keep(at.appendSequence(room[:0]))
+}
+
 // mark adds a flag to the next event.
 func (c *change) mark(when bool, f schemas.Flag) {
 	if when {
@@ -112,13 +123,13 @@ func (c *change) emit(data schemas.Data, before, after []byte, when occurrence) 
 	head.Origin = schemas.Origin{CommitLSN: tx.lsn, XID: tx.XID, CommitTime: tx.time, Op: c.op, Actor: tx.actor, Reason: tx.reason}
 	t := data.Type()
 	c.m.out.add(schemas.Attributes{
-		ID:           at.id(c.m.state.Checkpoint.SystemID),
+		ID:           c.idOf(at),
 		Source:       c.m.source,
 		Type:         t,
 		Subject:      c.subject,
 		Time:         string(tx.time),
 		PartitionKey: c.key,
-		Sequence:     at.sequence(),
+		Sequence:     c.sequenceOf(at),
 		Severity:     schemas.SeverityOf(t),
 	}, data)
 	c.marks = c.marks[:0]
@@ -135,7 +146,7 @@ func (c *change) occurred(head *schemas.Common, when occurrence) []schemas.Flag 
 	if when.naive {
 		flags = append(flags, schemas.NaiveTimestamp)
 	}
-	head.OccurredAt, head.OccurredAtQuality = formatInstant(when.at), schemas.Embedded
+	head.OccurredAt, head.OccurredAtQuality = c.m.strings.instant(when.at), schemas.Embedded
 	switch {
 	case !when.embedded:
 		head.OccurredAt, head.OccurredAtQuality = c.m.tx.time, schemas.CommitTime

@@ -165,7 +165,7 @@ func (h *history) revert(j *judged) {
 func (h *history) restore(j *judged) {
 	own := schemas.Restored{Key: j.key.String()}
 	if known := h.image.keys[j.key].find(j.after.digest); known != nil {
-		own.FirstEventID = known.first.id(h.m.state.Checkpoint.SystemID)
+		own.FirstEventID = h.idOf(known.first)
 	}
 	v := j.after
 	switch {

@@ -26,6 +26,8 @@ type Machine struct {
 
 	position, was positionImage // scratch
 	blockWas      blockImage
+	blockText     []byte // of the image that comes after
+	strings       stringMaker
 	scratch       []byte
 	blockKey      []byte // scratch
 }

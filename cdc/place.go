@@ -16,28 +16,26 @@ type place struct {
 	event    uint32     // ordinal of the event in its change
 }
 
-// id prints the place readably: 7421.../0/16B3748/3/0, with a b before the change of a snapshot.
-func (p place) id(systemID string) string {
-	var room [96]byte
-	dst := append(append(room[:0], systemID...), '/')
+// appendID prints the place readably: 7421.../0/16B3748/3/0, with a b before the change of a snapshot.
+func (p place) appendID(dst []byte, systemID string) []byte {
+	dst = append(append(dst, systemID...), '/')
 	dst = append(strconv.AppendUint(dst, uint64(p.lsn)>>32, 16), '/')
 	dst = append(appendHex(dst, uint64(uint32(p.lsn)), 1), '/')
 	if !p.streamed {
 		dst = append(dst, 'b')
 	}
 	dst = append(strconv.AppendUint(dst, uint64(p.change), 10), '/')
-	return string(strconv.AppendUint(dst, uint64(p.event), 10))
+	return strconv.AppendUint(dst, uint64(p.event), 10)
 }
 
-// sequence prints the place as 32 hexadecimal digits that sort as the places do.
-func (p place) sequence() string {
-	var room [40]byte
+// appendSequence prints the place as 32 hexadecimal digits that sort as the places do.
+func (p place) appendSequence(dst []byte) []byte {
 	phase := byte('0')
 	if p.streamed {
 		phase = '1'
 	}
-	dst := append(appendHex(room[:0], uint64(p.lsn), 16), phase)
-	return string(appendHex(appendHex(dst, uint64(p.change), 8), uint64(p.event), 7))
+	dst = append(appendHex(dst, uint64(p.lsn), 16), phase)
+	return appendHex(appendHex(dst, uint64(p.change), 8), uint64(p.event), 7)
 }
 
 // appendHex appends a number in capital hexadecimal digits, with zeros in front of it where it has fewer than width.

@@ -135,7 +135,8 @@ func (m *Machine) passTo(t decode.Table, key string) error {
 func (m *Machine) dropGone(t decode.Table, key string) error {
 	defer func() { m.tx.change++ }()
 	if t == decode.Blocks {
-		m.deleteBlock(m.blockChange(key, schemas.OpReconcile), key)
+		c := m.blockChange(key, schemas.OpReconcile)
+		m.deleteBlock(&c, key)
 		return nil
 	}
 	return m.deletePosition(m.positionChange(key, schemas.OpReconcile), key)

@@ -54,17 +54,17 @@ func (m *Machine) reportTruncated(t decode.Table, rows int) {
 	m.tx.events = c.event
 }
 
-func (m *Machine) dropTruncated(t decode.Table, key string) (err error) {
-	c := m.blockChange(key, schemas.OpTruncate)
-	if t == decode.Positions {
-		c = m.positionChange(key, schemas.OpTruncate)
-	}
-	c.event = m.tx.events
+func (m *Machine) dropTruncated(t decode.Table, key string) error {
 	if t == decode.Blocks {
-		m.deleteBlock(c, key)
-	} else {
-		err = m.deletePosition(c, key)
+		c := m.blockChange(key, schemas.OpTruncate)
+		c.event = m.tx.events
+		m.deleteBlock(&c, key)
+		m.tx.events = c.event
+		return nil
 	}
+	c := m.positionChange(key, schemas.OpTruncate)
+	c.event = m.tx.events
+	err := m.deletePosition(c, key)
 	m.tx.events = c.event
 	return err
 }
