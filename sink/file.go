@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"lowcap-cdc/cdc"
 )
@@ -28,16 +29,26 @@ const (
 	pointRenamed = "after-compact-rename"
 )
 
-// FileOptions tune a File. The zero value is the one for production.
+// FileOptions tune a File. The zero value writes one file for ever.
 type FileOptions struct {
 	// Hook is a failpoint for tests: an error from it ends the commit there, as a crash would. The points are
 	// "before-produce" (nothing of the batch is written), "before-end-txn" (events are durable, the state record is
 	// not written), "after-end-txn" (the commit is durable), "before-compact-rename" and "after-compact-rename".
+	// The points of a rotation are "before-rotate-rename" and "after-rotate-rename"; those of a segment's compression,
+	// which is done beside the stream by another goroutine, "before-archive-rename" and "after-archive-rename", each for
+	// the compressed file and then for the manifest.
 	Hook func(point string) error
+
+	// RotateSize finishes events.jsonl before a commit that finds at least so many bytes in it. RotateEvery divides time,
+	// in UTC, into periods of this length (24h: days) and finishes events.jsonl before a commit that begins in a later
+	// period than events.jsonl does; the clock is the commit time of events. 0 is never. What is finished becomes
+	// events-<first sequence>.jsonl.gz and a line of manifest.jsonl.
+	RotateSize  int64
+	RotateEvery time.Duration
 }
 
 // File is a sink of two files in one directory: events.jsonl, one CloudEvent a line in sequence order, and state.log,
-// an append-only log of what was committed.
+// an append-only log of what was committed. With rotation the older events are in segments beside them, see Segment.
 //
 // Commit appends the events and syncs, then appends one state record and syncs. A batch is committed exactly when its
 // state record is complete on disk: the record holds the length of events.jsonl, a checksum of the events, and the state.
@@ -49,8 +60,11 @@ type File struct {
 	events    *eventLog
 	log       *logWriter
 	live      *liveSet
-	committed extent // the events of the last commit
-	failed    error  // why nothing but Close may be called
+	standing             // what the log says
+	parts     bool       // a batch with More was taken in
+	begun     time.Time  // commit time of the first event in events.jsonl; zero until it is asked for
+	archiving chan error // yields one outcome when the archive is done; nil while nothing is archived
+	failed    error      // why nothing but Close may be called
 }
 
 // NewFile returns a sink that keeps its files in dir, which Resume creates. It touches no file.
@@ -91,6 +105,10 @@ func (f *File) commit(ctx context.Context, batch *cdc.Batch) error {
 	if err := f.options.Hook(pointProduce); err != nil {
 		return err
 	}
+	if err := f.turn(batch); err != nil {
+		return err
+	}
+	f.parts = batch.More
 	if err := f.take(batch); err != nil || batch.More {
 		return err
 	}
@@ -134,21 +152,30 @@ func (f *File) take(batch *cdc.Batch) error {
 
 // seal writes the commit record, the one write that makes a commit count.
 func (f *File) seal() error {
-	before := f.log.offset
-	if err := f.log.commit(f.events.extent); err != nil {
-		// After a failed fsync the kernel may show the record as written though the disk has not got it, so the next
-		// Resume would believe in it. Take it back.
-		return errors.Join(err, f.log.file.Truncate(before))
+	if err := f.record(f.events.extent); err != nil {
+		return err
 	}
-	f.committed = f.events.extent
 	f.events.begin(f.committed.end)
 	return nil
 }
 
-// Close closes the files and gives the lock back. What was not committed is cut off by the next Resume.
+// record writes a commit record.
+func (f *File) record(events extent) error {
+	before := f.log.offset
+	if err := f.log.commit(events); err != nil {
+		// After a failed fsync the kernel may show the record as written though the disk has not got it, so the next
+		// Resume would believe in it. Take it back.
+		return errors.Join(err, f.log.file.Truncate(before))
+	}
+	f.note(f.log.offset, events)
+	return nil
+}
+
+// Close closes the files and gives the lock back, after a segment that is being compressed. What was not committed is
+// cut off by the next Resume.
 func (f *File) Close() error {
 	f.failed = errors.New("the sink is closed")
-	var failures []error
+	failures := []error{f.archived(true)}
 	if f.events != nil {
 		failures = append(failures, f.events.file.Close())
 	}

@@ -58,7 +58,7 @@ func (l *eventLog) recover(path string, last extent) error {
 	if size < last.end {
 		return tooShort(path, size, last.end)
 	}
-	if err := l.verify(path, last); err != nil {
+	if err := verifyExtent(l.file, last); err != nil {
 		return err
 	}
 	if err := l.file.Truncate(last.end); err != nil {
@@ -69,18 +69,6 @@ func (l *eventLog) recover(path string, last extent) error {
 	}
 	// A killed process may have left the last commit in the page cache only.
 	return l.file.Sync()
-}
-
-func (l *eventLog) verify(path string, last extent) error {
-	sum := crc32.New(l.table)
-	if _, err := io.Copy(sum, io.NewSectionReader(l.file, last.start, last.end-last.start)); err != nil {
-		return err
-	}
-	if sum.Sum32() != last.sum {
-		return fmt.Errorf("%w: bytes %d to %d of %s, the last commit, have CRC-32C %08x, %08x was committed; "+
-			"restore the file from a backup", ErrCorrupt, last.start, last.end, path, sum.Sum32(), last.sum)
-	}
-	return nil
 }
 
 // begin starts the next commit's extent.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -17,12 +18,12 @@ const pollEvery = 100 * time.Millisecond
 
 // ReadState implements Reader.
 func (f *File) ReadState(ctx context.Context, load func(key string, value []byte) error) error {
-	file, end, _, err := f.openCommitted()
+	file, log, err := f.openCommitted()
 	if err != nil {
 		return err
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	reader, err := newLogReader(file, end)
+	reader, err := newLogReader(file, log.end)
 	if err != nil {
 		return err
 	}
@@ -40,53 +41,50 @@ func (f *File) ReadState(ctx context.Context, load func(key string, value []byte
 	}
 }
 
-// openCommitted opens state.log for reading beside the one who writes it, and returns where its last commit ends and
-// which events that commit wrote.
-func (f *File) openCommitted() (file *os.File, end int64, last extent, err error) {
+// openCommitted opens state.log for reading beside the one who writes it, and returns what its commits say.
+func (f *File) openCommitted() (file *os.File, log standing, err error) {
 	file, err = os.Open(f.path(stateName))
 	if err != nil {
-		return nil, 0, last, fmt.Errorf("read file sink: %w; has anything been written there yet?", err)
+		return nil, log, fmt.Errorf("read file sink: %w; has anything been written there yet?", err)
 	}
-	end, last, err = lastCommit(file)
+	log, err = readStanding(file)
 	if err != nil {
-		return nil, 0, last, errors.Join(err, file.Close())
+		return nil, log, errors.Join(err, file.Close())
 	}
-	return file, end, last, nil
+	return file, log, nil
 }
 
-// lastCommit reads the log up to its last whole commit; what lies behind it may be half written.
-func lastCommit(file *os.File) (end int64, last extent, err error) {
+// readStanding reads the log up to its last whole commit; what lies behind it may be half written.
+func readStanding(file *os.File) (log standing, err error) {
 	info, err := file.Stat()
 	if err != nil {
-		return 0, last, err
+		return log, err
 	}
 	reader, err := newLogReader(file, info.Size())
 	if err != nil {
-		return 0, last, err
+		return log, err
 	}
 	for {
 		record, err := reader.next()
 		switch {
 		case errors.Is(err, io.EOF) || errors.Is(err, errBroken):
-			return end, last, nil
+			return log, nil
 		case err != nil:
-			return 0, last, err
+			return log, err
 		case record.commit:
-			end, last = reader.offset, record.events
+			log.note(reader.offset, record.events)
 		}
 	}
 }
 
-// ReadEvents implements Reader. A file has no topics: all of its events are read, those of other topics left out.
+// ReadEvents implements Reader. A file has no topics: all of its events are read, those of other topics left out. The
+// oldest segments may have been removed; one that is missing between others is ErrCorrupt.
 func (f *File) ReadEvents(ctx context.Context, r Range, take func(*Stored) error) error {
-	wanted := r.filter(take)
-	var at int64
+	m := mark{take: r.filter(take)}
 	for {
-		next, err := f.readNew(ctx, at, wanted)
-		if err != nil {
+		if err := f.readNew(ctx, &m); err != nil {
 			return err
 		}
-		at = next
 		if !r.Follow || ctx.Err() != nil {
 			return nil
 		}
@@ -97,38 +95,95 @@ func (f *File) ReadEvents(ctx context.Context, r Range, take func(*Stored) error
 	}
 }
 
-// readNew hands out the committed lines from byte at on, and returns where they end.
-func (f *File) readNew(ctx context.Context, at int64, take func(*Stored) error) (int64, error) {
-	state, _, last, err := f.openCommitted()
+// mark is how far somebody has read.
+type mark struct {
+	first  string // the segment, by its first sequence; empty at the very beginning
+	offset int64  // the byte of its text up to which everything was handed out
+	take   func(*Stored) error
+}
+
+// readNew hands out what was committed since the last time, and moves on.
+func (f *File) readNew(ctx context.Context, m *mark) error {
+	v, err := f.look()
 	if err != nil {
-		return at, err
+		return err
 	}
-	if err := state.Close(); err != nil || last.end <= at {
-		return at, err
-	}
-	file, err := os.Open(f.path(eventsName))
+	defer v.close()
+	rest, err := v.from(m.first)
 	if err != nil {
-		return at, fmt.Errorf("read file sink: %w", err)
+		return err
 	}
-	defer file.Close() //nolint:errcheck // it was only read
-	lines := bufio.NewReader(io.NewSectionReader(file, at, last.end-at))
+	for _, s := range rest {
+		if err := f.readSegment(ctx, m, s); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	if v.first == "" {
+		return nil
+	}
+	m.enter(v.first)
+	return m.lines(ctx, io.NewSectionReader(v.live, m.offset, v.length-m.offset), eventsName, v.length)
+}
+
+// from returns the segments from the one that begins with first on, without those that were removed before it.
+func (v *view) from(first string) ([]seen, error) {
+	if first == "" {
+		segments, _ := v.removed()
+		return v.segments[segments:], nil
+	}
+	if at := slices.IndexFunc(v.segments, func(s seen) bool { return s.FirstSequence == first }); at >= 0 {
+		return v.segments[at:], nil
+	}
+	if first != v.first {
+		return nil, fmt.Errorf("%w: the segment that begins with event %s is no longer known; read again from the beginning", ErrCorrupt, first)
+	}
+	return nil, nil
+}
+
+// readSegment hands out the rest of a finished segment.
+func (f *File) readSegment(ctx context.Context, m *mark, s seen) error {
+	if !s.there {
+		return fmt.Errorf("%w: %s is missing, though older segments are there; restore it from a backup", ErrCorrupt, f.path(s.File))
+	}
+	m.enter(s.FirstSequence)
+	text, err := f.openSegment(s.FirstSequence)
+	if err != nil {
+		return fmt.Errorf("read file sink: %w", err)
+	}
+	defer text.Close() //nolint:errcheck // it was only read
+	if _, err := io.CopyN(io.Discard, text, m.offset); err != nil {
+		return fmt.Errorf("read %s up to byte %d: %w", f.path(s.File), m.offset, err)
+	}
+	return m.lines(ctx, text, s.File, 0)
+}
+
+// enter goes to a segment's beginning unless the mark is in it.
+func (m *mark) enter(first string) {
+	if m.first != first {
+		m.first, m.offset = first, 0
+	}
+}
+
+// lines hands out lines up to the end of a text, which is at byte end unless that is 0.
+func (m *mark) lines(ctx context.Context, text io.Reader, name string, end int64) error {
+	lines := bufio.NewReader(text)
 	for ctx.Err() == nil {
 		line, err := lines.ReadBytes('\n')
-		if errors.Is(err, io.EOF) && len(line) == 0 {
-			return at, nil
+		if errors.Is(err, io.EOF) && len(line) == 0 && m.offset >= end {
+			return nil
+		}
+		if errors.Is(err, io.EOF) {
+			return tooShort(name, m.offset+int64(len(line)), end)
 		}
 		if err != nil {
-			return at, tooShort(f.path(eventsName), at+int64(len(line)), last.end)
+			return err
 		}
 		value := line[:len(line)-1]
 		key := gjson.GetBytes(value, "partitionkey").String()
-		if err := take(&Stored{Topic: eventsName, Offset: at, Key: []byte(key), Value: value}); err != nil {
-			return at, err
+		if err := m.take(&Stored{Topic: name, Offset: m.offset, Key: []byte(key), Value: value}); err != nil {
+			return err
 		}
-		at += int64(len(line))
+		m.offset += int64(len(line))
 	}
-	return at, nil
+	return nil
 }
-
-// Kept implements Reader: nothing is ever removed from a file.
-func (f *File) Kept(context.Context) ([]Kept, error) { return nil, nil }

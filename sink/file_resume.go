@@ -44,17 +44,23 @@ func (f *File) resume(ctx context.Context, load func(string, []byte) error) (err
 		return err
 	}
 	f.log = newLogWriter(file, 0)
-	end, err := f.findCommit(ctx)
-	if err != nil {
+	if err := f.findCommit(ctx); err != nil {
 		return err
+	}
+	if err := f.finishRotation(); err != nil {
+		return fmt.Errorf("finish rotation: %w", err)
 	}
 	if f.events, err = openEvents(f.path(eventsName), f.committed); err != nil {
 		return fmt.Errorf("recover events: %w", err)
 	}
-	if err := f.cutState(end); err != nil {
+	if err := f.cutState(); err != nil {
 		return fmt.Errorf("recover state: %w", err)
 	}
-	return f.replay(ctx, load)
+	if err := f.replay(ctx, load); err != nil {
+		return err
+	}
+	f.startArchive()
+	return nil
 }
 
 // createState makes the first state.log, which commits nothing, and removes what an interrupted compaction left.
@@ -82,37 +88,37 @@ func (f *File) createState() error {
 	return syncDir(f.dir)
 }
 
-// findCommit reads the whole log and returns where its last commit ends.
-func (f *File) findCommit(ctx context.Context) (end int64, err error) {
+// findCommit reads the whole log up to its last commit.
+func (f *File) findCommit(ctx context.Context) error {
 	info, err := f.log.file.Stat()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	reader, err := newLogReader(f.log.file, info.Size())
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for {
 		record, err := reader.next()
 		switch {
 		case errors.Is(err, io.EOF) || errors.Is(err, errBroken):
-			return end, f.checkTail(reader, end)
+			return f.checkTail(reader)
 		case err != nil:
-			return 0, err
+			return err
 		case ctx.Err() != nil:
-			return 0, ctx.Err()
+			return ctx.Err()
 		case !record.commit:
 			continue
-		case end > 0 && record.events.start != f.committed.end:
-			return 0, fmt.Errorf("%w: a commit in %s begins at byte %d of %s, the one before it ends at %d; restore both "+
+		case !f.continues(record.events):
+			return fmt.Errorf("%w: a commit in %s begins at byte %d of %s, the one before it ends at %d; restore both "+
 				"files from one backup", ErrCorrupt, f.path(stateName), record.events.start, eventsName, f.committed.end)
 		}
-		end, f.committed = reader.offset, record.events
+		f.note(reader.offset, record.events)
 	}
 }
 
 // checkTail decides whether what follows the last readable record is a torn tail, which may be cut, or damage.
-func (f *File) checkTail(reader *logReader, end int64) error {
+func (f *File) checkTail(reader *logReader) error {
 	broken := reader.offset
 	if at, found, err := reader.commitAfter(broken); err != nil {
 		return err
@@ -120,7 +126,7 @@ func (f *File) checkTail(reader *logReader, end int64) error {
 		return fmt.Errorf("%w: the record at offset %d of %s is broken, but the commit at offset %d behind it is whole; "+
 			"restore both files from a backup", ErrCorrupt, broken, f.path(stateName), at)
 	}
-	if end == 0 {
+	if f.end == 0 {
 		return fmt.Errorf("%w: %s holds no whole commit; restore both files from a backup, or move the directory away "+
 			"to begin anew", ErrCorrupt, f.path(stateName))
 	}
@@ -128,15 +134,15 @@ func (f *File) checkTail(reader *logReader, end int64) error {
 }
 
 // cutState cuts the torn tail and makes the rest durable: a killed process may have left it in the page cache only.
-func (f *File) cutState(end int64) error {
+func (f *File) cutState() error {
 	file := f.log.file
-	if err := file.Truncate(end); err != nil {
+	if err := file.Truncate(f.end); err != nil {
 		return err
 	}
-	if _, err := file.Seek(end, io.SeekStart); err != nil {
+	if _, err := file.Seek(f.end, io.SeekStart); err != nil {
 		return err
 	}
-	f.log.offset = end
+	f.log.offset = f.end
 	return errors.Join(file.Sync(), syncDir(f.dir))
 }
 

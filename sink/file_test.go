@@ -41,7 +41,7 @@ func committedLength(t testing.TB, dir string) int64 {
 	}
 	defer file.Close() //nolint:errcheck // it was only read
 	reader := &File{dir: dir, log: newLogWriter(file, 0)}
-	if _, err := reader.findCommit(context.Background()); err != nil {
+	if err := reader.findCommit(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	return reader.committed.end

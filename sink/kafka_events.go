@@ -111,7 +111,7 @@ func (k *Kafka) Kept(ctx context.Context) ([]Kept, error) {
 	policies := k.topicSettings(ctx, "cleanup.policy")
 	kept := make([]Kept, 0, len(cursors))
 	for _, c := range cursors {
-		kept = append(kept, Kept{c.topic, c.id, c.next, strings.Contains(policies[c.topic], "compact")})
+		kept = append(kept, Kept{Topic: c.topic, Partition: c.id, First: c.next, Compacted: strings.Contains(policies[c.topic], "compact")})
 	}
 	return kept, nil
 }

@@ -12,7 +12,7 @@ import (
 
 // Stored is one committed event as it lies in a sink.
 type Stored struct {
-	Topic     string // with its prefix; the file's name for a file sink
+	Topic     string // with its prefix; the name of the file for a file sink
 	Partition int
 	Offset    int64 // of Kafka, or the byte at which the line begins
 	Key       []byte
@@ -50,14 +50,12 @@ type Reader interface {
 	Kept(ctx context.Context) ([]Kept, error)
 }
 
-// EventsFile is the Topic of what a File holds.
-const EventsFile = eventsName
-
 // Kept says from where on a partition's events are there.
 type Kept struct {
 	Topic     string
 	Partition int
-	First     int64 // records before this offset were removed by retention
+	First     int64 // records before this offset were removed by retention; with Segments: so many events
+	Segments  int   // of a file sink: how many segments before the file that Topic names were removed
 	Compacted bool  // of records with one key earlier ones may be gone
 }
 

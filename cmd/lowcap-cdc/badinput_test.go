@@ -51,6 +51,7 @@ func TestBadInput(t *testing.T) {
 		"missing column":      {[]string{"run", "--postgres", dsn, "--sink", file, "--schema", "half", "--publication", "half"}, 3, `column "token_chain" is missing`},
 		"somebody's slot":     {[]string{"run", "--postgres", dsn, "--sink", file, "--slot", s.name + "foreign"}, 3, "choose another --slot"},
 		"unreachable broker":  {[]string{"run", "--postgres", dsn, "--sink", "kafka://127.0.0.1:1", "--until", "now"}, 1, "no answer from Kafka"},
+		"unknown query key":   {[]string{"run", "--postgres", dsn, "--sink", file + "?rotat=1MB"}, 2, `"rotat" is not known`},
 		"password in the URL": {[]string{"run", "--postgres", dsn, "--sink", "kafka://u:sesame@h:1"}, 2, "--kafka-password-file"},
 	} {
 		t.Run(name, func(t *testing.T) {

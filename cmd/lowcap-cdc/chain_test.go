@@ -30,10 +30,11 @@ func recordedLines(t *testing.T) (lines [][]byte, head schemas.Chain) {
 func verified(t *testing.T, lines [][]byte, head schemas.Chain) []string {
 	t.Helper()
 	v := newVerifier()
+	v.files = true
 	first := sink.Stored{Value: lines[0]}
 	v.source(first.Attributes().Source).head = head
 	for i, line := range lines {
-		e := &sink.Stored{Topic: sink.EventsFile, Offset: int64(i), Value: line}
+		e := &sink.Stored{Topic: "events.jsonl", Offset: int64(i), Value: line}
 		e.Key = []byte(e.Attributes().PartitionKey)
 		v.take(e)
 	}

@@ -21,7 +21,7 @@ import (
 type Settings struct {
 	Config      kong.ConfigFlag `help:"Read settings from this YAML file; its keys are the names of these flags." type:"existingfile" placeholder:"FILE"`
 	Postgres    string          `help:"The database, as libpq has it: a URL or key=value pairs; passwords may come from PGPASSWORD or the password file." placeholder:"DSN"`
-	Sink        string          `help:"Where events go: kafka://h1:9092,h2:9092, file:DIR, or stdout: to look." placeholder:"URL"`
+	Sink        string          `help:"Where events go: kafka://h1:9092,h2:9092, file:DIR?rotate=256MB&every=24h (both optional), or stdout: to look." placeholder:"URL"`
 	Slot        string          `help:"The replication slot; one for each sink." default:"lowcap_cdc"`
 	Publication string          `help:"The publication." default:"lowcap_cdc"`
 	Schema      string          `help:"The schema of the two tables." default:"public"`
@@ -87,10 +87,7 @@ func (s *Settings) openSink(out io.Writer) (cdc.Sink, error) {
 	case "stdout":
 		return sink.NewStdout(out), nil
 	case "file":
-		if rest == "" {
-			return nil, &usageError{errors.New("--sink file: names no directory; write file:DIR")}
-		}
-		return sink.NewFileWith(rest, sink.FileOptions{Hook: failpoint()})
+		return openFile(rest)
 	case "kafka":
 		return s.openKafka()
 	}

@@ -37,7 +37,9 @@ func (c *auditVerifyCommand) Run(s *Settings, std *streams) error {
 		v.take(e)
 		return ctx.Err()
 	})
-	if err != nil {
+	if errors.Is(err, sink.ErrCorrupt) {
+		v.Findings = append(v.Findings, fmt.Sprintf("nothing could be read after sequence %s: %v", v.Last, err))
+	} else if err != nil {
 		return err
 	}
 	v.end()
@@ -61,6 +63,7 @@ type verifier struct {
 	Sources  map[string]*sourceSeen `json:"sources"` // by CloudEvents source
 	Kept     []sink.Kept            `json:"kept"`
 	schemas  map[schemas.Type]*jsonschema.Schema
+	files    bool // the events stand in files, not in topics
 
 	trimmed   map[lane]bool // partitions whose beginning was removed, and of which no event has come yet
 	compacted bool
@@ -88,6 +91,12 @@ func newVerifier() *verifier {
 func (v *verifier) begin(ctx context.Context, reader sink.Reader) (err error) {
 	if v.Kept, err = reader.Kept(ctx); err != nil {
 		return err
+	}
+	if f, ok := reader.(*sink.File); ok {
+		v.files = true
+		if err := f.CheckSegments(ctx, func(finding string) { v.Findings = append(v.Findings, finding) }); err != nil {
+			return err
+		}
 	}
 	for _, k := range v.Kept {
 		v.compacted = v.compacted || k.Compacted
@@ -147,7 +156,7 @@ func (v *verifier) take(e *sink.Stored) {
 	if got := string(e.Key); got != a.PartitionKey {
 		v.find(e, &a, fmt.Sprintf("stands under key %q, its partitionkey is %q", got, a.PartitionKey))
 	}
-	if !strings.HasSuffix(e.Topic, schemas.TopicOf(a.Type)) && e.Topic != sink.EventsFile {
+	if !strings.HasSuffix(e.Topic, schemas.TopicOf(a.Type)) && !v.files {
 		v.find(e, &a, "belongs to topic "+schemas.TopicOf(a.Type))
 	}
 }
@@ -234,7 +243,10 @@ func (v *verifier) print(out io.Writer, asJSON bool) error {
 		fmt.Fprintf(out, "source    %s: %d events, %s\n", printable(name), seen.Events, &seen.chainCheck)
 	}
 	for _, k := range v.Kept {
-		if k.First > 0 {
+		switch {
+		case k.Segments > 0:
+			fmt.Fprintf(out, "retention %s is the oldest file; %d segments with %d events before it were removed\n", k.Topic, k.Segments, k.First)
+		case k.First > 0:
 			fmt.Fprintf(out, "retention %s/%d: everything before offset %d was removed by the broker\n", k.Topic, k.Partition, k.First)
 		}
 		if k.Compacted {

@@ -3,6 +3,7 @@ package sinktest
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -61,7 +62,7 @@ func (s *space) event(key int, data string) cdc.Event {
 		Subject:      s.name,
 		Time:         "2026-01-02T03:04:05.678901Z",
 		PartitionKey: fmt.Sprintf("solana/%s-%d/1h", s.name, key),
-		Sequence:     fmt.Sprintf("%032x", s.serial),
+		Sequence:     fmt.Sprintf("%016x%016x", s.number(), s.serial), // unique over all cases
 		Severity:     schemas.Info,
 	}
 	value, err := json.Marshal(line{ID: attributes.ID, Type: string(attributes.Type), Subject: attributes.Subject,
@@ -70,6 +71,13 @@ func (s *space) event(key int, data string) cdc.Event {
 		s.t.Fatal(err)
 	}
 	return cdc.Event{Attributes: attributes, Value: value}
+}
+
+// number tells the case apart from the others.
+func (s *space) number() uint64 {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(s.name)) // never fails
+	return hash.Sum64()
 }
 
 func (s *space) events(n int) []cdc.Event {

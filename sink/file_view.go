@@ -1,0 +1,143 @@
+package sink
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+)
+
+// view is what somebody beside the running sink sees at one moment: everything that was committed.
+type view struct {
+	segments []seen
+	live     *os.File // events.jsonl; nil where it is not there
+	length   int64    // how much of it is committed
+	first    string   // sequence of its first event, when there is a committed one
+}
+
+// seen is a finished segment. One that is not listed yet has only a file and a first sequence.
+type seen struct {
+	Segment
+	there bool // its file has not been removed
+}
+
+func (v *view) close() {
+	if v.live != nil {
+		v.live.Close() //nolint:errcheck // it was only read
+	}
+}
+
+// attempts is how often look tries: a rotation, which is what disturbs it, takes moments.
+const attempts = 10
+
+// look takes a view. The log is read while a file is known to be events.jsonl, so that both belong together; then the
+// segments before that file are looked up. What is rotated meanwhile is not missed: the segment was that file.
+func (f *File) look() (*view, error) {
+	for range attempts {
+		v := &view{}
+		ok, err := f.lookAtLive(v)
+		if err == nil && ok {
+			err = f.lookAtSegments(v)
+		}
+		if err == nil && ok {
+			return v, nil
+		}
+		v.close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%w: %s is missing or replaced again and again; restore it from a backup", ErrCorrupt, f.path(eventsName))
+}
+
+// lookAtLive reports false when there was a rotation meanwhile.
+func (f *File) lookAtLive(v *view) (ok bool, err error) {
+	if v.live, err = os.Open(f.path(eventsName)); err != nil {
+		v.live = nil
+		if !errors.Is(err, fs.ErrNotExist) {
+			return false, fmt.Errorf("read file sink: %w", err)
+		}
+	}
+	state, log, err := f.openCommitted()
+	if err != nil {
+		return false, err
+	}
+	if err := state.Close(); err != nil {
+		return false, err
+	}
+	v.length = log.committed.end
+	if v.live == nil {
+		return v.length == 0, nil
+	}
+	isOld, err := log.awaitsRename(v.live)
+	if err != nil {
+		return false, err
+	}
+	if isOld {
+		v.length = log.rotated.end
+	}
+	if v.length > 0 {
+		first, err := firstOf(v.live)
+		if err != nil {
+			return false, err
+		}
+		v.first = first.Sequence
+	}
+	return f.isLive(v.live)
+}
+
+// isLive reports whether an open file is the one that is named events.jsonl.
+func (f *File) isLive(file *os.File) (bool, error) {
+	mine, err := file.Stat()
+	if err != nil {
+		return false, err
+	}
+	named, err := os.Stat(f.path(eventsName))
+	if err != nil {
+		return false, ignoreMissing(err)
+	}
+	return os.SameFile(mine, named), nil
+}
+
+// lookAtSegments reads the directory before the manifest: a segment is listed before its text goes.
+func (f *File) lookAtSegments(v *view) error {
+	found, err := f.names()
+	if err != nil {
+		return err
+	}
+	listed, err := f.manifest()
+	if err != nil {
+		return err
+	}
+	for _, s := range listed {
+		is := found[s.FirstSequence]
+		v.segments = append(v.segments, seen{s, is.text || is.zip})
+		delete(found, s.FirstSequence)
+	}
+	for _, name := range found.texts() {
+		first, _ := segmentFirst(name)
+		v.segments = append(v.segments, seen{Segment{File: name, FirstSequence: first}, true})
+		delete(found, first)
+	}
+	for first := range found {
+		return fmt.Errorf("%w: %s is not in %s; restore that from a backup, or move the segment away",
+			ErrCorrupt, f.path(segmentText(first)+zipSuffix), manifestName)
+	}
+	if at := slices.IndexFunc(v.segments, func(s seen) bool { return s.FirstSequence == v.first }); at >= 0 {
+		v.segments = v.segments[:at]
+	}
+	return nil
+}
+
+// removed returns how many of the oldest segments are gone, and how many events were in them.
+func (v *view) removed() (segments, events int) {
+	for _, s := range v.segments {
+		if s.there {
+			break
+		}
+		segments++
+		events += s.Events
+	}
+	return segments, events
+}
