@@ -71,6 +71,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./decode -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)
 	$(GO) test ./cdc -run '^$$' -fuzz FuzzFeaturesColumn -fuzztime $(FUZZTIME)
 	$(GO) test ./decode -run '^$$' -fuzz FuzzFeatures -fuzztime $(FUZZTIME)
+	$(GO) test ./decode -run '^$$' -fuzz FuzzMembers -fuzztime $(FUZZTIME)
 	$(GO) test ./sink -run '^$$' -fuzz FuzzRecordSet -fuzztime $(FUZZTIME)
 
 soak: deps ## kill -9 under load for SOAK

@@ -96,9 +96,12 @@ func BenchmarkQuietPosition(b *testing.B) {
 	}
 }
 
-// BenchmarkLoudPosition records a trim with each change: two events.
+// BenchmarkLoudPosition records a trim with each change: two events. The positions begin anew with every round.
 func BenchmarkLoudPosition(b *testing.B) {
 	var changes []decode.Message
+	for id := range 2 {
+		changes = append(changes, &decode.PositionChange{Op: decode.Delete, Old: benchPosition(id, "{}").New})
+	}
 	for n := range 3000 {
 		for id := range 2 {
 			changes = append(changes, benchPosition(id, benchFeatures(300, benchHistory(n))))

@@ -1,14 +1,13 @@
 package cdc
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"slices"
-	"strings"
-	"unsafe"
 
-	"github.com/tidwall/gjson"
+	"lowcap-cdc/decode"
 )
 
 // maxDepth bounds the nesting of a value that is compared.
@@ -37,107 +36,107 @@ func (k key) shape() shape {
 	return plainShape
 }
 
+// usualMembers is room for the members of what usually is compared.
+const usualMembers = 12
+
 // digestOf returns the digest of a JSON value.
-func digestOf(raw []byte, s shape) (digest, error) {
-	canonical, err := appendCanonical(nil, parseJSON(raw), s, 0)
+func digestOf(v jsonText) (digest, error) {
+	canonical, err := appendCanonical(make([]byte, 0, len(v)), v, 0)
 	if err != nil {
 		return digest{}, err
 	}
+	return digestOfCanonical(canonical), nil
+}
+
+func digestOfCanonical(canonical []byte) digest {
 	sum := sha256.Sum256(canonical)
-	return digest(sum[:16]), nil
+	return digest(sum[:16])
 }
 
-// parseJSON reads raw without a copy; raw must not change as long as the result is used.
-func parseJSON(raw []byte) gjson.Result {
-	return gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))
-}
-
-func appendCanonical(dst []byte, v gjson.Result, s shape, depth int) ([]byte, error) {
+func appendCanonical(dst []byte, v jsonText, depth int) ([]byte, error) {
 	if depth > maxDepth {
 		return nil, errors.New("nested deeper than 1000 levels")
 	}
 	switch {
-	case v.Type == gjson.Number:
-		dst, ok := appendNumber(append(dst, '#'), v.Raw)
+	case v.isNumber():
+		dst, ok := appendNumber(append(dst, '#'), v)
 		if !ok {
 			return nil, errors.New("number out of range")
 		}
 		return dst, nil
-	case v.Type == gjson.String:
-		return appendSized(append(dst, '"'), v.Str), nil
-	case v.IsObject():
-		return appendCanonicalObject(dst, v, s, depth)
-	case v.IsArray():
+	case v.isString():
+		return appendSized(append(dst, '"'), v.unquoted()), nil
+	case v.isObject():
+		return appendCanonicalObject(dst, appendMembers(nil, v), plainShape, depth)
+	case v.isArray():
 		return appendCanonicalArray(dst, v, depth)
 	}
-	return append(dst, v.Raw...), nil // true, false, null
+	return append(dst, v...), nil // true, false, null
 }
 
-func appendSized(dst []byte, s string) []byte {
-	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
+func appendSized(dst, text []byte) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
 }
 
-func appendCanonicalArray(dst []byte, v gjson.Result, depth int) (_ []byte, err error) {
+func appendCanonicalArray(dst []byte, v jsonText, depth int) (_ []byte, err error) {
 	dst = append(dst, '[')
-	v.ForEach(func(_, element gjson.Result) bool {
-		dst, err = appendCanonical(append(dst, ','), element, plainShape, depth+1)
-		return err == nil
-	})
-	return append(dst, ']'), err
+	for e := decode.ItemsOf(v); e.Next(); {
+		if dst, err = appendCanonical(append(dst, ','), e.Value(), depth+1); err != nil {
+			return nil, err
+		}
+	}
+	return append(dst, ']'), nil
 }
 
-func appendCanonicalObject(dst []byte, v gjson.Result, s shape, depth int) (_ []byte, err error) {
+func appendCanonicalObject(dst []byte, members []member, s shape, depth int) (_ []byte, err error) {
 	dst = append(dst, '{')
-	for _, m := range sortedMembers(v) {
-		if m.Type == gjson.Null || (s == poolShape && isDefaultCounter(m.name, m.Result)) {
+	var room [usualMembers]member
+	for _, m := range sortedMembers(append(room[:0], members...)) {
+		if m.value.isNull() || (s == poolShape && m.isDefaultCounter()) {
 			continue
 		}
 		dst = appendSized(dst, m.name)
-		if s == timedShape && m.name == timestampField {
-			if at, _, ok := parseInstant(m.Str); ok {
+		if s == timedShape && string(m.name) == timestampField {
+			if at, ok := m.instant(); ok {
 				dst = binary.AppendVarint(append(dst, '@'), int64(at))
 				continue
 			}
 		}
-		if dst, err = appendCanonical(dst, m.Result, plainShape, depth+1); err != nil {
+		if dst, err = appendCanonical(dst, m.value, depth+1); err != nil {
 			return nil, err
 		}
 	}
 	return append(dst, '}'), nil
 }
 
-// member is a named value of an object.
-type member struct {
-	name string
-	gjson.Result
-}
-
-// sortedMembers returns an object's members by their names. Of several with one name, which only a double-encoded
+// sortedMembers sorts an object's members by their names. Of several with one name, which only a double-encoded
 // document can have, the last one counts.
-func sortedMembers(object gjson.Result) []member {
-	members := make([]member, 0, 8)
-	object.ForEach(func(name, value gjson.Result) bool {
-		members = append(members, member{name.Str, value})
-		return true
-	})
-	slices.SortStableFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+func sortedMembers(members []member) []member {
+	slices.SortStableFunc(members, func(a, b member) int { return bytes.Compare(a.name, b.name) })
 	kept := members[:0]
 	for i, m := range members {
-		if i+1 == len(members) || members[i+1].name != m.name {
+		if i+1 == len(members) || !bytes.Equal(members[i+1].name, m.name) {
 			kept = append(kept, m)
 		}
 	}
 	return kept
 }
 
+func (m *member) instant() (at decode.Micros, ok bool) {
+	if m.value.isString() {
+		at, _, ok = parseInstant(m.value.unquoted())
+	}
+	return at, ok
+}
+
 // isDefaultCounter reports whether a member of a pool has the value that its absence means.
-func isDefaultCounter(name string, member gjson.Result) bool {
-	switch name {
+func (m *member) isDefaultCounter() bool {
+	switch string(m.name) {
 	case "usd_basis", "dx_count":
-		d, ok := parseDecimal([]byte(member.Raw))
-		return ok && member.Type == gjson.Number && d.sign() == 0
+		d, ok := parseDecimal(m.value)
+		return ok && m.value.isNumber() && d.sign() == 0
 	case "recovery_started":
-		return member.Type == gjson.False
+		return m.value.isFalse()
 	}
 	return false
 }

@@ -21,7 +21,7 @@ type decimal struct {
 // parseDecimal reads a JSON number.
 func parseDecimal(text []byte) (d decimal, ok bool) {
 	mantissa, exponent := text, 0
-	if i := bytes.IndexAny(text, "eE"); i >= 0 {
+	if i := exponentAt(text); i >= 0 {
 		e, err := strconv.Atoi(strings.TrimPrefix(string(text[i+1:]), "+"))
 		if err != nil || e > maxDigits || e < -maxDigits {
 			return d, false
@@ -67,21 +67,50 @@ func parseShort(whole, fraction []byte) (n int64, ok bool) {
 
 // appendNumber appends one spelling for all spellings of a JSON number. A number without an exponent, as jsonb prints
 // every number, only loses the zeros at its end.
-func appendNumber(dst []byte, text string) (_ []byte, ok bool) {
-	if len(text) > maxDigits || strings.ContainsAny(text, "eE") {
-		d, ok := parseDecimal([]byte(text))
+func appendNumber(dst, text []byte) (_ []byte, ok bool) {
+	if !isPlain(text) {
+		d, ok := parseDecimal(text)
 		if !ok {
 			return dst, false
 		}
 		return d.appendNormal(dst), true
 	}
-	if strings.IndexByte(text, '.') >= 0 {
-		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	if bytes.IndexByte(text, '.') >= 0 {
+		text = bytes.TrimSuffix(bytes.TrimRight(text, "0"), []byte("."))
 	}
-	if text == "-0" {
-		text = "0"
+	if string(text) == "-0" {
+		text = text[1:]
 	}
 	return append(dst, text...), true
+}
+
+// isPlain reports whether a JSON number has no exponent and not too many digits.
+func isPlain(text []byte) bool { return len(text) <= maxDigits && exponentAt(text) < 0 }
+
+// exponentAt returns where the exponent of a number begins, -1 when it has none.
+func exponentAt(text []byte) int {
+	for i, b := range text {
+		if b|0x20 == 'e' {
+			return i
+		}
+	}
+	return -1
+}
+
+// isInRange reports whether a JSON number can be read.
+func isInRange(text []byte) bool {
+	if isPlain(text) {
+		return true
+	}
+	_, ok := parseDecimal(text)
+	return ok
+}
+
+// isWhole reports whether a number that is in range has no fraction.
+func isWhole(text []byte) bool {
+	var room [64]byte
+	spelled, _ := appendNumber(room[:0], text)
+	return bytes.IndexByte(spelled, '.') < 0
 }
 
 func power(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }

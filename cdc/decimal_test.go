@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -15,9 +16,12 @@ func TestOneSpelling(t *testing.T) {
 			t.Fatalf("%s is no JSON number", text)
 		}
 		d, ok := parseDecimal([]byte(text))
-		short, shortOK := appendNumber(nil, text)
+		short, shortOK := appendNumber(nil, []byte(text))
 		if ok != shortOK || string(short) != string(d.appendNormal(nil)) {
 			t.Fatalf("%s is spelled %s %v, want %s %v", text, short, shortOK, d.appendNormal(nil), ok)
+		}
+		if whole := !strings.Contains(string(short), "."); isInRange([]byte(text)) != ok || isWhole([]byte(text)) != whole {
+			t.Fatalf("%s: in range %v, whole %v", text, isInRange([]byte(text)), isWhole([]byte(text)))
 		}
 	})
 }

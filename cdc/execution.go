@@ -10,15 +10,14 @@ func (h *history) emitKey(j *judged, data schemas.Data) place {
 	return h.emit(data, j.before.raw, j.after.raw, j.when())
 }
 
-func (h *history) markPrice(v value) {
-	price := v.get("price")
-	h.mark(!price.Exists(), schemas.PriceAbsent)
-	h.mark(price.Exists() && v.decimalOf("price").sign() == 0, schemas.PriceZero)
+func (h *history) markPrice(v *value) {
+	h.mark(!v.has("price"), schemas.PriceAbsent)
+	h.mark(v.has("price") && v.decimalOf("price").sign() == 0, schemas.PriceZero)
 }
 
 func (h *history) buy(j *judged) {
 	signal := j.after.text("signal")
-	h.markPrice(j.after)
+	h.markPrice(&j.after)
 	slot := [...]string{lastS1Buy: "s1", lastS2Buy: "s2", lastS3Buy: "s3", lastReclaimBuy: "reclaim"}[j.key]
 	h.remember(j, h.emitKey(j, &schemas.ExecutionBuyRecorded{
 		Slot:      slot,
@@ -34,12 +33,12 @@ func (h *history) buy(j *judged) {
 func (h *history) sell(j *judged) {
 	signal := j.after.text("signal")
 	proceeds := h.proceeds()
-	h.markPrice(j.after)
-	h.mark(signal != nil && *signal == "trim_flag" && !j.after.get("sr_level_price").Exists(), schemas.SRLevelPriceAbsent)
+	h.markPrice(&j.after)
+	h.mark(signal != nil && *signal == "trim_flag" && !j.after.has("sr_level_price"), schemas.SRLevelPriceAbsent)
 	// Without a signal the record does not say that anything was sold, so an unmoved pool is nothing unusual.
 	h.mark(signal != nil && proceeds == "" && h.keys[trimPool].verdict != broken, schemas.NoPoolChange)
 	price, size := j.after.number("price"), j.after.number("size_frac")
-	if kind, exit := exitKind(signal); exit {
+	if kind, exit := exitKind(j.after.get("signal")); exit {
 		h.remember(j, h.emitKey(j, &schemas.EmergencyExitExecuted{Kind: kind, Signal: signal, ExitReason: h.exitReason(),
 			Price: price, SizeFrac: size, ProceedsUSD: proceeds}))
 		return
@@ -64,8 +63,10 @@ func (h *history) proceeds() schemas.Number {
 
 // exitReason returns the engine's own reason, which stands beside the history in the same row.
 func (h *history) exitReason() schemas.Text {
-	engine := value{raw: h.engine, json: parseJSON(h.engine)}
-	return engine.text("exit_reason")
+	if !h.engine.isObject() {
+		return nil
+	}
+	return find(appendMembers(nil, h.engine), "exit_reason").text()
 }
 
 func (h *history) trimSignal(j *judged) {
@@ -73,7 +74,7 @@ func (h *history) trimSignal(j *judged) {
 }
 
 func (h *history) amend(j *judged) {
-	h.remember(j, h.emitKey(j, &schemas.ExecutionAmended{Key: j.key.String(), Changed: changedFields(j.before, j.after)}))
+	h.remember(j, h.emitKey(j, &schemas.ExecutionAmended{Key: j.key.String(), Changed: changedFields(&j.before, &j.after)}))
 }
 
 // usedRebuy reports whether the change used up the rebuy of an exit.
@@ -84,7 +85,7 @@ func (j *judged) usedRebuy() bool {
 // amendExit reports what else changed in an exit record: that the rebuy was used has an event of its own.
 func (h *history) amendExit(j *judged) {
 	changed := []string{}
-	for _, name := range changedFields(j.before, j.after) {
+	for _, name := range changedFields(&j.before, &j.after) {
 		if name != "rebuy_used" || !j.usedRebuy() {
 			changed = append(changed, name)
 		}
@@ -96,7 +97,7 @@ func (h *history) amendExit(j *judged) {
 
 func (h *history) rebuyUsed(j *judged) {
 	if j.usedRebuy() {
-		h.remember(j, h.emitKey(j, &schemas.EmergencyExitRebuyUsed{ExitTimestamp: j.after.get(timestampField).String()}))
+		h.remember(j, h.emitKey(j, &schemas.EmergencyExitRebuyUsed{ExitTimestamp: string(j.after.get(timestampField).unquoted())}))
 	}
 }
 
@@ -115,7 +116,7 @@ func (h *history) guard(j *judged) {
 		h.remember(j, h.place())
 		return
 	}
-	h.remember(j, h.emitKey(j, &schemas.EmergencyExitGuardStamped{GuardTS: j.after.json.String()}))
+	h.remember(j, h.emitKey(j, &schemas.EmergencyExitGuardStamped{GuardTS: string(j.after.raw.unquoted())}))
 }
 
 func (h *history) prevState() {
@@ -123,15 +124,7 @@ func (h *history) prevState() {
 	if j.verdict == same || j.verdict == broken {
 		return
 	}
-	h.emit(&schemas.HistoryPrevStateChanged{From: j.before.plainText(), To: j.after.plainText()}, j.before.raw, j.after.raw, atCommit)
-}
-
-func (v value) plainText() schemas.Text {
-	if v.empty {
-		return nil
-	}
-	s := v.json.String()
-	return &s
+	h.emit(&schemas.HistoryPrevStateChanged{From: j.before.raw.text(), To: j.after.raw.text()}, j.before.raw, j.after.raw, atCommit)
 }
 
 func (h *history) buyback(j *judged) {
@@ -141,7 +134,7 @@ func (h *history) buyback(j *judged) {
 // revert reports that a key vanished or went back.
 func (h *history) revert(j *judged) {
 	m := &h.image.keys[j.key]
-	if known := m.find(j.before.digest); known != nil {
+	if known := m.find(j.before.sum()); known != nil {
 		known.revertedFrom = true
 	}
 	h.mark(j.unseen, schemas.UnseenValue)
@@ -164,10 +157,10 @@ func (h *history) revert(j *judged) {
 // restore reports that a value reported before came back.
 func (h *history) restore(j *judged) {
 	own := schemas.Restored{Key: j.key.String()}
-	if known := h.image.keys[j.key].find(j.after.digest); known != nil {
+	if known := h.image.keys[j.key].find(j.after.sum()); known != nil {
 		own.FirstEventID = h.idOf(known.first)
 	}
-	v := j.after
+	v := &j.after
 	switch {
 	case j.key == trimPool:
 		h.mark(v.isDefaulted(), schemas.FieldsDefaulted)
@@ -181,11 +174,11 @@ func (h *history) restore(j *judged) {
 	}
 }
 
-func restoredExit(k key, own schemas.Restored, v value) schemas.Data {
+func restoredExit(k key, own schemas.Restored, v *value) schemas.Data {
 	data := &schemas.EmergencyExitRestored{Restored: own}
 	switch k {
 	case lastExitGuard:
-		data.GuardTS = v.plainText()
+		data.GuardTS = v.raw.text()
 	case lastExit:
 		used := v.isTrue("rebuy_used")
 		data.ExitValueUSD, data.RebuyUsed = v.number("exit_value_usd"), &used

@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"sort"
 
-	"github.com/tidwall/gjson"
-
+	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
 
@@ -13,7 +12,7 @@ import (
 type history struct {
 	*change
 	image   *positionImage // after the change; its memories are updated while events are emitted
-	engine  []byte         // uptrend_engine_v4 of the same row
+	engine  jsonText       // uptrend_engine_v4 of the same row
 	fresh   bool           // the position was flat before this change
 	keys    [keyCount]judged
 	step    poolStep // what the pool did when it was neither reverted nor restored
@@ -30,26 +29,26 @@ func members(document []byte) (known [keyCount][]byte, other map[string][]byte) 
 	if document == nil {
 		return known, nil
 	}
-	parseJSON(document).ForEach(func(name, v gjson.Result) bool {
-		raw := document[v.Index : v.Index+len(v.Raw)]
-		if v.Type == gjson.Null {
+	for m := decode.MembersOf(document); m.Next(); {
+		name, raw := jsonText(m.Name).unquoted(), m.Value()
+		if jsonText(raw).isNull() {
 			raw = nil
 		}
-		if k, ok := keyOf(name.Str); ok {
+		if k, ok := keyOf(name); ok {
 			known[k] = raw
-			return true
+			continue
 		}
 		if other == nil {
 			other = make(map[string][]byte)
 		}
-		other[name.Str] = raw
-		return true
-	})
+		other[string(name)] = raw
+	}
 	return known, other
 }
 
 // judge compares two documents key by key. It changes nothing.
 func (h *history) judge(before, after []byte) {
+	h.m.values.reset()
 	was, wasOther := members(before)
 	is, isOther := members(after)
 	for k := range keyCount {
@@ -68,9 +67,9 @@ func (h *history) judgeKey(k key, was, is []byte) judged {
 	if bytes.Equal(was, is) && (was == nil) == (is == nil) {
 		return j // most keys, most of the time: nothing is read
 	}
-	j.before, _ = parseValue(k, was)
+	j.before, _ = h.m.values.read(k, was)
 	j.after = j.before
-	after, bad := parseValue(k, is)
+	after, bad := h.m.values.parse(k, is)
 	if bad != nil {
 		j.verdict, j.why = broken, bad
 		return j
@@ -108,8 +107,8 @@ func sameUnknown(a, b []byte) bool {
 	if a == nil || b == nil {
 		return false
 	}
-	x, errX := digestOf(a, plainShape)
-	y, errY := digestOf(b, plainShape)
+	x, errX := digestOf(a)
+	y, errY := digestOf(b)
 	return errX == nil && errY == nil && x == y
 }
 
@@ -124,7 +123,7 @@ func (h *history) settle(after []byte) {
 			continue
 		}
 		m.isBad, m.good = false, nil
-		if j.verdict == same && j.before.same(j.after) {
+		if j.verdict == same && j.before.same(&j.after) {
 			continue
 		}
 		m.since = h.m.tx.CommitTime
@@ -186,15 +185,15 @@ func (h *history) isExitKey(k key) bool {
 		return false
 	}
 	if j.verdict == reverted {
-		return k.isExit(j.before)
+		return k.isExit(&j.before)
 	}
-	return k.isExit(j.after)
+	return k.isExit(&j.after)
 }
 
 // remember notes that a key's new value was reported at a place.
 func (h *history) remember(j *judged, at place) {
 	if !j.after.empty || j.key == trimPool {
-		h.image.keys[j.key].remember(j.after.digest, at)
+		h.image.keys[j.key].remember(j.after.sum(), at)
 	}
 }
 
@@ -228,9 +227,10 @@ func (h *history) reportUnknown() {
 // absorb makes every value of a document seen, at the place of the baseline that reported it.
 func (h *history) absorb(document []byte, at place) {
 	known, _ := members(document)
+	h.m.values.reset()
 	for k := range keyCount {
 		m := &h.image.keys[k]
-		v, bad := parseValue(k, known[k])
+		v, bad := h.m.values.parse(k, known[k])
 		h.keys[k] = judged{key: k, after: v, why: bad}
 		if bad != nil {
 			h.keys[k] = judged{key: k, verdict: broken, why: bad}
@@ -241,7 +241,7 @@ func (h *history) absorb(document []byte, at place) {
 		if v.empty && k != trimPool {
 			continue
 		}
-		m.remember(v.digest, at)
+		m.remember(v.sum(), at)
 		if k.isTimed() || k == lastExitGuard {
 			m.newest, m.dated = v.at, true
 		}

@@ -15,10 +15,15 @@ const naiveLayout = "2006-01-02T15:04:05"
 
 // parseInstant reads a timestamp as Python's isoformat or Postgres writes it. One without a zone is naive and is read
 // as UTC. Digits behind the microsecond do not count.
-func parseInstant(text string) (at decode.Micros, naive, ok bool) {
-	if at, zone, ok := parseClock(text); ok && (zone == "+00:00" || zone == "+00" || zone == "Z") {
+func parseInstant[T string | []byte](text T) (at decode.Micros, naive, ok bool) {
+	if at, zone, ok := parseClock(text); ok && (string(zone) == "+00:00" || string(zone) == "+00" || string(zone) == "Z") {
 		return at, false, true
 	}
+	return parseOddInstant(string(text))
+}
+
+// parseOddInstant reads the spellings that seldom come.
+func parseOddInstant(text string) (at decode.Micros, naive, ok bool) {
 	if len(text) > 10 && text[10] == ' ' {
 		text = text[:10] + "T" + text[11:]
 	}

@@ -33,9 +33,9 @@ func (k key) String() string { return keyNames[k] }
 // isTimed reports whether the key's value is an object with its own timestamp.
 func (k key) isTimed() bool { return k <= lastTrimSignal || k == lastExit }
 
-func keyOf(name string) (key, bool) {
+func keyOf(name []byte) (key, bool) {
 	for k, n := range keyNames {
-		if n == name {
+		if n == string(name) {
 			return key(k), true
 		}
 	}

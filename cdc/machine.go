@@ -28,6 +28,7 @@ type Machine struct {
 	blockWas      blockImage
 	blockText     []byte // of the image that comes after
 	strings       stringMaker
+	values        valueParser
 	scratch       []byte
 	blockKey      []byte // scratch
 }
@@ -120,10 +121,10 @@ func (m *Machine) apply(message decode.Message) (done bool, err error) {
 // hugeRow is the size from which a document is not kept by scratch images, in bytes.
 const hugeRow = 1 << 20
 
-// letGo forgets the scratch images that point into a huge row's bytes.
+// letGo forgets the scratch images and values that point into a huge row's bytes.
 func (m *Machine) letGo(change *decode.PositionChange) {
 	if len(change.New[decode.FeaturesColumn].Text) > hugeRow {
-		m.position, m.was = positionImage{}, positionImage{}
+		m.position, m.was, m.values = positionImage{}, positionImage{}, valueParser{}
 	}
 }
 

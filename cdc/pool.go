@@ -19,9 +19,9 @@ const (
 	poolAdjusted
 )
 
-func (v value) isRecovering() bool { return !v.empty && v.isTrue("recovery_started") }
+func (v *value) isRecovering() bool { return !v.empty && v.isTrue("recovery_started") }
 
-func (v value) isOpen() bool {
+func (v *value) isOpen() bool {
 	return !v.empty && !v.isTrue("recovery_started") && v.decimalOf("dx_count").sign() == 0
 }
 
@@ -33,14 +33,14 @@ func (j *judged) poolGrowth() decimal {
 // judgePool judges the pool, which has no timestamp, by the company it moved in.
 func (h *history) judgePool() {
 	j := &h.keys[trimPool]
-	if j.verdict == broken || j.before.same(j.after) {
+	if j.verdict == broken || j.before.same(&j.after) {
 		return
 	}
 	if h.isNew(lastTrim) || h.isNew(lastS2Buy) || h.isNew(lastS3Buy) {
 		j.verdict, h.step = poolMoved, h.companionStep(j)
 		return
 	}
-	known := h.image.keys[trimPool].find(j.after.digest)
+	known := h.image.keys[trimPool].find(j.after.sum())
 	switch {
 	case known != nil && known.revertedFrom:
 		j.verdict = restored
@@ -105,7 +105,7 @@ func (h *history) cause() string {
 	if !h.isNew(lastTrim) {
 		return "unknown"
 	}
-	if _, exit := exitKind(h.keys[lastTrim].after.text("signal")); exit {
+	if _, exit := exitKind(h.keys[lastTrim].after.get("signal")); exit {
 		return "emergency_exit"
 	}
 	return "trim"
@@ -125,7 +125,7 @@ func (h *history) pool() {
 	case poolIncreased:
 		h.emitPool(j, &schemas.TrimPoolIncreased{USDBasis: j.basis(), AddedUSD: h.added(j), Cause: h.cause()})
 	case poolRecoveryStarted:
-		h.mark(!j.after.get("dx_next_arm").Exists(), schemas.DXArmMissing)
+		h.mark(!j.after.has("dx_next_arm"), schemas.DXArmMissing)
 		h.emitPool(j, &schemas.TrimPoolRecoveryStarted{Recovery: j.recovery()})
 		h.bought(j)
 	case poolBought:
@@ -137,7 +137,7 @@ func (h *history) pool() {
 	default:
 		grew := j.poolGrowth().sign() > 0
 		h.mark(grew && !h.isNew(lastTrim) && (h.isNew(lastS2Buy) || h.isNew(lastS3Buy)), schemas.PoolWithoutSell)
-		h.emitPool(j, &schemas.TrimPoolAdjusted{Changed: changedFields(j.before, j.after)})
+		h.emitPool(j, &schemas.TrimPoolAdjusted{Changed: changedFields(&j.before, &j.after)})
 	}
 	h.remember(j, at)
 }
@@ -156,7 +156,7 @@ func (h *history) emitPool(j *judged, data schemas.Data) place {
 }
 
 func (h *history) bought(j *judged) {
-	h.mark(!j.after.get("dx_next_arm").Exists(), schemas.DXArmMissing)
+	h.mark(!j.after.has("dx_next_arm"), schemas.DXArmMissing)
 	h.mark(j.dxSteps().compare(one()) > 0, schemas.SkippedSteps)
 	h.emitPool(j, &schemas.TrimPoolDXBought{Recovery: j.recovery()})
 }
@@ -205,9 +205,9 @@ func (j *judged) recovery() schemas.Recovery {
 }
 
 // isDefaulted reports whether the pool leaves counters out that the writer then reads as zero.
-func (v value) isDefaulted() bool {
+func (v *value) isDefaulted() bool {
 	if v.raw == nil || v.empty {
 		return false
 	}
-	return !v.get("usd_basis").Exists() || !v.get("recovery_started").Exists() || !v.get("dx_count").Exists()
+	return !v.has("usd_basis") || !v.has("recovery_started") || !v.has("dx_count")
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"strconv"
 
-	"github.com/tidwall/gjson"
-
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -28,7 +26,7 @@ func (p *positionImage) published() schemas.PositionColumns {
 
 // instantColumn returns a timestamp column as the contract prints it, or as Postgres does where it is no instant (infinity).
 func instantColumn(text []byte) schemas.Instant {
-	if at, _, ok := parseInstant(string(text)); ok {
+	if at, _, ok := parseInstant(text); ok {
 		return formatInstant(at)
 	}
 	return schemas.Instant(text)
@@ -55,7 +53,7 @@ func (c *change) diffColumns(was, now *positionImage, row *decode.PositionRow) {
 func (c *change) closeTrade(was, now *positionImage, row *decode.PositionRow) {
 	trade, closedAt := was.column(decode.CurrentTradeID), now.column(decode.ClosedAt)
 	when := atCommit
-	if at, _, ok := parseInstant(string(closedAt)); ok && !bytes.Equal(closedAt, was.column(decode.ClosedAt)) {
+	if at, _, ok := parseInstant(closedAt); ok && !bytes.Equal(closedAt, was.column(decode.ClosedAt)) {
 		when = occurrence{at: at, embedded: true}
 	}
 	data := &schemas.TradeClosed{
@@ -71,10 +69,9 @@ func (c *change) closeTrade(was, now *positionImage, row *decode.PositionRow) {
 
 func lastElement(array []byte) []byte {
 	var last []byte
-	parseJSON(array).ForEach(func(_, element gjson.Result) bool {
-		last = array[element.Index : element.Index+len(element.Raw)]
-		return true
-	})
+	for items := decode.ItemsOf(array); items.Next(); {
+		last = items.Value()
+	}
 	return last
 }
 

@@ -34,7 +34,7 @@ func readStamp(text []byte) stamp {
 	if at, ok := parseExact(text); ok {
 		return stamp{kind: exactStamp, at: at}
 	}
-	at, _, ok := parseInstant(string(text))
+	at, _, ok := parseInstant(text)
 	if !ok {
 		return stamp{kind: badStamp, text: text}
 	}

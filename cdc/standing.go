@@ -84,10 +84,10 @@ func ReadPosition(key string, value []byte) (*PositionStanding, error) {
 	if remembered := &image.keys[trimPool]; remembered.isBad {
 		pool = remembered.good // what it was before it became unreadable
 	}
-	if v, bad := parseValue(trimPool, pool); bad == nil && !v.empty {
+	if v, bad := new(valueParser).read(trimPool, pool); bad == nil && !v.empty {
 		p.PoolOpen, p.Recovering = true, v.isRecovering()
-		p.PoolUSD = schemas.Number(strings.Clone(v.json.Get("usd_basis").Raw))
-		p.DXCount = schemas.Number(strings.Clone(v.json.Get("dx_count").Raw))
+		p.PoolUSD = v.number("usd_basis")
+		p.DXCount = v.number("dx_count")
 	}
 	return p, nil
 }

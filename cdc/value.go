@@ -1,11 +1,8 @@
 package cdc
 
 import (
-	"bytes"
 	"encoding/binary"
 	"sort"
-
-	"github.com/tidwall/gjson"
 
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
@@ -14,12 +11,17 @@ import (
 // value is a well-formed value of a known key, or its absence. Absent, null and {} are one value, and for the pool the
 // zeroed object too.
 type value struct {
-	raw    []byte // exactly as received, nil when the key is absent or null
-	empty  bool
+	key     key
+	raw     jsonText // exactly as received, nil when the key is absent or null
+	members []member // of an object, in their order
+	empty   bool
+	at      decode.Micros // of a timed key or a guard stamp
+	naive   bool
+	dated   bool // at is the only timestamp: values with another one are other values
+
+	parser *valueParser
+	summed bool // sum is known
 	digest digest
-	json   gjson.Result
-	at     decode.Micros // of a timed key or a guard stamp
-	naive  bool
 }
 
 // malformed says where and why a value is not what the contract knows.
@@ -29,148 +31,193 @@ type malformed struct {
 	why  string
 }
 
-// parseValue reads the raw value of a key; nil means absent.
-func parseValue(k key, raw []byte) (value, *malformed) {
-	v := value{raw: raw, json: parseJSON(raw)}
-	if raw == nil || v.json.Type == gjson.Null {
-		return value{empty: true}, nil
-	}
-	bad := v.check(k)
+// valueParser reads values and keeps its memory from one change to the next. What it returns is valid until reset.
+type valueParser struct {
+	members   []member
+	canonical []byte // scratch
+}
+
+func (p *valueParser) reset() { p.members = p.members[:0] }
+
+// parse reads the raw value of a key; nil means absent.
+func (p *valueParser) parse(k key, raw []byte) (value, *malformed) {
+	v, bad := p.read(k, raw)
 	if bad != nil || v.empty {
 		return v, bad
 	}
-	if k == lastExitGuard {
-		v.digest = digest{}
-		binary.BigEndian.PutUint64(v.digest[:], uint64(v.at))
-		return v, nil
-	}
-	var err error
-	if v.digest, err = digestOf(raw, k.shape()); err != nil {
+	if err := v.makeSum(); err != nil {
 		return v, &malformed{k.String(), raw, err.Error()}
 	}
 	return v, nil
 }
 
-func (v *value) check(k key) *malformed {
-	switch k {
+// read does what parse does, but for the digest, which many values never need.
+func (p *valueParser) read(k key, raw []byte) (value, *malformed) {
+	v := value{key: k, raw: raw, parser: p}
+	if v.raw.isNull() {
+		return value{key: k, empty: true}, nil
+	}
+	if v.raw.isObject() {
+		start := len(p.members)
+		p.members = appendMembers(p.members, v.raw)
+		v.members = p.members[start:len(p.members):len(p.members)]
+	}
+	return v, v.check()
+}
+
+func (v *value) check() *malformed {
+	switch v.key {
 	case prevState:
-		if v.json.Type != gjson.String {
-			return &malformed{k.String(), v.raw, "not a string"}
+		if !v.raw.isString() {
+			return &malformed{v.key.String(), v.raw, "not a string"}
 		}
 		return nil
 	case lastExitGuard:
-		return v.checkInstant(k.String(), v.json)
+		if !v.readInstant(v.raw) {
+			return &malformed{v.key.String(), v.raw, "not a timestamp"}
+		}
+		return nil
 	}
-	if !v.json.IsObject() {
-		return &malformed{k.String(), v.raw, "not an object"}
+	if !v.raw.isObject() {
+		return &malformed{v.key.String(), v.raw, "not an object"}
 	}
-	if len(bytes.TrimSpace(v.raw[1:len(v.raw)-1])) == 0 {
+	if len(v.members) == 0 {
 		v.empty = true
 		return nil
 	}
-	for _, f := range k.fields() {
-		if bad := v.checkField(k, f); bad != nil {
-			return bad
+	for _, f := range v.key.fields() {
+		if why := f.check(find(v.members, f.name)); why != "" {
+			return &malformed{v.key.String() + "." + f.name, find(v.members, f.name), why}
 		}
 	}
-	if k == trimPool {
+	if v.key == trimPool {
 		v.empty = v.isZeroedPool()
 	}
-	if !k.isTimed() {
+	if !v.key.isTimed() {
 		return nil
 	}
-	stamp := v.json.Get(timestampField)
-	if !stamp.Exists() || stamp.Type == gjson.Null {
-		return &malformed{k.String(), v.raw, "no timestamp"}
-	}
-	return v.checkInstant(k.String()+"."+timestampField, stamp)
+	return v.checkTimestamp()
 }
 
-func (v *value) checkInstant(path string, stamp gjson.Result) *malformed {
-	var ok bool
-	if stamp.Type == gjson.String {
-		v.at, v.naive, ok = parseInstant(stamp.Str)
+func (v *value) checkTimestamp() *malformed {
+	stamp := v.get(timestampField)
+	if stamp.isNull() {
+		return &malformed{v.key.String(), v.raw, "no timestamp"}
 	}
-	if !ok {
-		return &malformed{path, []byte(stamp.Raw), "not a timestamp"}
+	count := 0
+	for i := range v.members {
+		if string(v.members[i].name) == timestampField {
+			count++
+		}
+	}
+	v.dated = count == 1
+	if !v.readInstant(stamp) {
+		return &malformed{v.key.String() + "." + timestampField, stamp, "not a timestamp"}
 	}
 	return nil
 }
 
-func (v *value) checkField(k key, f field) *malformed {
-	member := v.json.Get(f.name)
-	if !member.Exists() || member.Type == gjson.Null {
-		return nil
+func (v *value) readInstant(stamp jsonText) (ok bool) {
+	if stamp.isString() {
+		v.at, v.naive, ok = parseInstant(stamp.unquoted())
 	}
-	ok, why := false, ""
+	return ok
+}
+
+// check says what is wrong with a field's value, and nothing when all is well.
+func (f field) check(member jsonText) (why string) {
+	if member.isNull() {
+		return ""
+	}
 	switch f.kind {
 	case numberField, integerField:
-		why = "not a number"
-		if member.Type == gjson.Number {
-			var room [64]byte
-			var spelled []byte
-			spelled, ok = appendNumber(room[:0], member.Raw)
-			if ok && f.kind == integerField && bytes.IndexByte(spelled, '.') >= 0 {
-				ok, why = false, "not a whole number"
-			}
+		if !member.isNumber() || !isInRange(member) {
+			return "not a number"
+		}
+		if f.kind == integerField && !isWhole(member) {
+			return "not a whole number"
 		}
 	case textField:
-		ok, why = member.Type == gjson.String, "not a string"
+		if !member.isString() {
+			return "not a string"
+		}
 	case boolField:
-		ok, why = member.IsBool(), "not true or false"
+		if !member.isTrue() && !member.isFalse() {
+			return "not true or false"
+		}
 	}
-	if !ok {
-		return &malformed{k.String() + "." + f.name, []byte(member.Raw), why}
+	return ""
+}
+
+// makeSum computes the digest. A value that cannot be compared is an error.
+func (v *value) makeSum() (err error) {
+	v.summed = true
+	p := v.parser
+	switch {
+	case v.key == lastExitGuard:
+		binary.BigEndian.PutUint64(v.digest[:], uint64(v.at))
+		return nil
+	case v.raw.isObject():
+		p.canonical, err = appendCanonicalObject(p.canonical[:0], v.members, v.key.shape(), 0)
+	default:
+		p.canonical, err = appendCanonical(p.canonical[:0], v.raw, 0)
 	}
-	return nil
+	if err == nil {
+		v.digest = digestOfCanonical(p.canonical)
+	}
+	return err
+}
+
+// sum returns the digest of a well-formed value, zero when it is empty.
+func (v *value) sum() digest {
+	if !v.summed && !v.empty && v.raw != nil {
+		_ = v.makeSum() // it was made without an error when the value was new
+	}
+	return v.digest
 }
 
 // same reports whether two well-formed values mean the same.
-func (v value) same(other value) bool {
-	if v.empty || other.empty {
+func (v *value) same(other *value) bool {
+	switch {
+	case v.empty || other.empty:
 		return v.empty == other.empty
+	case v.dated && other.dated && v.at != other.at:
+		return false
 	}
-	return v.digest == other.digest
+	return v.sum() == other.sum()
 }
 
-// get returns a member; the result does not exist when the value is absent or the member is null.
-func (v value) get(name string) gjson.Result {
-	if v.raw == nil || !v.json.IsObject() {
-		return gjson.Result{}
-	}
-	if m := v.json.Get(name); m.Type != gjson.Null {
+// get returns a member, nil when it is absent or null.
+func (v *value) get(name string) jsonText {
+	if m := find(v.members, name); !m.isNull() {
 		return m
-	}
-	return gjson.Result{}
-}
-
-func (v value) number(name string) schemas.Number { return schemas.Number(v.get(name).Raw) }
-
-// decimalOf returns a member as a number, 0 when it is not there.
-func (v value) decimalOf(name string) decimal {
-	d, _ := parseDecimal([]byte(v.get(name).Raw))
-	return d
-}
-
-func (v value) text(name string) schemas.Text {
-	if m := v.get(name); m.Type == gjson.String {
-		s := m.String()
-		return &s
 	}
 	return nil
 }
 
-func (v value) isTrue(name string) bool { return v.get(name).Type == gjson.True }
+func (v *value) has(name string) bool { return v.get(name) != nil }
+
+func (v *value) number(name string) schemas.Number { return schemas.Number(v.get(name)) }
+
+// decimalOf returns a member as a number, 0 when it is not there.
+func (v *value) decimalOf(name string) decimal {
+	d, _ := parseDecimal(v.get(name))
+	return d
+}
+
+func (v *value) text(name string) schemas.Text { return v.get(name).text() }
+
+func (v *value) isTrue(name string) bool { return v.get(name).isTrue() }
 
 // isZeroedPool reports whether the pool holds nothing and remembers nothing.
-func (v value) isZeroedPool() bool {
+func (v *value) isZeroedPool() bool {
 	return v.decimalOf("usd_basis").sign() == 0 && v.decimalOf("dx_count").sign() == 0 && !v.isTrue("recovery_started") &&
-		!v.get("dx_last_price").Exists() && !v.get("dx_next_arm").Exists()
+		!v.has("dx_last_price") && !v.has("dx_next_arm")
 }
 
 // changedFields names the members that differ between two values of a key, in the order of their names.
-func changedFields(before, after value) []string {
-	from, to := before.members(), after.members()
+func changedFields(before, after *value) []string {
+	from, to := before.byName(), after.byName()
 	var changed []string
 	for name, member := range to {
 		if !sameMember(from[name], member) {
@@ -178,7 +225,7 @@ func changedFields(before, after value) []string {
 		}
 	}
 	for name, member := range from {
-		if _, both := to[name]; !both && !sameMember(member, gjson.Result{}) {
+		if _, both := to[name]; !both && !member.isNull() {
 			changed = append(changed, name)
 		}
 	}
@@ -186,22 +233,23 @@ func changedFields(before, after value) []string {
 	return changed
 }
 
-func (v value) members() map[string]gjson.Result {
-	members := make(map[string]gjson.Result)
-	if v.raw != nil {
-		v.json.ForEach(func(name, member gjson.Result) bool {
-			members[name.Str] = member
-			return true
-		})
+// byName returns the members. A value that is no object counts as one without a name.
+func (v *value) byName() map[string]jsonText {
+	members := make(map[string]jsonText)
+	if v.raw != nil && !v.raw.isObject() {
+		members[""] = v.raw
+	}
+	for _, m := range v.members {
+		members[string(m.name)] = m.value
 	}
 	return members
 }
 
-func sameMember(a, b gjson.Result) bool {
-	if a.Type == gjson.Null || b.Type == gjson.Null {
-		return a.Type == b.Type
+func sameMember(a, b jsonText) bool {
+	if a.isNull() || b.isNull() {
+		return a.isNull() == b.isNull()
 	}
-	x, errX := digestOf([]byte(a.Raw), plainShape)
-	y, errY := digestOf([]byte(b.Raw), plainShape)
+	x, errX := digestOf(a)
+	y, errY := digestOf(b)
 	return errX == nil && errY == nil && x == y
 }

@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"strings"
-
-	"lowcap-cdc/schemas"
 )
 
 // verdict says what became of a key in one change.
@@ -33,9 +31,9 @@ type judged struct {
 
 // judgeTimed judges a key with a timestamp of its own.
 func judgeTimed(j *judged, m *memory) {
-	known := m.find(j.after.digest)
+	known := m.find(j.after.sum())
 	switch {
-	case j.before.same(j.after):
+	case j.before.same(&j.after):
 		j.verdict = same
 	case j.after.empty:
 		j.verdict = reverted
@@ -54,9 +52,9 @@ func judgeTimed(j *judged, m *memory) {
 
 // judgeUndated judges the buyback, which has no timestamp: a value seen before is one that came back.
 func judgeUndated(j *judged, m *memory) {
-	known := m.find(j.after.digest)
+	known := m.find(j.after.sum())
 	switch {
-	case j.before.same(j.after):
+	case j.before.same(&j.after):
 		j.verdict = same
 	case j.after.empty:
 		j.verdict = reverted
@@ -88,11 +86,11 @@ func quote(text []byte) []byte {
 }
 
 // isExitSignal reports whether a sell was made in an emergency, and of which kind.
-func exitKind(signal schemas.Text) (kind string, ok bool) {
-	if signal == nil {
+func exitKind(signal jsonText) (kind string, ok bool) {
+	if !signal.isString() {
 		return "", false
 	}
-	switch *signal {
+	switch string(signal.unquoted()) {
 	case "emergency_exit":
 		return "ema333_break", true
 	case "exit_position":
@@ -103,9 +101,9 @@ func exitKind(signal schemas.Text) (kind string, ok bool) {
 
 // isExit reports whether a value of a key belongs to the emergency exits: what a sell was reported as, its reversal
 // and its return are reported as too, so that who was woken by the one sees the other on the same topic.
-func (k key) isExit(v value) bool {
+func (k key) isExit(v *value) bool {
 	if k == lastTrim {
-		_, ok := exitKind(v.text("signal"))
+		_, ok := exitKind(v.get("signal"))
 		return ok
 	}
 	return k == lastExit || k == lastExitGuard

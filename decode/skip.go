@@ -15,6 +15,59 @@ func Elements(array []byte) (n int64) {
 	}
 }
 
+// Members passes over the members of a valid JSON object, which is not read beyond finding where its parts end. In
+// anything else it ends early.
+type Members struct {
+	json []byte
+	at   int
+	Name []byte // of the member, as a JSON string
+}
+
+// MembersOf returns a Members before the first member.
+func MembersOf(object []byte) Members { return Members{json: object, at: next(object, 0) + 1} }
+
+// Next goes to the next member and returns false behind the last. Value is to be called in between.
+func (m *Members) Next() bool {
+	start := next(m.json, m.at)
+	if start >= len(m.json) || m.json[start] != '"' {
+		return false // the closing brace
+	}
+	m.at = skipString(m.json, start)
+	m.Name = m.json[start:m.at:m.at]
+	return len(m.Name) >= len(`""`)
+}
+
+// Value returns the member's value, as it stands in the object.
+func (m *Members) Value() []byte {
+	start := next(m.json, next(m.json, m.at)+1) // behind the colon
+	end := skipValue(m.json, start)
+	m.at = next(m.json, end) + 1 // behind the comma
+	return m.json[start:end:end]
+}
+
+// Items passes over the elements of a valid JSON array, as Members does over those of an object.
+type Items struct {
+	json []byte
+	at   int
+}
+
+// ItemsOf returns an Items before the first element.
+func ItemsOf(array []byte) Items { return Items{json: array, at: next(array, 0) + 1} }
+
+// Next goes to the next element and returns false behind the last. Value is to be called in between.
+func (i *Items) Next() bool {
+	i.at = next(i.json, i.at)
+	return i.at < len(i.json) && i.json[i.at] != ']'
+}
+
+// Value returns the element, as it stands in the array.
+func (i *Items) Value() []byte {
+	start := i.at
+	end := skipValue(i.json, start)
+	i.at = next(i.json, end) + 1 // behind the comma
+	return i.json[start:end:end]
+}
+
 // The functions below find where a JSON value ends without reading it. They are for valid JSON; in anything else they
 // end at its end at the latest.
 
