@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"bytes"
+	"cmp"
 	"math/big"
 	"strconv"
 	"strings"
@@ -14,9 +15,15 @@ const maxDigits = 1 << 18
 // decimal is an exact decimal number: coefficient × 10^-scale. Binary floats would turn 61.355 − 38.9 into
 // 22.454999999999998.
 type decimal struct {
-	coefficient big.Int
-	scale       int
+	short int64    // the coefficient unless long holds it
+	long  *big.Int // nil for the numbers that usually come
+	scale int
 }
+
+const (
+	shortDigits = 18
+	maxShort    = 1000000000000000000 // 10^shortDigits
+)
 
 // parseDecimal reads a JSON number.
 func parseDecimal(text []byte) (d decimal, ok bool) {
@@ -32,23 +39,48 @@ func parseDecimal(text []byte) (d decimal, ok bool) {
 	if len(whole)+len(fraction) > maxDigits {
 		return d, false
 	}
-	if short, ok := parseShort(whole, fraction); ok {
-		d.coefficient.SetInt64(short)
-	} else if _, ok := d.coefficient.SetString(string(whole)+string(fraction), 10); !ok {
-		return d, false
+	if d.short, ok = parseShort(whole, fraction); !ok {
+		if d.long, ok = new(big.Int).SetString(string(whole)+string(fraction), 10); !ok {
+			return decimal{}, false
+		}
 	}
 	d.scale = len(fraction) - exponent
 	if d.scale < 0 {
-		d.coefficient.Mul(&d.coefficient, power(-d.scale))
-		d.scale = 0
+		d = decimal{long: d.times(-d.scale)}
 	}
 	return d, true
+}
+
+// times returns the coefficient times 10^n.
+func (d decimal) times(n int) *big.Int {
+	c := d.long
+	if c == nil {
+		c = big.NewInt(d.short)
+	}
+	if n == 0 {
+		return c
+	}
+	return new(big.Int).Mul(c, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil))
+}
+
+// timesShort does the same where the result has few digits.
+func (d decimal) timesShort(n int) (product int64, ok bool) {
+	if d.long != nil || (n > shortDigits && d.short != 0) {
+		return 0, false
+	}
+	for product = d.short; n > 0 && product != 0; n-- {
+		if product >= maxShort/10 || product <= -maxShort/10 {
+			return 0, false
+		}
+		product *= 10
+	}
+	return product, true
 }
 
 // parseShort reads the digits of a number that has few.
 func parseShort(whole, fraction []byte) (n int64, ok bool) {
 	digits, negative := bytes.CutPrefix(whole, []byte("-"))
-	if len(digits) == 0 || len(digits)+len(fraction) > 18 {
+	if len(digits) == 0 || len(digits)+len(fraction) > shortDigits {
 		return 0, false
 	}
 	for _, part := range [...][]byte{digits, fraction} {
@@ -113,47 +145,60 @@ func isWhole(text []byte) bool {
 	return bytes.IndexByte(spelled, '.') < 0
 }
 
-func power(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
-
-func (d decimal) sign() int { return d.coefficient.Sign() }
+func (d decimal) sign() int {
+	if d.long != nil {
+		return d.long.Sign()
+	}
+	return cmp.Compare(d.short, 0)
+}
 
 // minus returns d − other with the longer of the two fractions.
 func (d decimal) minus(other decimal) decimal {
-	a, b := new(big.Int).Set(&d.coefficient), new(big.Int).Set(&other.coefficient)
 	scale := max(d.scale, other.scale)
-	if d.scale < scale {
-		a.Mul(a, power(scale-d.scale))
-	} else if other.scale < scale {
-		b.Mul(b, power(scale-other.scale))
+	a, shortA := d.timesShort(scale - d.scale)
+	b, shortB := other.timesShort(scale - other.scale)
+	if shortA && shortB && a-b < maxShort && a-b > -maxShort {
+		return decimal{short: a - b, scale: scale}
 	}
-	result := decimal{scale: scale}
-	result.coefficient.Sub(a, b)
-	return result
+	return decimal{long: new(big.Int).Sub(d.times(scale-d.scale), other.times(scale-other.scale)), scale: scale}
 }
 
 func (d decimal) compare(other decimal) int { return d.minus(other).sign() }
 
 // String prints the number without an exponent.
-func (d decimal) String() string {
-	digits := new(big.Int).Abs(&d.coefficient).String()
-	if missing := d.scale + 1 - len(digits); missing > 0 {
-		digits = strings.Repeat("0", missing) + digits
-	}
-	if d.scale > 0 {
-		point := len(digits) - d.scale
-		digits = digits[:point] + "." + digits[point:]
-	}
+func (d decimal) String() string { return string(d.append(nil)) }
+
+func (d decimal) append(dst []byte) []byte {
 	if d.sign() < 0 {
-		return "-" + digits
+		dst = append(dst, '-')
 	}
-	return digits
+	var room [2 * shortDigits]byte
+	digits := strconv.AppendInt(room[:0], max(d.short, -d.short), 10)
+	if d.long != nil {
+		digits = new(big.Int).Abs(d.long).Append(room[:0], 10)
+	}
+	point := len(digits) - d.scale
+	if point <= 0 {
+		dst = append(dst, '0')
+	}
+	dst = append(dst, digits[:max(point, 0)]...)
+	if d.scale > 0 {
+		dst = append(dst, '.')
+		for ; point < 0; point++ {
+			dst = append(dst, '0')
+		}
+		dst = append(dst, digits[point:]...)
+	}
+	return dst
 }
 
 // appendNormal appends one spelling for all spellings of the same number.
 func (d decimal) appendNormal(dst []byte) []byte {
-	text := d.String()
+	start := len(dst)
+	dst = d.append(dst)
 	if d.scale > 0 {
-		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+		number := bytes.TrimSuffix(bytes.TrimRight(dst[start:], "0"), []byte("."))
+		dst = dst[:start+len(number)]
 	}
-	return append(dst, text...)
+	return dst
 }

@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"encoding/json"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -24,4 +25,49 @@ func TestOneSpelling(t *testing.T) {
 			t.Fatalf("%s: in range %v, whole %v", text, isInRange([]byte(text)), isWhole([]byte(text)))
 		}
 	})
+}
+
+// TestDecimal compares exact decimals with fractions of whole numbers.
+func TestDecimal(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		number := rapid.OneOf(rapid.StringMatching(`-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,19})?([eE][-+]?[0-9]{1,2})?`),
+			rapid.SampledFrom([]string{"999999999999999999", "-99999999999999999.9", "100000000000000000", "0.000000000000000001", "-1", "0.07"}))
+		texts := [2]string{number.Draw(t, "a"), number.Draw(t, "b")}
+		if rapid.Bool().Draw(t, "near") {
+			texts[1] = texts[0] + "0"
+		}
+		var d [2]decimal
+		var exact [2]*big.Rat
+		for i, text := range texts {
+			d[i], _ = parseDecimal([]byte(text))
+			exact[i], _ = new(big.Rat).SetString(text)
+			if want := exact[i].FloatString(d[i].scale); d[i].String() != want || d[i].sign() != exact[i].Sign() {
+				t.Fatalf("%s is %s, sign %d, want %s", text, d[i], d[i].sign(), want)
+			}
+		}
+		difference := d[0].minus(d[1])
+		want := new(big.Rat).Sub(exact[0], exact[1]).FloatString(max(d[0].scale, d[1].scale))
+		if difference.String() != want || d[0].compare(d[1]) != exact[0].Cmp(exact[1]) {
+			t.Fatalf("%s - %s is %s, want %s", texts[0], texts[1], difference, want)
+		}
+	})
+}
+
+// TestManyDigits: a few bytes that ask for many are written in a moment.
+func TestManyDigits(t *testing.T) {
+	d, ok := parseDecimal([]byte("1e-262144"))
+	if text := d.String(); !ok || len(text) != 262146 || text[:3] != "0.0" || text[len(text)-1] != '1' {
+		t.Errorf("%v, %d digits, %.10s", ok, len(text), text)
+	}
+	if d.minus(decimal{short: 1}).sign() != -1 {
+		t.Error("it is not less than 1")
+	}
+	for _, sign := range []string{"", "-"} {
+		a, _ := parseDecimal([]byte(sign + "999999999999999999"))
+		b, _ := parseDecimal([]byte("0.07"))
+		want := map[string]string{"": "999999999999999998.93", "-": "-999999999999999999.07"}[sign]
+		if got := a.minus(b).String(); got != want {
+			t.Errorf("%s - 0.07 is %s, want %s", a, got, want)
+		}
+	}
 }

@@ -144,8 +144,7 @@ func appendPair(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), b
 
 // seconds returns the time between two instants as a decimal number.
 func seconds(from, to decode.Micros) schemas.Number {
-	var d decimal
-	d.coefficient.SetInt64(int64(to - from))
-	d.scale = 6
-	return schemas.Number(d.appendNormal(nil))
+	d := decimal{short: int64(to - from), scale: 6}
+	var room [32]byte
+	return schemas.Number(d.appendNormal(room[:0]))
 }

@@ -174,10 +174,7 @@ func (h *history) closed(j *judged) {
 	h.emitPool(j, &schemas.TrimPoolClosed{ClosedBasis: j.before.number("usd_basis"), Reason: reason})
 }
 
-func one() decimal {
-	d, _ := parseDecimal([]byte("1"))
-	return d
-}
+func one() decimal { return decimal{short: 1} }
 
 func (j *judged) dxSteps() decimal {
 	return j.after.decimalOf("dx_count").minus(j.before.decimalOf("dx_count"))
