@@ -95,8 +95,8 @@ func (m *Machine) blockChange(key string, op schemas.Op) change {
 	c := change{
 		m: m, op: op,
 		entity:  schemas.Block{TokenContract: contract, TokenChain: chain, Timeframe: timeframe, BookID: book},
-		subject: m.joined(contract, chain, timeframe, book),
-		key:     m.joined(chain, contract, timeframe),
+		subject: m.joined(bytesOf(contract), bytesOf(chain), bytesOf(timeframe), bytesOf(book)),
+		key:     m.joined(bytesOf(chain), bytesOf(contract), bytesOf(timeframe)),
 	}
 	if book != effectiveBook {
 		c.flags = append(c.flags, schemas.IneffectiveBook)
@@ -105,7 +105,7 @@ func (m *Machine) blockChange(key string, op schemas.Op) change {
 }
 
 // joined returns texts with a slash between each two, as subjects and Kafka keys have it.
-func (m *Machine) joined(parts ...string) string {
+func (m *Machine) joined(parts ...[]byte) string {
 	m.scratch = m.scratch[:0]
 	for i, part := range parts {
 		if i > 0 {

@@ -10,7 +10,7 @@ import (
 
 // history is the comparison of two documents of one position.
 type history struct {
-	*change
+	change
 	image   *positionImage // after the change; its memories are updated while events are emitted
 	engine  jsonText       // uptrend_engine_v4 of the same row
 	fresh   bool           // the position was flat before this change
@@ -22,6 +22,14 @@ type history struct {
 type unknownKey struct {
 	name          string
 	before, after []byte
+}
+
+// beginHistory returns the comparison of a change, in memory that the next one takes over.
+func (m *Machine) beginHistory(c change, image *positionImage) *history {
+	h := &m.history
+	c.marks = h.marks[:0]
+	*h = history{change: c, image: image}
+	return h
 }
 
 // members splits a history document into the raw values of its known keys and of all others.

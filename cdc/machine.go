@@ -29,6 +29,7 @@ type Machine struct {
 	blockText     []byte // of the image that comes after
 	strings       stringMaker
 	values        valueParser
+	history       history // scratch
 	scratch       []byte
 	blockKey      []byte // scratch
 }
@@ -124,7 +125,7 @@ const hugeRow = 1 << 20
 // letGo forgets the scratch images and values that point into a huge row's bytes.
 func (m *Machine) letGo(change *decode.PositionChange) {
 	if len(change.New[decode.FeaturesColumn].Text) > hugeRow {
-		m.position, m.was, m.values = positionImage{}, positionImage{}, valueParser{}
+		m.position, m.was, m.values, m.history = positionImage{}, positionImage{}, valueParser{}, history{}
 	}
 }
 

@@ -38,8 +38,8 @@ func readDocument(features decode.Value) document {
 // document and no allocation.
 func (m *Machine) applyPosition(change *decode.PositionChange) error {
 	if change.Op == decode.Delete {
-		id := string(change.Old[decode.PositionID].Text)
-		return m.deletePosition(m.positionChange(id, m.op(decode.Positions, change.Op)), id)
+		c := m.positionChange(string(change.Old[decode.PositionID].Text), m.op(decode.Positions, change.Op))
+		return m.deletePosition(&c)
 	}
 	row := &change.New
 	idText := row[decode.PositionID].Text
@@ -60,12 +60,10 @@ func (m *Machine) applyPosition(change *decode.PositionChange) error {
 	if isQuiet(row, image, &doc) {
 		return nil
 	}
-	id := string(idText)
 	if err := m.was.decode(image); err != nil {
-		return fmt.Errorf("position %s: %w", id, err)
+		return fmt.Errorf("position %s: %w", idText, err)
 	}
-	trades, badTrades := countTrades(row[decode.CompletedTrades], m.was.completed)
-	m.diffPosition(m.positionChange(id, m.op(decode.Positions, change.Op)), row, &doc, trades, badTrades)
+	m.diffPosition(m.positionChange(string(idText), m.op(decode.Positions, change.Op)), row, &doc)
 	return nil
 }
 
@@ -117,25 +115,38 @@ func countTrades(v decode.Value, before int64) (int64, *malformed) {
 	return decode.Elements(v.Text), nil
 }
 
-func (m *Machine) positionChange(id string, op schemas.Op) *change {
-	return &change{m: m, op: op, subject: id, entity: schemas.Position{ID: id}}
+func (m *Machine) positionChange(id string, op schemas.Op) change {
+	return change{m: m, op: op, subject: id}
 }
 
 // describe sets the entity of a change from the image.
 func (c *change) describe(image *positionImage) {
-	c.entity = schemas.Position{
-		ID:            c.subject,
-		TokenChain:    textOf(image.column(decode.TokenChain)),
-		TokenContract: textOf(image.column(decode.TokenContract)),
-		TokenTicker:   textOf(image.column(decode.TokenTicker)),
-		Timeframe:     textOf(image.column(decode.Timeframe)),
-		BookID:        textOf(image.column(decode.BookID)),
-		Status:        textOf(image.column(decode.Status)),
-		State:         textOf(image.column(decode.State)),
-		TradeID:       textOf(image.column(decode.CurrentTradeID)),
+	c.entity = entityOf(c.subject, image, c.m.strings.keep)
+	c.key = c.m.joined(image.column(decode.TokenChain), image.column(decode.TokenContract), image.column(decode.Timeframe))
+}
+
+// entityOf returns the entity of a position. keep makes its strings.
+func entityOf(id string, image *positionImage, keep func([]byte) string) schemas.Position {
+	room := make([]string, 0, 8) // what the texts point to
+	column := func(n int) schemas.Text {
+		text := image.column(n)
+		if text == nil {
+			return nil
+		}
+		room = append(room, keep(text))
+		return &room[len(room)-1]
 	}
-	c.key = string(image.column(decode.TokenChain)) + "/" + string(image.column(decode.TokenContract)) + "/" +
-		string(image.column(decode.Timeframe))
+	return schemas.Position{
+		ID:            id,
+		TokenChain:    column(decode.TokenChain),
+		TokenContract: column(decode.TokenContract),
+		TokenTicker:   column(decode.TokenTicker),
+		Timeframe:     column(decode.Timeframe),
+		BookID:        column(decode.BookID),
+		Status:        column(decode.Status),
+		State:         column(decode.State),
+		TradeID:       column(decode.CurrentTradeID),
+	}
 }
 
 func textOf(b []byte) schemas.Text {
@@ -147,19 +158,21 @@ func textOf(b []byte) schemas.Text {
 }
 
 // diffPosition reports what changed from the image to the row, and stores the new image.
-func (m *Machine) diffPosition(c *change, row *decode.PositionRow, doc *document, trades int64, badTrades *malformed) {
+func (m *Machine) diffPosition(of change, row *decode.PositionRow, doc *document) {
 	m.position = m.was
 	now := &m.position
 	now.setColumns(row)
-	now.completed = trades
+	var badTrades *malformed
+	now.completed, badTrades = countTrades(row[decode.CompletedTrades], m.was.completed)
+	h := m.beginHistory(of, now)
+	c := &h.change
 	c.describe(now)
 	if doc.parsed.DoubleEncoded {
 		c.flags = append(c.flags, schemas.DoubleEncoded)
 	}
 	tradeBefore, trade := m.was.column(decode.CurrentTradeID), now.column(decode.CurrentTradeID)
 	tradeMoved := !bytes.Equal(tradeBefore, trade)
-	h := &history{change: c, image: now, engine: doc.parsed.Engine,
-		fresh: tradeBefore == nil || tradeMoved || m.was.freshTrade}
+	h.engine, h.fresh = doc.parsed.Engine, tradeBefore == nil || tradeMoved || m.was.freshTrade
 	if tradeMoved {
 		now.freshTrade = trade != nil
 	}
@@ -208,9 +221,11 @@ func (p *positionImage) setColumns(row *decode.PositionRow) {
 }
 
 // firstSight reports a row of which nothing is known: nothing in it is new, everything in it is seen from now on.
-func (m *Machine) firstSight(c *change, row *decode.PositionRow, update bool) {
+func (m *Machine) firstSight(of change, row *decode.PositionRow, update bool) {
 	m.position = positionImage{}
 	image := &m.position
+	h := m.beginHistory(of, image)
+	c := &h.change
 	image.setColumns(row)
 	doc := readDocument(row[decode.FeaturesColumn])
 	var badTrades *malformed
@@ -230,7 +245,6 @@ func (m *Machine) firstSight(c *change, row *decode.PositionRow, update bool) {
 	if !inserted || hasMembers(doc.history) {
 		at = c.emitBaseline(image, doc.history)
 	}
-	h := &history{change: c, image: image}
 	if doc.sent && doc.why == nil {
 		h.absorb(doc.history, at)
 		h.reportMalformed()
@@ -253,14 +267,13 @@ func (c *change) emitBaseline(image *positionImage, history []byte) place {
 // movePosition handles a change of the primary key: the old row is gone, the new one is seen for the first time.
 func (m *Machine) movePosition(change *decode.PositionChange) error {
 	op := m.op(decode.Positions, change.Op)
-	old := string(change.Old[decode.PositionID].Text)
-	gone := m.positionChange(old, op)
-	if err := m.deletePosition(gone, old); err != nil {
+	gone := m.positionChange(string(change.Old[decode.PositionID].Text), op)
+	if err := m.deletePosition(&gone); err != nil {
 		return err
 	}
 	c := m.positionChange(string(change.New[decode.PositionID].Text), op)
 	c.event = gone.event
-	m.created(c, &change.New)
+	m.created(&c, &change.New)
 	return nil
 }
 
@@ -271,19 +284,20 @@ func (m *Machine) created(c *change, row *decode.PositionRow) {
 	image.completed, _ = countTrades(row[decode.CompletedTrades], 0)
 	c.describe(&image)
 	c.emit(&schemas.PositionCreated{PositionColumns: image.published()}, nil, nil, atCommit)
-	m.firstSight(c, row, false)
+	m.firstSight(*c, row, false)
 }
 
-func (m *Machine) deletePosition(c *change, id string) error {
+func (m *Machine) deletePosition(c *change) error {
 	var image positionImage
-	if data, known := m.state.positions.get(bytesOf(id)); !known {
+	if data, known := m.state.positions.get(bytesOf(c.subject)); !known {
+		c.entity = schemas.Position{ID: c.subject}
 		c.mark(true, schemas.BaselineIncomplete)
 	} else if err := image.decode(data); err != nil {
-		return fmt.Errorf("position %s: %w", id, err)
+		return fmt.Errorf("position %s: %w", c.subject, err)
 	} else {
 		c.describe(&image)
 	}
 	c.emit(&schemas.PositionDeleted{PositionColumns: image.published()}, image.history, nil, atCommit)
-	m.dropPosition(id)
+	m.dropPosition(c.subject)
 	return nil
 }

@@ -139,7 +139,8 @@ func (m *Machine) dropGone(t decode.Table, key string) error {
 		m.deleteBlock(&c, key)
 		return nil
 	}
-	return m.deletePosition(m.positionChange(key, schemas.OpReconcile), key)
+	c := m.positionChange(key, schemas.OpReconcile)
+	return m.deletePosition(&c)
 }
 
 // finishRows reports the rows behind the snapshot's last one. It returns false when the batch is full and rows are left.

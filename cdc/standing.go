@@ -76,9 +76,7 @@ func ReadPosition(key string, value []byte) (*PositionStanding, error) {
 	if err := image.decode(value); err != nil {
 		return nil, fmt.Errorf("read position %q: %w", id, err)
 	}
-	c := change{subject: id}
-	c.describe(&image)
-	p := &PositionStanding{Position: c.entity.(schemas.Position)}
+	p := &PositionStanding{Position: entityOf(id, &image, func(text []byte) string { return string(text) })}
 	known, _ := members(image.history)
 	pool := known[trimPool]
 	if remembered := &image.keys[trimPool]; remembered.isBad {

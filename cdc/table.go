@@ -64,7 +64,7 @@ func (m *Machine) dropTruncated(t decode.Table, key string) error {
 	}
 	c := m.positionChange(key, schemas.OpTruncate)
 	c.event = m.tx.events
-	err := m.deletePosition(c, key)
+	err := m.deletePosition(&c)
 	m.tx.events = c.event
 	return err
 }
