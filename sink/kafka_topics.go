@@ -73,7 +73,9 @@ func (k *Kafka) topicConfig(name string, copies int) kafka.TopicConfig {
 			// Only closed segments are compacted, and every start reads the open one: the smallest that takes the largest batch.
 			kafka.ConfigEntry{ConfigName: "segment.bytes", ConfigValue: strconv.Itoa(stateLimit)},
 			kafka.ConfigEntry{ConfigName: "segment.ms", ConfigValue: "600000"},
-			kafka.ConfigEntry{ConfigName: "min.cleanable.dirty.ratio", ConfigValue: "0.1"})
+			kafka.ConfigEntry{ConfigName: "min.cleanable.dirty.ratio", ConfigValue: "0.1"},
+			// Removals, and the end of every transaction, are kept for so long: more than a start ever reads.
+			kafka.ConfigEntry{ConfigName: "delete.retention.ms", ConfigValue: "3600000"})
 	}
 	return config
 }

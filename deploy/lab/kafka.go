@@ -33,9 +33,10 @@ func startsFast(heap string) []string {
 	return []string{"-Xms256m", "-Xmx" + heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"}
 }
 
-// StartKafka starts a broker for tests and waits until it answers.
-func StartKafka(ctx context.Context) (*Kafka, error) {
-	return startKafka(ctx, &Kafka{jvm: startsFast("512m")})
+// StartKafka starts a broker for tests and waits until it answers. The lines of its server.properties that are given come
+// after the lab's own; of a key that is there twice the last one counts.
+func StartKafka(ctx context.Context, properties ...string) (*Kafka, error) {
+	return startKafka(ctx, &Kafka{jvm: startsFast("512m"), overrides: properties})
 }
 
 // StartKafkaAsShipped starts a broker with the Java options of kafka-server-start.sh, to measure.
