@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -89,6 +90,25 @@ func (i *served) await(path string, status int, part string) {
 	}
 }
 
+// documented compares the metrics that an instance at work serves with docs/metrics.md.
+func documented(t *testing.T, i *served) {
+	t.Helper()
+	reference, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body := i.get("/metrics", "")
+	found := regexp.MustCompile(`# TYPE (lowcap_cdc_\w+)`).FindAllStringSubmatch(body, -1)
+	for _, f := range found {
+		if !strings.Contains(string(reference), "| `"+f[1]+"` |") {
+			t.Errorf("docs/metrics.md lacks %s", f[1])
+		}
+	}
+	if n := strings.Count(string(reference), "\n| `"); n != len(found) {
+		t.Errorf("%d metrics are served, docs/metrics.md has %d", len(found), n)
+	}
+}
+
 // TestServedMetricsAndHealth runs two instances on one slot, makes an emergency exit and takes a table out of the
 // publication, and reads what they serve about it.
 func TestServedMetricsAndHealth(t *testing.T) {
@@ -121,9 +141,13 @@ func TestServedMetricsAndHealth(t *testing.T) {
 	if !strings.HasPrefix(leader.base, "http://127.0.0.1:") && !strings.HasPrefix(leader.base, "http://[::1]:") {
 		t.Errorf("--http :0 listens at %s", leader.base)
 	}
+	documented(t, leader)
 	leader.cmd.Process.Kill() //nolint:errcheck // it runs
 	leader.cmd.Wait()         //nolint:errcheck // it was killed
 	waitFor(t, standby.log, "took over")
+	if n := strings.Count(standby.log.String(), `"message":"starting"`); n != 1 {
+		t.Errorf("the standby has logged %d times that it starts: %s", n, standby.log)
+	}
 	standby.await("/readyz", 200, "streaming")
 	standby.await("/metrics", 200, "\nlowcap_cdc_leader 1")
 	for _, word := range []string{`"message":"standby`, `"message":"took over"`, `"message":"streaming"`} {

@@ -125,7 +125,9 @@ func (v *supervisor) attempt(ctx context.Context) (err error) {
 	from := pg.New(config)
 	defer func() { err = errors.Join(err, from.Close()) }()
 	p := &cdc.Pipeline{Source: v.monitor.source(from, v.begun), Sink: v.monitor.sink(&statefulSink{Sink: to, memory: &v.memory, log: v.log}), Slot: v.settings.slot(), Until: v.until, Reconcile: v.reconcile, Observe: v.observe}
-	v.log.Info().Str("slot", v.settings.slot()).Str("sink", redact(v.settings.Sink)).Msg("starting")
+	if !v.standby { // which tries once a second
+		v.log.Info().Str("slot", v.settings.slot()).Str("sink", redact(v.settings.Sink)).Msg("starting")
+	}
 	return p.Run(ctx)
 }
 
