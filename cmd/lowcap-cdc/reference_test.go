@@ -31,6 +31,9 @@ func TestCommandLineReference(t *testing.T) {
 func writeVerb(b *strings.Builder, before string, node *kong.Node) {
 	name := before + " " + node.Name
 	fmt.Fprintf(b, "\n## %s\n\n%s\n", name, node.Help)
+	if byDefault := node.DefaultCmd; byDefault != nil {
+		fmt.Fprintf(b, "The word `%s` may be left out.\n", byDefault.Name)
+	}
 	if len(node.Positional) > 0 {
 		b.WriteString("\n| argument | |\n|---|---|\n")
 		for _, p := range node.Positional {
@@ -49,16 +52,27 @@ func writeVerb(b *strings.Builder, before string, node *kong.Node) {
 func writeFlags(b *strings.Builder, flags []*kong.Flag) {
 	b.WriteString("| flag | default | |\n|---|---|---|\n")
 	for _, f := range flags {
-		name := "--" + f.Name
-		if !f.IsBool() {
-			name += " " + cmp.Or(f.PlaceHolder, "VALUE")
-		}
 		help := f.Help
 		if f.Required {
 			help += " Required."
 		}
-		fmt.Fprintf(b, "| `%s` | %s | %s |\n", strings.ReplaceAll(name, "|", "\\|"), code(f.Default), help)
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", strings.ReplaceAll(flagName(f), "|", "\\|"), code(f.Default), help)
 	}
+}
+
+// flagName returns everything that a flag may be written as.
+func flagName(f *kong.Flag) string {
+	name := "--" + f.Name
+	if f.Tag.Negatable != "" {
+		name = "--[no-]" + f.Name
+	}
+	if f.Short != 0 {
+		name = "-" + string(f.Short) + ", " + name
+	}
+	if !f.IsBool() {
+		name += " " + cmp.Or(f.PlaceHolder, "VALUE")
+	}
+	return name
 }
 
 func code(text string) string {
