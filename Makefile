@@ -42,7 +42,7 @@ deps-demo:
 	@.ci/deps postgres
 
 deps:
-	@.ci/deps postgres java faketime prometheus chromium systemd hadolint kubernetes kcat python node
+	@.ci/deps postgres java faketime prometheus chromium systemd hadolint kubernetes kcat python node curl
 
 test: deps ## every test, against a real Postgres and a real Kafka (about 12 minutes)
 	$(GO) vet ./...
@@ -59,6 +59,9 @@ bench: deps build ## speed, latency and memory beside pg_recvlogical (WORKLOADS=
 
 benchmarks: deps ## decode, extract, diff, encode and commit by themselves, for benchstat (COUNT=10)
 	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./decode ./cdc ./schemas ./sink
+
+walkthrough: deps ## docs/operations.md is run, command by command, and written with what comes out (about 5 minutes)
+	$(GO) test ./deploy/walkthrough -run TestOperations -update -count=1 -timeout 30m
 
 lint: ## golangci-lint and govulncheck
 	$(GO) run $(GOLANGCI) run

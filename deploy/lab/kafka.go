@@ -84,11 +84,16 @@ func (k *Kafka) format(ctx context.Context, args ...string) error {
 	if err := os.WriteFile(k.properties(), []byte(k.configuration()), 0o600); err != nil {
 		return err
 	}
-	format := k.java(ctx, "kafka.tools.StorageTool", append([]string{"format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", k.properties()}, args...)...)
+	format := k.java(ctx, "kafka.tools.StorageTool", k.formatting(args...)...)
 	if out, err := format.CombinedOutput(); err != nil {
 		return fmt.Errorf("format Kafka storage: %w: %s", err, out)
 	}
 	return nil
+}
+
+// formatting returns the arguments that format the storage.
+func (k *Kafka) formatting(args ...string) []string {
+	return append([]string{"format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", k.properties()}, args...)
 }
 
 func (k *Kafka) properties() string { return filepath.Join(k.dir, "server.properties") }

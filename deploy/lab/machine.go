@@ -13,7 +13,7 @@ import (
 )
 
 // bootScript makes a machine of its own out of this one: init is systemd, with an empty /run and with its own changes to
-// /etc, /usr/local and /var/lib. Of what systemd starts early only the journal is wanted.
+// /etc, /usr/local, /var/lib and the temporary directories. Of what systemd starts early only the journal is wanted.
 const bootScript = `
 set -e
 for base in /sys/fs/cgroup/systemd /sys/fs/cgroup; do [ -e $base/cgroup.procs ] && break; done
@@ -23,7 +23,7 @@ exec unshare "$@" --fork --pid --mount --ipc --uts --mount-proc --kill-child=KIL
 set -e
 mount --make-rprivate /
 mount -t tmpfs tmpfs /run
-for dir in etc usr/local var/lib; do
+for dir in etc usr/local var/lib var/tmp tmp; do
   mkdir -p /run/overlay/$dir/upper /run/overlay/$dir/work
   mount -t overlay overlay -o lowerdir=/$dir,upperdir=/run/overlay/$dir/upper,workdir=/run/overlay/$dir/work /$dir
 done
