@@ -26,8 +26,9 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-build: ## bin/lowcap-cdc
+build: ## bin/lowcap-cdc and bin/lowcap-parquet
 	$(GOBUILD) -o bin/lowcap-cdc ./cmd/lowcap-cdc
+	$(GOBUILD) -o bin/lowcap-parquet ./cmd/lowcap-parquet
 
 release: $(PLATFORMS:%=$(DIST)/lowcap-cdc-%) ## dist/: binaries of four platforms, what each is made of (CycloneDX), checksums
 	for p in $(PLATFORMS); do $(GO) run $(CYCLONEDX) bin -json -std -noserial -notimestamp -version $(VERSION) \

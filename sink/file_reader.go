@@ -143,7 +143,7 @@ func (v *view) from(first string) ([]seen, error) {
 // readSegment hands out the rest of a finished segment.
 func (f *File) readSegment(ctx context.Context, m *mark, s seen) error {
 	if !s.there {
-		return fmt.Errorf("%w: %s is missing, though older segments are there; restore it from a backup", ErrCorrupt, f.path(s.File))
+		return f.missing(s)
 	}
 	m.enter(s.FirstSequence)
 	text, err := f.openSegment(s.FirstSequence)
@@ -155,6 +155,10 @@ func (f *File) readSegment(ctx context.Context, m *mark, s seen) error {
 		return fmt.Errorf("read %s up to byte %d: %w", f.path(s.File), m.offset, err)
 	}
 	return m.lines(ctx, text, s.File, 0)
+}
+
+func (f *File) missing(s seen) error {
+	return fmt.Errorf("%w: %s is missing, though older segments are there; restore it from a backup", ErrCorrupt, f.path(s.File))
 }
 
 // enter goes to a segment's beginning unless the mark is in it.
@@ -186,4 +190,29 @@ func (m *mark) lines(ctx context.Context, text io.Reader, name string, end int64
 		m.offset += int64(len(line))
 	}
 	return nil
+}
+
+// Segments returns the finished segments that are there, in their order, as the manifest has them. Of those that were
+// removed it tells how many; one that is missing between others is ErrCorrupt.
+func (f *File) Segments() (there []Segment, removed int, err error) {
+	v, err := f.look()
+	if err != nil {
+		return nil, 0, err
+	}
+	defer v.close()
+	removed, _ = v.removed()
+	for _, s := range v.segments[removed:] {
+		switch {
+		case !s.there:
+			return nil, 0, f.missing(s)
+		case s.SHA256 != "": // else it is not listed yet
+			there = append(there, s.Segment)
+		}
+	}
+	return there, removed, nil
+}
+
+// ReadSegment hands the events of a finished segment to take, as ReadEvents does.
+func (f *File) ReadSegment(ctx context.Context, s Segment, take func(*Stored) error) error {
+	return f.readSegment(ctx, &mark{take: take}, seen{s, true})
 }

@@ -1,13 +1,18 @@
 package consumers
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/sink"
 )
 
 var update = flag.Bool("update", false, "write the expected answers anew, from DuckDB's") //nolint:gochecknoglobals // a flag
@@ -26,26 +31,69 @@ func queries() []string {
 	return []string{"queries/blocked.sql", "queries/rebuys.sql", "queries/reverts.sql"}
 }
 
-// TestDuckDBAnswers runs the queries over the file sink's lines.
+// TestDuckDBAnswers runs the queries over the file sink: one file, segments, and what lowcap-parquet makes of these.
 func TestDuckDBAnswers(t *testing.T) {
-	dir, interpreter := t.TempDir(), python(t, "python/requirements.txt")
-	lines, err := os.ReadFile(recording)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "events.jsonl"), lines, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var got strings.Builder
-	for _, query := range queries() {
-		fmt.Fprintf(&got, "# %s\n%s", filepath.Base(query), output(t, exec.CommandContext(t.Context(), interpreter, "duckdb/query.py", dir, query)))
-	}
 	if *update {
-		if err := os.WriteFile("queries/answers.txt", []byte(sameDigits(got.String())), 0o600); err != nil {
+		if err := os.WriteFile("queries/answers.txt", []byte(sameDigits(duckDB(t, fileSink(t, 0), "lines.sql"))), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	sameAnswers(t, got.String())
+	sameAnswers(t, duckDB(t, fileSink(t, 0), "lines.sql"))
+	rotated := fileSink(t, 30_000)
+	sameAnswers(t, duckDB(t, rotated, "lines.sql"))
+	files := t.TempDir()
+	output(t, exec.CommandContext(t.Context(), "go", "run", "lowcap-cdc/cmd/lowcap-parquet", rotated, files))
+	sameAnswers(t, duckDB(t, files, "parquet.sql"))
+}
+
+// duckDB returns the answers to all queries over the events in dir.
+func duckDB(t *testing.T, dir, events string) string {
+	t.Helper()
+	interpreter := python(t, "python/requirements.txt")
+	var got strings.Builder
+	for _, query := range queries() {
+		fmt.Fprintf(&got, "# %s\n%s", filepath.Base(query), output(t, exec.CommandContext(t.Context(), interpreter, "duckdb/query.py", dir, events, query)))
+	}
+	return got.String()
+}
+
+// fileSink returns the directory of a file sink with the recorded events. With a size they are all in segments of so many
+// bytes.
+func fileSink(t *testing.T, size int64) string {
+	t.Helper()
+	dir := t.TempDir()
+	events, err := recordedEvents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, size, events)
+	if size > 0 { // one more event, of which no query asks, finishes the last segment
+		end := events[0]
+		end.Sequence = strings.Repeat("F", 32)
+		end.Value = bytes.Replace(end.Value, []byte(events[0].Sequence), []byte(end.Sequence), 1)
+		write(t, dir, 1, []cdc.Event{end})
+	}
+	return dir
+}
+
+// write commits events to a file sink, a few at a time.
+func write(t *testing.T, dir string, size int64, events []cdc.Event) {
+	t.Helper()
+	to, err := sink.NewFileWith(dir, sink.FileOptions{RotateSize: size})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := to.Resume(t.Context(), func(string, []byte) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for batch := range slices.Chunk(events, 10) {
+		if err := to.Commit(t.Context(), &cdc.Batch{Events: batch}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := to.Close(); err != nil { // waits for the compression
+		t.Fatal(err)
+	}
 }
 
 // TestFlinkAnswers runs the same queries over the topics, in a Flink cluster inside one process.

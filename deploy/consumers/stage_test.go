@@ -61,16 +61,9 @@ func onStage(t *testing.T) *stage {
 }
 
 func (s *stage) set(ctx context.Context) error {
-	lines, err := os.ReadFile(recording)
-	if err != nil {
+	var err error
+	if s.events, err = recordedEvents(); err != nil {
 		return err
-	}
-	for line := range bytes.Lines(lines) {
-		event, err := schemas.ParseStrict(nil, bytes.TrimSpace(line))
-		if err != nil {
-			return err
-		}
-		s.events = append(s.events, cdc.Event{Attributes: event.Attributes, Value: bytes.TrimSpace(line)})
 	}
 	to, err := sink.NewKafka(sink.KafkaConfig{Brokers: []string{s.kafka.Addr()}, TopicPrefix: "lowcap.", Slot: "stage"})
 	if err != nil {
@@ -94,6 +87,22 @@ func (s *stage) set(ctx context.Context) error {
 		return err
 	}
 	return to.Commit(ctx, &cdc.Batch{Events: s.events[half:]})
+}
+
+// recordedEvents returns the recorded events, in the order of their sequence.
+func recordedEvents() (events []cdc.Event, err error) {
+	lines, err := os.ReadFile(recording)
+	if err != nil {
+		return nil, err
+	}
+	for line := range bytes.Lines(lines) {
+		event, err := schemas.ParseStrict(nil, bytes.TrimSpace(line))
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, cdc.Event{Attributes: event.Attributes, Value: bytes.TrimSpace(line)})
+	}
+	return events, nil
 }
 
 // keepForEver turns retention off: the records have the recording's timestamps, and it may be old.

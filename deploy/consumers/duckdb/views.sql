@@ -1,8 +1,4 @@
--- The file sink's lines, or those of Kafka Connect's, as the views that queries/*.sql read. Numbers stay decimal.
-create or replace view events as
-select id, source, type as name, subject, sequence, time, severity, data
-from read_json('events.jsonl', format = 'newline_delimited', maximum_object_size = 16777216, columns = {
-  id: 'VARCHAR', source: 'VARCHAR', type: 'VARCHAR', subject: 'VARCHAR', sequence: 'VARCHAR', time: 'VARCHAR', severity: 'VARCHAR', data: 'JSON'});
+-- What queries/*.sql read, over the view events of lines.sql or parquet.sql. Numbers stay decimal.
 
 -- One row for each stage of a block event: word is the trigger, seconds how long a cleared stage was blocked.
 create or replace view block_stages as

@@ -1,0 +1,329 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
+)
+
+const recording = "../../schemas/testdata/events.jsonl"
+
+// recorded returns the recorded events.
+func recorded(t *testing.T) []cdc.Event {
+	t.Helper()
+	lines, err := os.ReadFile(recording)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []cdc.Event
+	for line := range bytes.Lines(lines) {
+		event, err := schemas.ParseStrict(nil, bytes.TrimSpace(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		events = append(events, cdc.Event{Attributes: event.Attributes, Value: bytes.TrimSpace(line)})
+	}
+	return events
+}
+
+// filesOf commits events a few at a time to a file sink whose segments hold size bytes, and returns its directory.
+func filesOf(t *testing.T, events []cdc.Event, size int64) string {
+	t.Helper()
+	dir := t.TempDir()
+	f, err := sink.NewFileWith(dir, sink.FileOptions{RotateSize: size})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close() //nolint:errcheck // a second time
+	if err := f.Resume(context.Background(), func(string, []byte) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for batch := range slices.Chunk(events, 5) {
+		if err := f.Commit(context.Background(), &cdc.Batch{Events: batch}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Close(); err != nil { // waits for the compression
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// segmentsOf returns the finished segments in dir and how many events are in them.
+func segmentsOf(t *testing.T, dir string) (segments []sink.Segment, events int) {
+	t.Helper()
+	f, err := sink.NewFile(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if segments, _, err = f.Segments(); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range segments {
+		events += s.Events
+	}
+	return segments, events
+}
+
+// read returns all rows below out, in the order of sequence, each of which lies where its event belongs.
+func read(t *testing.T, out string) []row {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(out, "type=*", "day=*", "*.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []row
+	for _, file := range files {
+		part, err := parquet.ReadFile[row](file)
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, r := range part {
+			want := fmt.Sprintf("type=%s/day=%s/", typeOf(r.Event), r.Time.UTC().Format(time.DateOnly))
+			if !strings.Contains(file, want) {
+				t.Errorf("event %s lies in %s", r.ID, file)
+			}
+		}
+		rows = append(rows, part...)
+	}
+	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.Sequence, b.Sequence) })
+	return rows
+}
+
+func typeOf(event string) string {
+	_, rest, _ := strings.Cut(event, `"type":"`)
+	name, _, _ := strings.Cut(rest, `"`)
+	return name
+}
+
+// same fails unless the rows are the first n events, byte for byte.
+func same(t *testing.T, rows []row, events []cdc.Event, n int) {
+	t.Helper()
+	if len(rows) != n {
+		t.Fatalf("%d rows, want %d", len(rows), n)
+	}
+	for i := range rows {
+		if rows[i].Event != string(events[i].Value) {
+			t.Fatalf("row %d\n%s\nwant\n%s", i, rows[i].Event, events[i].Value)
+		}
+	}
+}
+
+func converted(t *testing.T, dir, out string) (printed string) {
+	t.Helper()
+	var text, errors bytes.Buffer
+	if code := run([]string{dir, out}, &text, &errors); code != 0 {
+		t.Fatalf("exit %d: %s", code, &errors)
+	}
+	return text.String()
+}
+
+// TestConverted writes every finished segment once, and what is finished later when it is run again.
+func TestConverted(t *testing.T) {
+	events, out := recorded(t), filepath.Join(t.TempDir(), "made", "here")
+	dir := filesOf(t, events, 20_000)
+	segments, n := segmentsOf(t, dir)
+	if len(segments) < 5 {
+		t.Fatalf("only %d segments", len(segments))
+	}
+	if printed := converted(t, dir, out); strings.Count(printed, "\n") != len(segments) {
+		t.Errorf("printed %s", printed)
+	}
+	same(t, read(t, out), events, n)
+	if printed := converted(t, dir, out); printed != "" {
+		t.Errorf("the second run printed %s", printed)
+	}
+	same(t, read(t, out), events, n)
+}
+
+// TestColumns compares a row with what the event says.
+func TestColumns(t *testing.T) {
+	for _, e := range recorded(t) {
+		if e.Type != "lowcap.emergency_exit.executed.v1" {
+			continue
+		}
+		r, at, err := rowOf(&sink.Stored{Value: e.Value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := schemas.Parse(nil, e.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		exit := parsed.Data.(*schemas.EmergencyExitExecuted)
+		position := exit.Entity.(schemas.Position)
+		when, err := time.Parse(time.RFC3339Nano, string(exit.OccurredAt))
+		if err != nil || r.OccurredAt == nil || !r.OccurredAt.Equal(when) {
+			t.Errorf("occurred at %v, want %v, %v", r.OccurredAt, when, err)
+		}
+		got := []any{r.ID, r.Sequence, r.Number, r.Chain, r.Kind, r.ProceedsUSD, r.Price, r.PositionID, r.TokenContract, at.typ, at.day}
+		want := []any{e.ID, e.Sequence, e.Number, e.Chain, exit.Kind, string(exit.ProceedsUSD), string(exit.Price), position.ID, string(*position.TokenContract), e.Type, e.Time[:10]}
+		if !slices.Equal(got, want) {
+			t.Errorf("columns %v, want %v", got, want)
+		}
+	}
+}
+
+// TestLeftovers stops between the steps of a segment, as a crash would: half a file, whole files without their mark.
+func TestLeftovers(t *testing.T) {
+	events, out := recorded(t), t.TempDir()
+	dir := filesOf(t, events, 20_000)
+	segments, n := segmentsOf(t, dir)
+	converted(t, dir, out)
+	to := target{dir: out}
+	for _, s := range segments[1:] {
+		if err := os.Remove(to.done(s)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	halves, err := filepath.Glob(filepath.Join(out, "*", "*", segments[2].FirstSequence+".parquet"))
+	if err != nil || len(halves) == 0 {
+		t.Fatalf("%v: no file of %s", err, segments[2].FirstSequence)
+	}
+	for _, half := range halves {
+		if err := os.Truncate(half, 100); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(half, half+partialSuffix); err != nil {
+			t.Fatal(err)
+		}
+	}
+	converted(t, dir, out)
+	same(t, read(t, out), events, n)
+}
+
+// TestRefuses what would write rows twice or lose some.
+func TestRefuses(t *testing.T) {
+	events, out := recorded(t), t.TempDir()
+	dir := filesOf(t, events, 20_000)
+	other, err := openTarget(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"two at once":  {[]string{dir, out}, exitFailed, "another lowcap-parquet writes there"},
+		"no arguments": {nil, exitUsage, "lowcap-parquet [-follow] DIR OUT"},
+		"no sink":      {[]string{t.TempDir(), t.TempDir()}, exitFailed, "has anything been written there yet?"},
+		"unknown flag": {[]string{"-x", dir, out}, exitUsage, "not defined"},
+	} {
+		var errors bytes.Buffer
+		if code := run(c.args, &errors, &errors); code != c.code || !strings.Contains(errors.String(), c.says) {
+			t.Errorf("%s: exit %d: %s", name, code, &errors)
+		}
+	}
+	other.close()
+	segments, _ := segmentsOf(t, dir)
+	if err := os.Remove(filepath.Join(dir, segments[1].File)); err != nil {
+		t.Fatal(err)
+	}
+	var errors bytes.Buffer
+	if code := run([]string{dir, out}, &errors, &errors); code != exitFailed || !strings.Contains(errors.String(), "is missing, though older segments are there") {
+		t.Errorf("hole: exit %d: %s", code, &errors)
+	}
+}
+
+var helper = flag.Bool("helper", false, "be lowcap-parquet") //nolint:gochecknoglobals // a flag
+
+// TestMain makes the test's binary the program itself, for the test that kills it.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if *helper {
+		os.Exit(run(flag.Args(), os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// TestKilled kills the program at random moments, up to eight times, and lets it go through. No row is doubled or lost.
+func TestKilled(t *testing.T) {
+	var events []cdc.Event
+	for range 3 {
+		events = append(events, recorded(t)...)
+	}
+	for i := range events {
+		sequence := fmt.Sprintf("%032X", i+1)
+		events[i].Value = bytes.Replace(events[i].Value, []byte(events[i].Sequence), []byte(sequence), 1)
+		events[i].Sequence = sequence
+	}
+	dir, out := filesOf(t, events, 100_000), t.TempDir()
+	_, n := segmentsOf(t, dir)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // not a secret
+	kills := 0
+	for range 8 {
+		ctx, stop := context.WithTimeout(t.Context(), time.Duration(random.IntN(800))*time.Millisecond)
+		text, err := exec.CommandContext(ctx, os.Args[0], "-helper", dir, out).CombinedOutput() // ends with SIGKILL
+		killed := ctx.Err() != nil
+		stop()
+		if err != nil && !killed {
+			t.Fatalf("%v: %s", err, text)
+		}
+		if killed {
+			kills++
+		}
+	}
+	t.Logf("%d kills, then %s", kills, converted(t, dir, out))
+	same(t, read(t, out), events, n)
+}
+
+// TestFollow writes a segment that is finished while it runs.
+func TestFollow(t *testing.T) {
+	events, out := recorded(t), t.TempDir()
+	dir := filesOf(t, events[:50], 20_000)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-helper", "--", "-follow", dir, out)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f, err := sink.NewFileWith(dir, sink.FileOptions{RotateSize: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close() //nolint:errcheck // everything is committed
+	if err := f.Resume(t.Context(), func(string, []byte) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for batch := range slices.Chunk(events[50:], 10) {
+		if err := f.Commit(t.Context(), &cdc.Batch{Events: batch}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, func() bool {
+		segments, _ := segmentsOf(t, dir)
+		marks, _ := filepath.Glob(filepath.Join(out, doneName, strings.Repeat("?", 32)))
+		return len(segments) > 8 && len(marks) == len(segments)
+	})
+	_, n := segmentsOf(t, dir)
+	same(t, read(t, out), events, n)
+}
+
+func waitFor(t *testing.T, condition func() bool) {
+	t.Helper()
+	tick, deadline := time.NewTicker(20*time.Millisecond), time.After(30*time.Second)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("it did not happen")
+		}
+	}
+}
