@@ -36,7 +36,7 @@ type FileOptions struct {
 	// not written), "after-end-txn" (the commit is durable), "before-compact-rename" and "after-compact-rename".
 	// The points of a rotation are "before-rotate-rename" and "after-rotate-rename"; those of a segment's compression,
 	// which is done beside the stream by another goroutine, "before-archive-rename" and "after-archive-rename", each for
-	// the compressed file and then for the manifest.
+	// the compressed file and then for the manifest. A reader has "before-read-log" and "before-read-segments".
 	Hook func(point string) error
 
 	// RotateSize finishes events.jsonl before a commit that finds at least so many bytes in it. RotateEvery divides time,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -82,7 +83,7 @@ func readStanding(file *os.File) (log standing, err error) {
 func (f *File) ReadEvents(ctx context.Context, r Range, take func(*Stored) error) error {
 	m := mark{take: r.filter(take)}
 	for {
-		if err := f.readNew(ctx, &m); err != nil {
+		if err := f.readChanged(ctx, &m); err != nil {
 			return err
 		}
 		if !r.Follow || ctx.Err() != nil {
@@ -97,9 +98,23 @@ func (f *File) ReadEvents(ctx context.Context, r Range, take func(*Stored) error
 
 // mark is how far somebody has read.
 type mark struct {
-	first  string // the segment, by its first sequence; empty at the very beginning
-	offset int64  // the byte of its text up to which everything was handed out
+	first  string      // the segment, by its first sequence; empty at the very beginning
+	offset int64       // the byte of its text up to which everything was handed out
+	log    fs.FileInfo // of state.log when it was looked at last
 	take   func(*Stored) error
+}
+
+// readChanged is readNew if there is a commit since the last time: every commit makes the log longer, or puts another in
+// its place.
+func (f *File) readChanged(ctx context.Context, m *mark) error {
+	now, err := os.Stat(f.path(stateName))
+	if err == nil && m.log != nil && os.SameFile(now, m.log) && now.Size() == m.log.Size() {
+		return nil
+	}
+	if err == nil { // else readNew says what is wrong
+		m.log = now
+	}
+	return f.readNew(ctx, m)
 }
 
 // readNew hands out what was committed since the last time, and moves on.
@@ -195,11 +210,10 @@ func (m *mark) lines(ctx context.Context, text io.Reader, name string, end int64
 // Segments returns the finished segments that are there, in their order, as the manifest has them. Of those that were
 // removed it tells how many; one that is missing between others is ErrCorrupt.
 func (f *File) Segments() (there []Segment, removed int, err error) {
-	v, err := f.look()
-	if err != nil {
-		return nil, 0, err
+	v := &view{}
+	if err := f.lookAtSegments(v); err != nil {
+		return nil, 0, fmt.Errorf("read file sink: %w", err)
 	}
-	defer v.close()
 	removed, _ = v.removed()
 	for _, s := range v.segments[removed:] {
 		switch {

@@ -298,6 +298,34 @@ func TestFileKeepsSegments(t *testing.T) {
 	}
 }
 
+// TestFileRotatedWhileRead rotates twice in the midst of a reader's look: it sees everything up to some commit, once.
+func TestFileRotatedWhileRead(t *testing.T) {
+	for point, want := range map[string]int{pointLog: 5, pointSegments: 3} {
+		t.Run(point, func(t *testing.T) {
+			dir, passed := t.TempDir(), false
+			f, _ := resumed(t, dir, FileOptions{RotateSize: 1})
+			for n := 1; n <= 3; n++ {
+				commit(t, f, sequenced(n))
+			}
+			reader := newFile(t, dir, FileOptions{Hook: func(at string) error {
+				if at != point || passed {
+					return nil
+				}
+				passed = true
+				return errors.Join(f.Commit(context.Background(), sequenced(4)), f.Commit(context.Background(), sequenced(5)))
+			}})
+			var text []byte
+			err := reader.ReadEvents(context.Background(), Range{}, func(e *Stored) error {
+				text = append(append(text, e.Value...), '\n')
+				return nil
+			})
+			if err != nil || !bytes.Equal(text, sequencedUpTo(want)) {
+				t.Errorf("%v: read\n%swant\n%s", err, text, sequencedUpTo(want))
+			}
+		})
+	}
+}
+
 // TestFileFollowed reads while every commit rotates, and misses and doubles nothing.
 func TestFileFollowed(t *testing.T) {
 	const n = 60

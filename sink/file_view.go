@@ -28,6 +28,12 @@ func (v *view) close() {
 	}
 }
 
+// Points at which a reader calls FileOptions.Hook: a rotation there is what it has to expect.
+const (
+	pointLog      = "before-read-log"      // it has opened events.jsonl
+	pointSegments = "before-read-segments" // it knows how much of that is committed
+)
+
 // attempts is how often look tries: a rotation, which is what disturbs it, takes moments.
 const attempts = 10
 
@@ -38,7 +44,7 @@ func (f *File) look() (*view, error) {
 		v := &view{}
 		ok, err := f.lookAtLive(v)
 		if err == nil && ok {
-			err = f.lookAtSegments(v)
+			err = errors.Join(f.options.Hook(pointSegments), f.lookAtSegments(v))
 		}
 		if err == nil && ok {
 			return v, nil
@@ -58,6 +64,9 @@ func (f *File) lookAtLive(v *view) (ok bool, err error) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return false, fmt.Errorf("read file sink: %w", err)
 		}
+	}
+	if err := f.options.Hook(pointLog); err != nil {
+		return false, err
 	}
 	state, log, err := f.openCommitted()
 	if err != nil {
