@@ -77,6 +77,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./decode -run '^$$' -fuzz FuzzFeatures -fuzztime $(FUZZTIME)
 	$(GO) test ./decode -run '^$$' -fuzz FuzzMembers -fuzztime $(FUZZTIME)
 	$(GO) test ./sink -run '^$$' -fuzz FuzzRecordSet -fuzztime $(FUZZTIME)
+	$(GO) test ./schemas -run '^$$' -fuzz FuzzAvro -fuzztime $(FUZZTIME)
 
 soak: deps ## kill -9 under load for SOAK
 	$(GO) test ./cmd/lowcap-cdc -run TestKilledUnderLoad -soak $(SOAK) -timeout 0 -v
