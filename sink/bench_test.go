@@ -42,8 +42,12 @@ func BenchmarkEncode(b *testing.B) {
 	e := &encoder{}
 	b.ReportAllocs()
 	for b.Loop() {
-		for _, records := range k.records(batch) {
-			e.batch(records, 7, 0, 0)
+		records, err := k.records(batch)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, of := range records {
+			e.batch(of, 7, 0, 0)
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")

@@ -25,6 +25,8 @@ type KafkaConfig struct {
 	SASL        string // "", plain, scram-sha-256, scram-sha-512
 	User        string
 	Password    string
+	Format      Format                   // of the events' values
+	Registry    *Registry                // nil for none
 	Hook        func(point string) error // failpoint for tests; nil in production
 }
 
@@ -48,11 +50,15 @@ type Kafka struct {
 	transport *kafka.Transport
 	producer  *producer
 	sorter    *sorter
-	open      bool // a transaction with parts of a snapshot is open
+	framer    *framer // nil when values are plain JSON
+	open      bool    // a transaction with parts of a snapshot is open
 }
 
 // NewKafka returns a sink; it does not connect. A wrong configuration is an error.
 func NewKafka(config KafkaConfig) (*Kafka, error) {
+	if config.Format.needsRegistry() && config.Registry == nil {
+		return nil, fmt.Errorf("value format %s needs a schema registry; set --schema-registry", config.Format)
+	}
 	transport, address, err := newTransport(config)
 	if err != nil {
 		return nil, err
@@ -76,6 +82,9 @@ func (k *Kafka) stateTopic() string { return k.config.TopicPrefix + stateTopic }
 // Resume implements cdc.Sink: it fences every older writer, which aborts what that one left open, and then reads the
 // state up to the last stable offset.
 func (k *Kafka) Resume(ctx context.Context, load func(key string, value []byte) error) error {
+	if err := k.Register(ctx); err != nil {
+		return err
+	}
 	k.producer = newProducer(k)
 	if err := k.producer.init(ctx, transactionTimeout); err != nil {
 		return err
@@ -84,6 +93,31 @@ func (k *Kafka) Resume(ctx context.Context, load func(key string, value []byte) 
 		return err
 	}
 	return k.readState(ctx, k.producer.partitions[k.stateTopic()], load)
+}
+
+// Subjects returns under which names Register puts the schemas of the event types; none without a registry.
+func (k *Kafka) Subjects() (subjects []string, err error) {
+	if k.config.Registry == nil {
+		return nil, nil
+	}
+	all, err := registrations(k.config.TopicPrefix, k.config.Format)
+	for i := range all {
+		subjects = append(subjects, all[i].subject)
+	}
+	return subjects, err
+}
+
+// Register makes sure that the schema registry, when there is one, has the schema of every event type. It does nothing
+// for schemas that are there.
+func (k *Kafka) Register(ctx context.Context) error {
+	if k.config.Registry == nil {
+		return nil
+	}
+	ids, err := k.config.Registry.register(ctx, k.config.TopicPrefix, k.config.Format)
+	if err == nil && k.config.Format.needsRegistry() {
+		k.framer, err = newFramer(k.config.Format, ids)
+	}
+	return err
 }
 
 func (k *Kafka) readState(ctx context.Context, partitions []int, load func(key string, value []byte) error) error {
@@ -104,11 +138,15 @@ func (k *Kafka) Commit(ctx context.Context, batch *cdc.Batch) error {
 	if len(batch.Events)+len(batch.State) == 0 && !k.open {
 		return nil
 	}
+	records, err := k.records(batch)
+	if err != nil {
+		return fmt.Errorf("write Kafka transaction: %w", err)
+	}
 	if err := k.begin(ctx, batch.More); err != nil {
 		return fmt.Errorf("begin Kafka transaction: %w", err)
 	}
 	k.open = true
-	if err := k.producer.write(ctx, k.records(batch)); err != nil {
+	if err := k.producer.write(ctx, records); err != nil {
 		return fmt.Errorf("write Kafka transaction: %w", err)
 	}
 	if batch.More {

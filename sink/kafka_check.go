@@ -41,6 +41,9 @@ func (k *Kafka) Check(ctx context.Context) []Finding {
 		}
 		findings = append(findings, f)
 	}
+	if k.config.Registry != nil {
+		findings = append(findings, k.config.Registry.check(ctx, k.config.Format))
+	}
 	return findings
 }
 

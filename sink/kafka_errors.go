@@ -65,6 +65,9 @@ func isRetriable(err error) bool {
 
 // explain turns an answer that will not change into a sentence that says what to do.
 func explain(err error) error {
+	if IsCluster(err) {
+		return err // it says so already
+	}
 	if repair := handshakeRepair(err); repair != "" {
 		return &ConfigError{err, repair}
 	}

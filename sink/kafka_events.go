@@ -179,9 +179,13 @@ func (c *cursor) fill(ctx context.Context) (err error) {
 	for len(c.records) == 0 && c.next < c.end {
 		c.next, err = c.k.fetchCommitted(ctx, c.partition, c.next, c.end, func(r Stored) error {
 			again := len(c.records) > 0 && r.Offset <= c.records[len(c.records)-1].Offset // a retried answer
-			if r.Offset < c.end && !again {
-				c.records, c.sequences = append(c.records, r), append(c.sequences, r.sequence())
+			if r.Offset >= c.end || again {
+				return nil
 			}
+			if r.Value, err = c.k.unframe(ctx, r.Value); err != nil {
+				return fmt.Errorf("offset %d: %w", r.Offset, err)
+			}
+			c.records, c.sequences = append(c.records, r), append(c.sequences, r.sequence())
 			return nil
 		})
 		if err != nil {
@@ -307,6 +311,9 @@ func (k *Kafka) ask(ctx context.Context, offsets map[partition]int64) (records [
 	next = make(map[partition]int64)
 	for p, answer := range answers {
 		next[p], err = committed(p, answer, offsets[p], func(r Stored) error {
+			if r.Value, err = k.unframe(ctx, r.Value); err != nil {
+				return fmt.Errorf("offset %d: %w", r.Offset, err)
+			}
 			records = append(records, r)
 			return nil
 		})

@@ -42,7 +42,8 @@ const (
 )
 
 func newProducer(k *Kafka) *producer {
-	return &producer{k: k, name: k.config.TopicPrefix + "cdc-" + k.config.Slot, id: -1, epoch: -1}
+	return &producer{k: k, name: k.config.TopicPrefix + "cdc-" + k.config.Slot, id: -1, epoch: -1,
+		encoder: encoder{contentType: k.config.Format.contentType()}}
 }
 
 // roundTrip sends one request. An error means that nobody knows whether the broker has seen it.

@@ -50,21 +50,31 @@ func newSorter() *sorter {
 
 // records sorts a batch by partition: as Java's default partitioner does, by murmur2 of the key. What it returns is valid
 // until the next call.
-func (k *Kafka) records(batch *cdc.Batch) map[partition][]record {
+func (k *Kafka) records(batch *cdc.Batch) (map[partition][]record, error) {
 	s := k.sorter
 	for at, old := range s.records {
 		clear(old)
 		s.records[at] = old[:0]
 	}
+	if k.framer != nil {
+		k.framer.buffer = k.framer.buffer[:0]
+	}
 	for i := range batch.Events {
 		e := &batch.Events[i]
-		k.put(s.topic(k.config.TopicPrefix, e.Type), record{e.PartitionKey, e.Value, &e.Attributes})
+		value := e.Value
+		if k.framer != nil {
+			var err error
+			if value, err = k.framer.value(e); err != nil {
+				return nil, err
+			}
+		}
+		k.put(s.topic(k.config.TopicPrefix, e.Type), record{e.PartitionKey, value, &e.Attributes})
 	}
 	for i := range batch.State {
 		k.put(k.stateTopic(), record{k.config.Slot + "/" + batch.State[i].Key, batch.State[i].Value, nil})
 	}
 	maps.DeleteFunc(s.records, func(_ partition, of []record) bool { return len(of) == 0 })
-	return s.records
+	return s.records, nil
 }
 
 func (k *Kafka) put(topic string, r record) {
@@ -92,6 +102,7 @@ const (
 
 // encoder makes record batches and keeps its memory from one to the next.
 type encoder struct {
+	contentType      string // of events
 	body, compressed []byte
 	lengthSize       int    // bytes that the length of the last record took
 	time             string // the last time attribute that was read
@@ -154,7 +165,7 @@ func (e *encoder) record(dst []byte, r *record, index int, delta int64) []byte {
 	dst = binary.AppendVarint(dst, int64(index))
 	dst = appendVarString(dst, r.key)
 	dst = appendVarBytes(dst, r.value)
-	dst = appendHeaders(dst, r.event)
+	dst = appendHeaders(dst, r.event, e.contentType)
 	var room [binary.MaxVarintLen32]byte
 	length := binary.AppendVarint(room[:0], int64(len(dst)-start))
 	if len(length) != e.lengthSize {
@@ -184,14 +195,14 @@ const (
 )
 
 // appendHeaders repeats the attributes as headers, so that a consumer can filter without parsing.
-func appendHeaders(dst []byte, a *schemas.Attributes) []byte {
+func appendHeaders(dst []byte, a *schemas.Attributes, contentType string) []byte {
 	if a == nil {
 		return binary.AppendVarint(dst, 0)
 	}
 	var room [128]byte
 	schema := a.Type.AppendDataSchema(room[:0])
 	dst = binary.AppendVarint(dst, int64(countHeaders(a)))
-	dst = appendHeader(dst, "content-type", "application/cloudevents+json")
+	dst = appendHeader(dst, "content-type", contentType)
 	dst = appendHeader(dst, "ce_specversion", "1.0")
 	dst = appendHeader(dst, "ce_id", a.ID)
 	dst = appendHeader(dst, "ce_source", a.Source)

@@ -16,7 +16,7 @@ type Stored struct {
 	Partition int
 	Offset    int64 // of Kafka, or the byte at which the line begins
 	Key       []byte
-	Value     []byte // the event as it was committed
+	Value     []byte // the event in structured JSON, byte for byte what it was made as, whatever the format it lies in
 }
 
 // Attributes returns the event's attributes; those that are not there are empty.

@@ -69,7 +69,7 @@ func flagNames(types ...reflect.Type) []string {
 			if name == "" {
 				name = dashed(f.Name)
 			}
-			if name != "config" && !f.Anonymous {
+			if name != "config" && !f.Anonymous && f.IsExported() {
 				names = append(names, name)
 			}
 		}

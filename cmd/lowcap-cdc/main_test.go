@@ -27,6 +27,8 @@ type world struct {
 	started       *lab.Kafka // once kafka has been called
 	secured       func() (*lab.Kafka, error)
 	securedKafka  *lab.Kafka // once secured has been called
+	registry      func() (*lab.Registry, error)
+	schemas       *lab.Registry // once registry has been called
 }
 
 var shared world //nolint:gochecknoglobals // servers take seconds to start; one set serves all tests
@@ -62,6 +64,10 @@ func withWorld(m *testing.M) (int, error) {
 		shared.securedKafka, err = lab.StartSecuredKafka(context.Background())
 		return shared.securedKafka, err
 	})
+	shared.registry = sync.OnceValues(func() (r *lab.Registry, err error) {
+		shared.schemas, err = lab.StartRegistry(context.Background())
+		return shared.schemas, err
+	})
 	defer shared.close()
 	return m.Run(), nil
 }
@@ -70,6 +76,9 @@ func withWorld(m *testing.M) (int, error) {
 func (w *world) close() {
 	if w.postgres != nil {
 		w.postgres.Close() //nolint:errcheck // the tests are over
+	}
+	if w.schemas != nil {
+		w.schemas.Close() //nolint:errcheck // the tests are over
 	}
 	for _, k := range []*lab.Kafka{w.started, w.securedKafka} {
 		if k != nil {

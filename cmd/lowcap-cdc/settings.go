@@ -37,6 +37,15 @@ type Settings struct {
 	KafkaUser         string `help:"SASL user." placeholder:"NAME"`
 	KafkaPassword     string `help:"SASL password; better by environment or --kafka-password-file." placeholder:"SECRET"`
 	KafkaPasswordFile string `help:"File that holds the SASL password." placeholder:"FILE"`
+
+	ValueFormat                string `help:"How values are written to Kafka: cloudevents-json, or json-schema or avro in Confluent's wire format." enum:"cloudevents-json,json-schema,avro" default:"cloudevents-json"`
+	SchemaRegistry             string `help:"Register the event types' schemas here before the first event, and read Avro with it; user, and password, may stand in the URL." placeholder:"URL"`
+	SchemaRegistryPasswordFile string `help:"File that holds the password of the user in --schema-registry." placeholder:"FILE"`
+	SchemaRegistryCA           string `help:"Trust the registry when this CA has signed its certificate (PEM)." name:"schema-registry-ca" placeholder:"FILE"`
+	SchemaRegistryCert         string `help:"Client certificate for the registry (PEM)." placeholder:"FILE"`
+	SchemaRegistryKey          string `help:"Key of that certificate (PEM)." placeholder:"FILE"`
+
+	registry *sink.Registry // of --schema-registry, for as long as the process lives
 }
 
 // logger returns the logger that the settings ask for.
@@ -76,6 +85,9 @@ func (s *Settings) validate() error {
 	if s.Sink == "" {
 		return &usageError{errors.New("no sink given; set --sink or LOWCAP_CDC_SINK to kafka://HOST:PORT, file:DIR or \"stdout:\"")}
 	}
+	if kafka := strings.HasPrefix(s.Sink, "kafka:"); !kafka && (s.ValueFormat != string(sink.CloudEventsJSON) || s.SchemaRegistry != "") {
+		return &usageError{errors.New("--value-format and --schema-registry are for --sink kafka://HOST:PORT; the other sinks hold JSON")}
+	}
 	_, err := s.openSink(io.Discard)
 	return err
 }
@@ -99,23 +111,52 @@ func (s *Settings) openKafka() (*sink.Kafka, error) {
 	if !ok || brokers == "" || strings.ContainsAny(brokers, "@/?") {
 		return nil, &usageError{errors.New("--sink kafka:// takes host:port pairs with commas between them, and nothing else; users and passwords go to --kafka-user and --kafka-password-file")}
 	}
-	password := s.KafkaPassword
-	if s.KafkaPasswordFile != "" {
-		content, err := os.ReadFile(s.KafkaPasswordFile)
-		if err != nil {
-			return nil, &usageError{fmt.Errorf("read --kafka-password-file: %w", err)}
-		}
-		password = strings.TrimRight(string(content), "\r\n")
+	password, err := secret("--kafka-password-file", s.KafkaPasswordFile, s.KafkaPassword)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.openRegistry(); err != nil {
+		return nil, err
 	}
 	k, err := sink.NewKafka(sink.KafkaConfig{
 		Brokers: strings.Split(brokers, ","), TopicPrefix: s.TopicPrefix, Slot: s.Slot,
 		TLS: s.KafkaTLS, CAFile: s.KafkaCA, CertFile: s.KafkaCert, KeyFile: s.KafkaKey,
 		SASL: s.KafkaSASL, User: s.KafkaUser, Password: password, Hook: failpoint(),
+		Format: sink.Format(s.ValueFormat), Registry: s.registry,
 	})
 	if err != nil {
 		return nil, &usageError{err}
 	}
 	return k, nil
+}
+
+// openRegistry makes the registry of --schema-registry, once. It does not connect.
+func (s *Settings) openRegistry() error {
+	if s.SchemaRegistry == "" || s.registry != nil {
+		return nil
+	}
+	password, err := secret("--schema-registry-password-file", s.SchemaRegistryPasswordFile, "")
+	if err != nil {
+		return err
+	}
+	s.registry, err = sink.NewRegistry(sink.RegistryConfig{URL: s.SchemaRegistry, Password: password,
+		CAFile: s.SchemaRegistryCA, CertFile: s.SchemaRegistryCert, KeyFile: s.SchemaRegistryKey})
+	if err != nil {
+		return &usageError{fmt.Errorf("--schema-registry: %w", err)}
+	}
+	return nil
+}
+
+// secret returns what a file holds, or the other value where no file is named.
+func secret(flag, file, other string) (string, error) {
+	if file == "" {
+		return other, nil
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", &usageError{fmt.Errorf("read %s: %w", flag, err)}
+	}
+	return strings.TrimRight(string(content), "\r\n"), nil
 }
 
 // redact removes a password from a URL that somebody may have put it into.

@@ -70,7 +70,17 @@ func (i *initCommand) topics(ctx context.Context, s *Settings, std *streams) err
 	for _, topic := range topics {
 		fmt.Fprintln(std.out, "-- topic", topic)
 	}
-	return nil
+	subjects, err := k.Subjects()
+	if err != nil {
+		return err
+	}
+	for _, subject := range subjects {
+		fmt.Fprintln(std.out, "-- subject", subject)
+	}
+	if i.DryRun {
+		return nil
+	}
+	return k.Register(ctx)
 }
 
 type checkCommand struct{}

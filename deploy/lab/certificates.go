@@ -22,7 +22,7 @@ type Certificates struct {
 	Cert, Key string // the client's, whose principal has every right
 	WrongCert string // a client certificate that WrongCA has signed
 	WrongKey  string
-	server    string // key and certificate of the broker in one file, as Kafka wants them
+	Server    string // key and certificate of 127.0.0.1 in one file, as Kafka wants them
 }
 
 // authority is a certificate that signs others.
@@ -35,14 +35,14 @@ type authority struct {
 func makeCertificates(dir string) (*Certificates, error) {
 	at := func(name string) string { return filepath.Join(dir, name) }
 	c := &Certificates{CA: at("ca.pem"), WrongCA: at("wrong-ca.pem"), Cert: at("client.pem"), Key: at("client.key"),
-		WrongCert: at("wrong.pem"), WrongKey: at("wrong.key"), server: at("server.pem")}
+		WrongCert: at("wrong.pem"), WrongKey: at("wrong.key"), Server: at("server.pem")}
 	right, errRight := newAuthority(c.CA)
 	wrong, errWrong := newAuthority(c.WrongCA)
 	if err := errors.Join(errRight, errWrong); err != nil {
 		return nil, err
 	}
 	return c, errors.Join(
-		right.issue("127.0.0.1", c.server, c.server),
+		right.issue("127.0.0.1", c.Server, c.Server),
 		right.issue("lowcap-cdc", c.Cert, c.Key),
 		wrong.issue("lowcap-cdc", c.WrongCert, c.WrongKey),
 	)

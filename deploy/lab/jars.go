@@ -17,17 +17,29 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.
 <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
 </dependencies></project>`
 
-// kafkaJars returns the directory with Kafka's jars, which Maven fills the first time.
+// The goals of Maven's dependency plugin: the dependencies as they are, with their own; or what is packed in one.
+const (
+	jars     = "copy-dependencies"
+	unpacked = "unpack-dependencies"
+)
+
+// kafkaJars returns the directory with Kafka's jars.
 func kafkaJars(ctx context.Context) (string, error) {
 	if dir := os.Getenv("LOWCAP_CDC_KAFKA_JARS"); dir != "" {
 		return dir, nil
 	}
+	version := cmp.Or(os.Getenv("LOWCAP_CDC_KAFKA_VERSION"), KafkaVersion)
+	return fromMaven(ctx, "kafka-"+version, fmt.Sprintf(pom, version), jars)
+}
+
+// fromMaven returns a directory of the user's cache, which a goal of Maven's dependency plugin fills the first time with
+// what a pom.xml depends on.
+func fromMaven(ctx context.Context, name, pom, goal string) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
 	}
-	version := cmp.Or(os.Getenv("LOWCAP_CDC_KAFKA_VERSION"), KafkaVersion)
-	dir := filepath.Join(cache, "lowcap-cdc", "kafka-"+version)
+	dir := filepath.Join(cache, "lowcap-cdc", name)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", err
 	}
@@ -39,7 +51,7 @@ func kafkaJars(ctx context.Context) (string, error) {
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}
-	return dir, download(ctx, dir, version)
+	return dir, download(ctx, dir, pom, goal)
 }
 
 func lock(path string) (unlock func(), err error) {
@@ -53,10 +65,10 @@ func lock(path string) (unlock func(), err error) {
 	return func() { f.Close() }, nil //nolint:errcheck // closing releases the lock
 }
 
-func download(ctx context.Context, dir, version string) error {
+func download(ctx context.Context, dir, pom, goal string) error {
 	for _, tool := range []string{"java", "mvn"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return errors.New("the real Kafka needs Java 17 and Maven; run: apt-get install default-jdk-headless maven")
+			return errors.New("a real server in Java needs Java 17 and Maven; run: apt-get install default-jdk-headless maven")
 		}
 	}
 	work, err := os.MkdirTemp(filepath.Dir(dir), "download")
@@ -64,13 +76,13 @@ func download(ctx context.Context, dir, version string) error {
 		return err
 	}
 	defer os.RemoveAll(work) //nolint:errcheck // a leftover costs only space
-	if err := os.WriteFile(filepath.Join(work, "pom.xml"), fmt.Appendf(nil, pom, version), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(work, "pom.xml"), []byte(pom), 0o600); err != nil {
 		return err
 	}
-	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory="+filepath.Join(work, "jars"))
+	mvn := exec.CommandContext(ctx, "mvn", "-q", "-B", "dependency:"+goal, "-DoutputDirectory="+filepath.Join(work, "files"))
 	mvn.Dir = work
 	if out, err := mvn.CombinedOutput(); err != nil {
-		return fmt.Errorf("download Kafka %s: %w: %s", version, err, out)
+		return fmt.Errorf("download %s: %w: %s", filepath.Base(dir), err, out)
 	}
-	return os.Rename(filepath.Join(work, "jars"), dir)
+	return os.Rename(filepath.Join(work, "files"), dir)
 }

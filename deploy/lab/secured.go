@@ -60,7 +60,7 @@ func (k *Kafka) securedProperties() []string {
 		"listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config" + scram,
 		"listener.name.sasl_ssl.sasl.enabled.mechanisms=SCRAM-SHA-512",
 		"listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config" + scram,
-		"ssl.keystore.type=PEM", "ssl.keystore.location=" + s.certificates.server,
+		"ssl.keystore.type=PEM", "ssl.keystore.location=" + s.certificates.Server,
 		"ssl.truststore.type=PEM", "ssl.truststore.location=" + s.certificates.CA,
 		"listener.name.ssl.ssl.client.auth=required",
 		"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS;User:alice;User:CN=lowcap-cdc",
