@@ -30,8 +30,10 @@ type stage struct {
 }
 
 var shared struct { //nolint:gochecknoglobals // a broker takes seconds to start; one serves all tests
-	open  func() (*stage, error)
-	stage *stage
+	open     func() (*stage, error)
+	stage    *stage
+	registry func() (*lab.Registry, error)
+	schemas  *lab.Registry // once registry has been called
 }
 
 func TestMain(m *testing.M) {
@@ -43,7 +45,14 @@ func TestMain(m *testing.M) {
 		shared.stage = &stage{kafka: kafka}
 		return shared.stage, shared.stage.set(context.Background())
 	})
+	shared.registry = sync.OnceValues(func() (r *lab.Registry, err error) {
+		shared.schemas, err = lab.StartRegistry(context.Background())
+		return shared.schemas, err
+	})
 	code := m.Run()
+	if shared.schemas != nil {
+		shared.schemas.Close() //nolint:errcheck // the tests are over
+	}
 	if shared.stage != nil {
 		shared.stage.kafka.Close() //nolint:errcheck // the tests are over
 	}
@@ -65,7 +74,13 @@ func (s *stage) set(ctx context.Context) error {
 	if s.events, err = recordedEvents(); err != nil {
 		return err
 	}
-	to, err := sink.NewKafka(sink.KafkaConfig{Brokers: []string{s.kafka.Addr()}, TopicPrefix: "lowcap.", Slot: "stage"})
+	return s.publish(ctx, sink.KafkaConfig{TopicPrefix: "lowcap.", Slot: "stage"})
+}
+
+// publish writes the events, and what is aborted in their midst.
+func (s *stage) publish(ctx context.Context, config sink.KafkaConfig) error {
+	config.Brokers = []string{s.kafka.Addr()}
+	to, err := sink.NewKafka(config)
 	if err != nil {
 		return err
 	}

@@ -83,6 +83,11 @@ func (r *Registry) waitReady(ctx context.Context) error {
 // URL returns the address of Confluent's API.
 func (r *Registry) URL() string { return fmt.Sprintf("http://127.0.0.1:%d/apis/ccompat/v7", r.port) }
 
+// NativeURL returns the address of Apicurio's own API.
+func (r *Registry) NativeURL() string {
+	return fmt.Sprintf("http://127.0.0.1:%d/apis/registry/v2", r.port)
+}
+
 // Close kills the registry; what it held is gone.
 func (r *Registry) Close() error {
 	defer os.Remove(r.log) //nolint:errcheck // a leftover costs only space
