@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -133,8 +134,8 @@ func fieldNamed(of reflect.Type, name string) (owner reflect.Type, field reflect
 	return nil, field
 }
 
-// typeOf returns a field's type and default. Every plain field has a default, so that a field may be added or left out
-// later and readers of both schemas read both kinds of record.
+// typeOf returns a field's type and default. Every field but data and entity has a default, so that a field may be added
+// or left out later and readers of both schemas read both kinds of record.
 func (g *avroGenerator) typeOf(value gjson.Result, of reflect.Type) (schema any, fallback json.RawMessage) {
 	null := func(schema any) (any, json.RawMessage) { return []any{"null", schema}, json.RawMessage("null") }
 	switch of {
@@ -153,7 +154,7 @@ func (g *avroGenerator) typeOf(value gjson.Result, of reflect.Type) (schema any,
 		inner, _ := g.typeOf(value, of.Elem())
 		return arraySchema{"array", inner}, json.RawMessage("[]")
 	case reflect.Struct:
-		return g.named(value, of), nil
+		return g.named(value, of), g.initial(value, of)
 	case reflect.Bool:
 		return "boolean", json.RawMessage("false")
 	case reflect.Int, reflect.Uint32, reflect.Uint64:
@@ -162,6 +163,18 @@ func (g *avroGenerator) typeOf(value gjson.Result, of reflect.Type) (schema any,
 		return nil, nil
 	}
 	return "string", json.RawMessage(`""`)
+}
+
+// initial returns the default of a record: an object with its fields' defaults.
+func (g *avroGenerator) initial(value gjson.Result, of reflect.Type) json.RawMessage {
+	text := []byte{'{'}
+	value.ForEach(func(key, value gjson.Result) bool {
+		field := g.field(key.Str, value, of)
+		text = fmt.Appendf(text, "%q:%s,", key.Str, field.Default)
+		return true
+	})
+	text[len(text)-1] = '}'
+	return text
 }
 
 // named returns the record of a struct, or its name where the schema has defined it already.

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -91,10 +92,19 @@ func (p *avroParser) record(d *avroDefinition) (*avroNode, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s.%s: %w", full, f.Name, err)
 		}
-		record.fields = append(record.fields, avroField{name: f.Name, initial: f.Default, of: of})
+		record.fields = append(record.fields, avroField{name: f.Name, initial: compact(f.Default), of: of})
 	}
 	p.records[full] = record
 	return record, nil
+}
+
+// compact returns a JSON text without the blanks between its tokens, nil for none.
+func compact(text json.RawMessage) json.RawMessage {
+	var b bytes.Buffer
+	if len(text) == 0 || json.Compact(&b, text) != nil {
+		return nil
+	}
+	return b.Bytes()
 }
 
 // union reads null and another type, or several records.
