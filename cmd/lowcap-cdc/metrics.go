@@ -164,15 +164,32 @@ func (m *metrics) observe(p cdc.Progress, now time.Time) {
 	if len(p.Events) > 0 {
 		m.batch.Observe(float64(len(p.Events)))
 	}
+	bytes, types := 0, make(map[schemas.Type]int)
 	var at time.Time // of the transaction that the event before belongs to
 	for i := range p.Events {
 		e := &p.Events[i]
-		m.bytes.Add(float64(len(e.Value)))
-		m.events.WithLabelValues(string(e.Type), schemas.TopicOf(e.Type)).Inc()
+		bytes += len(e.Value)
+		types[e.Type]++
 		if i == 0 || e.Time != p.Events[i-1].Time {
 			at, _ = time.Parse(time.RFC3339Nano, e.Time) // our own spelling
 		}
 		m.observeEvent(e, at, now)
+	}
+	m.bytes.Add(float64(bytes))
+	for t, n := range types {
+		m.observeType(t, float64(n))
+	}
+}
+
+// observeType counts the events of a type in a commit.
+func (m *metrics) observeType(t schemas.Type, n float64) {
+	topic := schemas.TopicOf(t)
+	m.events.WithLabelValues(string(t), topic).Add(n)
+	if topic == schemas.Quarantine {
+		m.quarantined.Add(n)
+	}
+	if t == (*schemas.StreamGap)(nil).Type() {
+		m.gaps.Add(n)
 	}
 }
 
@@ -184,14 +201,9 @@ func (m *metrics) observeEvent(e *cdc.Event, at, now time.Time) {
 			m.transactions.Inc()
 		}
 	}
-	switch e.Type.Name() {
-	case "emergency_exit.executed", "emergency_exit.triggered":
+	switch e.Type {
+	case (*schemas.EmergencyExitExecuted)(nil).Type(), (*schemas.EmergencyExitTriggered)(nil).Type():
 		m.lastExit.Set(float64(at.UnixMicro()) / 1e6)
-	case "stream.gap":
-		m.gaps.Inc()
-	}
-	if schemas.TopicOf(e.Type) == schemas.Quarantine {
-		m.quarantined.Inc()
 	}
 }
 
