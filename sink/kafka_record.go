@@ -70,8 +70,9 @@ func (k *Kafka) records(batch *cdc.Batch) (map[partition][]record, error) {
 		}
 		k.put(s.topic(k.config.TopicPrefix, e.Type), record{e.PartitionKey, value, &e.Attributes})
 	}
+	topic, prefix := k.stateTopic(), k.config.Slot+"/"
 	for i := range batch.State {
-		k.put(k.stateTopic(), record{k.config.Slot + "/" + batch.State[i].Key, batch.State[i].Value, nil})
+		k.put(topic, record{prefix + batch.State[i].Key, batch.State[i].Value, nil})
 	}
 	maps.DeleteFunc(s.records, func(_ partition, of []record) bool { return len(of) == 0 })
 	return s.records, nil
@@ -107,12 +108,14 @@ type encoder struct {
 	lengthSize       int    // bytes that the length of the last record took
 	time             string // the last time attribute that was read
 	at               int64  // and what it is in milliseconds
+	now              int64  // in milliseconds
 }
 
 // batch returns a record batch of format v2 (Kafka protocol guide, "Record Batch"), transactional and compressed, with
 // the int32 length in front that a produce request has there. Its memory is not used again: a connection may still read
 // from it when its request has failed.
 func (e *encoder) batch(records []record, id int64, epoch int16, sequence int32) []byte {
+	e.now = time.Now().UnixMilli()
 	first := e.timestampOf(&records[0])
 	latest := first
 	e.body = e.body[:0]
@@ -140,10 +143,11 @@ func (e *encoder) batch(records []record, id int64, epoch int16, sequence int32)
 	return whole
 }
 
-// timestampOf returns a record's timestamp: the event's commit time, in milliseconds. State has none worth keeping.
+// timestampOf returns a record's timestamp: the event's commit time, in milliseconds. State has none worth keeping and
+// takes that of its batch.
 func (e *encoder) timestampOf(r *record) int64 {
 	if r.event == nil {
-		return time.Now().UnixMilli()
+		return e.now
 	}
 	if r.event.Time != e.time {
 		at, err := time.Parse(time.RFC3339Nano, r.event.Time)
