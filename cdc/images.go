@@ -91,8 +91,10 @@ func (im *images) get(key []byte) (image []byte, known bool) {
 	if !known {
 		return nil, false
 	}
-	r := reader{data: im.entry(im.index[at])[len(im.key):]}
-	return r.take(r.uvarint()), true
+	rest := im.entry(im.index[at])[len(im.key):]
+	size, n := binary.Uvarint(rest)
+	end := n + int(size)
+	return rest[n:end:end], true
 }
 
 // put sets the image of a row; it keeps neither slice.
