@@ -119,6 +119,7 @@ var masks = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+]\d\d:?\d\d)?`), "TIME"},
 	{regexp.MustCompile(` ?\((Debian|Ubuntu) [^)]*\)`), ""},
 	{regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f-]+`), "ID"},
+	{regexp.MustCompile(`\b[0-9A-F]{32}\b`), "SEQUENCE"},
 	{regexp.MustCompile(`\b[0-9A-F]+/[0-9A-F]+\b`), "LSN"},
 	{regexp.MustCompile(`\b(\d+(\.\d+)? ?(ns|µs|ms|s|m|h|bytes|kB|MB|GB) ?)+\b`), "SIZE "},
 	{regexp.MustCompile(`\b\d+(\.\d+)?(e[+-]?\d+)?\b`), "N"},
@@ -178,6 +179,7 @@ func TestDifferenceIsWhatMatters(t *testing.T) {
 		{"confirmed 0/16B3748  now", "confirmed 1/A  now"},
 		{"name      x", "name x"},
 		{"id=a2d3f872-be43-4e18-ad5f-a0a3", "id=49aabaa4-a0b1-4679-90e4-ce91"}, // cut at a column
+		{"to 00000000019706401000000000000001", "to 000000000198F1281000000000000001"},
 		{"fired 3m 4s ago", "fired 10s ago"},
 	} {
 		if d := difference(same[0], same[1]); d != "" {
