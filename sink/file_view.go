@@ -75,25 +75,31 @@ func (f *File) lookAtLive(v *view) (ok bool, err error) {
 	if err := state.Close(); err != nil {
 		return false, err
 	}
-	v.length = log.committed.end
 	if v.live == nil {
-		return v.length == 0, nil
+		return log.committed.end == 0, nil
 	}
-	isOld, err := log.awaitsRename(v.live)
-	if err != nil {
+	if err := v.measure(&log); err != nil {
 		return false, err
 	}
+	return f.isLive(v.live)
+}
+
+// measure learns how much of the live file is committed, and how it begins.
+func (v *view) measure(log *standing) error {
+	isOld, err := log.awaitsRename(v.live)
+	if err != nil {
+		return err
+	}
+	v.length = log.committed.end
 	if isOld {
 		v.length = log.rotated.end
 	}
-	if v.length > 0 {
-		first, err := firstOf(v.live)
-		if err != nil {
-			return false, err
-		}
-		v.first = first.Sequence
+	if v.length == 0 {
+		return nil
 	}
-	return f.isLive(v.live)
+	first, err := firstOf(v.live)
+	v.first = first.Sequence
+	return err
 }
 
 // isLive reports whether an open file is the one that is named events.jsonl.
