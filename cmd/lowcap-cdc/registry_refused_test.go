@@ -21,6 +21,7 @@ import (
 // TestRegistryRefuses starts with a registry that does not take the schemas, or not us: each is one line that says what to
 // do, before anything is written. TLS and passwords are asked for by a proxy in front of the real registry.
 func TestRegistryRefuses(t *testing.T) {
+	t.Parallel()
 	real := registry(t)
 	files := securedBroker(t).Certificates()
 	locked := behindLock(t, real.URL(), files)
@@ -74,11 +75,7 @@ func TestRegistryRefuses(t *testing.T) {
 // behindLock returns the address of a proxy that wants a client certificate, and a user with a password.
 func behindLock(t *testing.T, address string, files *lab.Certificates) string {
 	t.Helper()
-	target, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	proxy := passOn(t, address)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, _ := r.BasicAuth(); user != "anna" || password != "sesame" {
 			http.Error(w, "who are you?", http.StatusUnauthorized)
@@ -101,8 +98,19 @@ func behindLock(t *testing.T, address string, files *lab.Certificates) string {
 	return server.URL
 }
 
+// passOn returns a proxy.
+func passOn(t *testing.T, address string) http.Handler {
+	t.Helper()
+	target, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+}
+
 // TestIncompatibleSchema finds another schema under one of its subjects, with a rule that ours breaks.
 func TestIncompatibleSchema(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.seedPositions(1)
 	sink, _ := s.kafka()
@@ -125,15 +133,11 @@ func TestIncompatibleSchema(t *testing.T) {
 // TestRegistryGoesAway stops the registry under a running sidecar and cuts its connection to Postgres, so that its pipeline
 // starts again: what was registered stays so. Who reads Avro needs the registry, and says so.
 func TestRegistryGoesAway(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.seedPositions(3)
 	sink, _ := s.kafka()
-	away := httptest.NewServer(nil)
-	target, err := url.Parse(registry(t).URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	away.Config.Handler = &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	away := httptest.NewServer(passOn(t, registry(t).URL()))
 	with := []string{"--schema-registry", away.URL, "--value-format", "avro"}
 	cmd := s.command("k", sink, with...)
 	log := newWatched("streaming")

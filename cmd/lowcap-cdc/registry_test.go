@@ -126,6 +126,7 @@ func (s *site) checkReaders(sink string, events int, with []string) {
 
 // TestNotifyReadsAvro delivers an exit from topics in Avro as the JSON that it always is.
 func TestNotifyReadsAvro(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.seedPositions(3)
 	sink, _ := s.kafka()
@@ -143,6 +144,7 @@ func TestNotifyReadsAvro(t *testing.T) {
 
 // TestSchemasAreRegisteredOnce starts twice with each format: 43 subjects of each, one version each.
 func TestSchemasAreRegisteredOnce(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.seedPositions(1)
 	sink, _ := s.kafka()
