@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -30,6 +31,7 @@ type RegistryConfig struct {
 type Registry struct {
 	client *sr.Client
 	at     string // the URL without user and password
+	plain  bool   // no client certificate is shown
 	mu     sync.Mutex
 	ids    map[string]int             // by subject, registered by this process
 	codecs map[int]*schemas.AvroCodec // by id, of what was read
@@ -63,7 +65,7 @@ func NewRegistry(config RegistryConfig) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Registry{client: client, at: at.String(), ids: make(map[string]int), codecs: make(map[int]*schemas.AvroCodec)}, nil
+	return &Registry{client: client, at: at.String(), plain: config.CertFile == "", ids: make(map[string]int), codecs: make(map[int]*schemas.AvroCodec)}, nil
 }
 
 // registration is a schema and where it belongs: <topic>-<record name>, which Confluent's clients call
@@ -186,6 +188,11 @@ func (r *Registry) explain(what string, err error) error {
 	silent := fmt.Errorf("%s: no answer from the schema registry at %s: %w", what, r.at, err)
 	if handshakeRepair(err) != "" {
 		return &ConfigError{silent, "set --schema-registry-ca to the CA that has signed its certificate, and --schema-registry-cert and --schema-registry-key where it asks for one"}
+	}
+	var network *net.OpError
+	if r.plain && strings.HasPrefix(r.at, "https:") && errors.As(err, &network) && network.Op != "dial" {
+		// With TLS 1.3 a server says only after the handshake that it wants a certificate, and may hang up before that is read.
+		return fmt.Errorf("%w; if it asks for a client certificate, set --schema-registry-cert and --schema-registry-key", silent)
 	}
 	return silent
 }

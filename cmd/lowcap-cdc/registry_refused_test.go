@@ -91,7 +91,8 @@ func behindLock(t *testing.T, address string, files *lab.Certificates) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool()}
+	// Only before TLS 1.3 is it sure that a client reads why it was refused.
+	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool()}
 	server.TLS.ClientCAs.AppendCertsFromPEM(ca)
 	server.StartTLS()
 	t.Cleanup(server.Close)
