@@ -233,12 +233,9 @@ func changedFields(before, after *value) []string {
 	return changed
 }
 
-// byName returns the members. A value that is no object counts as one without a name.
+// byName returns the members; a value that is no object has none.
 func (v *value) byName() map[string]jsonText {
 	members := make(map[string]jsonText)
-	if v.raw != nil && !v.raw.isObject() {
-		members[""] = v.raw
-	}
 	for _, m := range v.members {
 		members[string(m.name)] = m.value
 	}
