@@ -45,7 +45,7 @@ deps-demo:
 deps:
 	@.ci/deps postgres java faketime prometheus chromium systemd hadolint kubernetes kcat python node curl
 
-test: deps ## every test, against a real Postgres and a real Kafka (about 12 minutes)
+test: deps ## every test, against a real Postgres and a real Kafka (about 15 minutes)
 	$(GO) vet ./...
 	$(GO) test -race -count=1 -timeout 60m ./...
 

@@ -22,18 +22,22 @@ type latency struct {
 	Written int `json:"written"`
 	Read    int `json:"read"`
 	usage
-	millis []float64 // sorted: from the commit, by the database's clock, to the reader
-	P50    float64   `json:"p50_ms"`
-	P99    float64   `json:"p99_ms"`
-	P999   float64   `json:"p999_ms"`
+	millis  []float64 // sorted: from the commit, by the database's clock, to the reader
+	P50     float64   `json:"p50_ms"`
+	P99     float64   `json:"p99_ms"`
+	P999    float64   `json:"p999_ms"`
+	Write50 float64   `json:"write_p50_ms"` // of the writers' transactions, which hold the flush of the WAL
+	Write99 float64   `json:"write_p99_ms"`
 }
 
 // at returns a quantile, in milliseconds.
-func (l *latency) at(quantile float64) float64 {
-	if len(l.millis) == 0 {
+func (l *latency) at(quantile float64) float64 { return quantileOf(l.millis, quantile) }
+
+func quantileOf(sorted []float64, quantile float64) float64 {
+	if len(sorted) == 0 {
 		return math.NaN()
 	}
-	return l.millis[int(quantile*float64(len(l.millis)-1))]
+	return sorted[int(quantile*float64(len(sorted)-1))]
 }
 
 // latency measures each rate with a sidecar of its own: every change is one event.
@@ -85,7 +89,7 @@ func (l *lane) latencyAt(ctx context.Context, conn *pgx.Conn, rate int, lasting 
 		return latency{}, err
 	}
 	watch := watcher{conn: conn, slot: l.slot, pid: cmd.Process.Pid}
-	if err := r.wait(ctx, written); err != nil {
+	if err := r.wait(ctx, written.rows); err != nil {
 		return latency{}, err
 	}
 	watch.sample(ctx)
@@ -98,9 +102,11 @@ func (l *lane) latencyAt(ctx context.Context, conn *pgx.Conn, rate int, lasting 
 		return latency{}, fmt.Errorf("sidecar: %w", err)
 	}
 	slices.Sort(r.millis)
-	one := latency{Rate: rate, Written: written, Read: len(r.millis), millis: r.millis}
+	slices.Sort(written.millis)
+	one := latency{Rate: rate, Written: written.rows, Read: len(r.millis), millis: r.millis}
 	one.CPU, one.PeakRSS = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), watch.peak
 	one.P50, one.P99, one.P999 = one.at(0.5), one.at(0.99), one.at(0.999)
+	one.Write50, one.Write99 = quantileOf(written.millis, 0.5), quantileOf(written.millis, 0.99)
 	return one, nil
 }
 

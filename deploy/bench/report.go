@@ -52,11 +52,11 @@ func (r *report) print(out io.Writer) {
 		}
 	}
 	if len(r.latencies) > 0 {
-		fmt.Fprintf(out, "\n| changes/s | events read | p50 ms | p99 ms | p99.9 ms | max ms | CPU s | peak RSS MB |\n|---|---|---|---|---|---|---|---|\n")
+		fmt.Fprintf(out, "\n| changes/s | events read | p50 ms | p99 ms | p99.9 ms | max ms | the write itself p50 ms | p99 ms | CPU s | peak RSS MB |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	}
 	for _, l := range r.latencies {
-		fmt.Fprintf(out, "| %d | %d of %d | %.1f | %.1f | %.1f | %.1f | %.2f | %d |\n", l.Rate, l.Read, l.Written,
-			l.at(0.5), l.at(0.99), l.at(0.999), l.at(1), l.CPU, l.PeakRSS>>20)
+		fmt.Fprintf(out, "| %d | %d of %d | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.2f | %d |\n", l.Rate, l.Read, l.Written,
+			l.at(0.5), l.at(0.99), l.at(0.999), l.at(1), l.Write50, l.Write99, l.CPU, l.PeakRSS>>20)
 	}
 	if len(r.notified) > 0 {
 		fmt.Fprintf(out, "\n| emergency exits at the webhook | p50 ms | p99 ms | max ms |\n|---|---|---|---|\n")

@@ -15,24 +15,32 @@ import (
 const writers = 4
 
 // write changes rows at a rate: one a transaction up to 1,000 a second, and above that 1,000 transactions a second.
-func (l *lane) write(ctx context.Context, rate int, lasting time.Duration) (written int, err error) {
+func (l *lane) write(ctx context.Context, rate int, lasting time.Duration) (all writing, err error) {
 	var group sync.WaitGroup
-	counts, errs := make([]int, writers), make([]error, writers)
+	each, errs := make([]writing, writers), make([]error, writers)
 	for i := range writers {
-		group.Go(func() { counts[i], errs[i] = l.writeOne(ctx, i, rate, lasting) })
+		group.Go(func() { each[i], errs[i] = l.writeOne(ctx, i, rate, lasting) })
 	}
 	group.Wait()
-	for _, n := range counts {
-		written += n
+	for _, w := range each {
+		all.rows += w.rows
+		all.millis = append(all.millis, w.millis...)
 	}
-	return written, errors.Join(errs...)
+	return all, errors.Join(errs...)
+}
+
+// writing is what was written, and how long each transaction took its writer: most of it is the flush of the WAL, which
+// nobody can read before.
+type writing struct {
+	rows   int
+	millis []float64
 }
 
 // writeOne writes every writers-th transaction, in the set of blocks that is its own.
-func (l *lane) writeOne(ctx context.Context, writer, rate int, lasting time.Duration) (written int, err error) {
+func (l *lane) writeOne(ctx context.Context, writer, rate int, lasting time.Duration) (written writing, err error) {
 	conn, err := pgx.Connect(ctx, l.servers.postgres.DSN(l.database))
 	if err != nil {
-		return 0, err
+		return written, err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
 	const sql = `update token_timeframe_blocks set last_s1_failure_ts = $1 where token_chain = 'solana' and timeframe = $2
@@ -50,11 +58,13 @@ func (l *lane) writeOne(ctx context.Context, writer, rate int, lasting time.Dura
 			return written, ctx.Err()
 		case <-time.After(time.Until(start.Add(due))):
 		}
+		begun := time.Now()
 		tag, err := conn.Exec(ctx, sql, start.Add(due), fmt.Sprintf("t%d", writer), contracts(n/writers, rows))
 		if err != nil {
 			return written, err
 		}
-		written += int(tag.RowsAffected())
+		written.rows += int(tag.RowsAffected())
+		written.millis = append(written.millis, float64(time.Since(begun).Microseconds())/1000)
 	}
 }
 
