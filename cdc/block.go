@@ -220,7 +220,7 @@ func (m *Machine) deleteBlock(c *change, key string) {
 		image = blockImage{}
 	}
 	c.emit(&schemas.EntryBlockDeleted{WasBlocked: image.stages()}, image.json(), nil, atCommit)
-	m.dropBlock(key)
+	m.drop(decode.Blocks, key)
 }
 
 func (c *change) blockBaseline(after *blockImage) {

@@ -17,7 +17,7 @@ type commit struct {
 // never more than one commit under way, so order and fencing are the sink's as before.
 func (p *Pipeline) commit(ctx context.Context, batch *Batch) {
 	c := &commit{batch: batch, out: p.machine.out, checkpoint: p.state.Checkpoint, result: make(chan error, 1)}
-	p.under = c
+	p.underway = c
 	if !batch.More {
 		p.sealed = c.checkpoint
 	}
@@ -29,11 +29,11 @@ func (p *Pipeline) commit(ctx context.Context, batch *Batch) {
 
 // settle waits for the commit that is under way, if there is one, and then confirms it to the source.
 func (p *Pipeline) settle() error {
-	c := p.under
+	c := p.underway
 	if c == nil {
 		return nil
 	}
-	p.under = nil
+	p.underway = nil
 	if err := <-c.result; err != nil {
 		return fmt.Errorf("commit to sink: %w", err)
 	}

@@ -144,22 +144,20 @@ func (m *Machine) op(t decode.Table, op decode.Op) schemas.Op {
 
 func (m *Machine) storePosition(id string, image *positionImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
-	m.state.positions.put(bytesOf(id), m.scratch)
-	m.out.touch(decode.Positions, id, len(m.scratch))
+	m.store(decode.Positions, id, m.scratch)
 }
 
 func (m *Machine) storeBlock(key string, image *blockImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
-	m.state.blocks.put(bytesOf(key), m.scratch)
-	m.out.touch(decode.Blocks, key, len(m.scratch))
+	m.store(decode.Blocks, key, m.scratch)
 }
 
-func (m *Machine) dropPosition(id string) {
-	m.state.positions.drop(bytesOf(id))
-	m.out.touch(decode.Positions, id, 0)
+func (m *Machine) store(t decode.Table, key string, image []byte) {
+	m.state.images(t).put(bytesOf(key), image)
+	m.out.touch(t, key, len(image))
 }
 
-func (m *Machine) dropBlock(key string) {
-	m.state.blocks.drop(bytesOf(key))
-	m.out.touch(decode.Blocks, key, 0)
+func (m *Machine) drop(t decode.Table, key string) {
+	m.state.images(t).drop(bytesOf(key))
+	m.out.touch(t, key, 0)
 }

@@ -98,11 +98,11 @@ func (o *outbox) reset() {
 // record returns the state record of a row; its value is nil when the row is gone. The value is the image itself: a
 // sink only reads it.
 func (s *State) record(r row) StateRecord {
-	prefix, images := blockPrefix, s.blocks
+	prefix := blockPrefix
 	if r.table == decode.Positions {
-		prefix, images = positionPrefix, s.positions
+		prefix = positionPrefix
 	}
 	record := StateRecord{Key: prefix + r.key}
-	record.Value, _ = images.get(bytesOf(r.key))
+	record.Value, _ = s.images(r.table).get(bytesOf(r.key))
 	return record
 }

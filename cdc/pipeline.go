@@ -22,16 +22,16 @@ type Pipeline struct {
 	// Observe, when not nil, is told of every commit. It runs between two batches, so it must not wait.
 	Observe func(Progress)
 
-	state   *State
-	machine *Machine
-	limit   int            // of a batch, for tests; 0 is the usual one
-	sealed  Checkpoint     // what the sink has with the last batch that it was given
-	last    Checkpoint     // what it is known to have
-	under   *commit        // way; nil when the sink has everything that it was given
-	spare   *outbox        // that no batch is in
-	open    bool           // inside a transaction
-	done    bool           // that transaction is in the sink
-	again   decode.Message // a message that the last batch had no room for
+	state    *State
+	machine  *Machine
+	limit    int            // of a batch, for tests; 0 is the usual one
+	sealed   Checkpoint     // what the sink has with the last batch that it was given
+	last     Checkpoint     // what it is known to have
+	underway *commit        // nil when the sink has everything that it was given
+	spare    *outbox        // that no batch is in
+	open     bool           // inside a transaction
+	done     bool           // that transaction is in the sink
+	again    decode.Message // a message that the last batch had no room for
 }
 
 // Progress is what a commit made durable.

@@ -298,6 +298,6 @@ func (m *Machine) deletePosition(c *change) error {
 		c.describe(&image)
 	}
 	c.emit(&schemas.PositionDeleted{PositionColumns: image.published()}, image.history, nil, atCommit)
-	m.dropPosition(c.subject)
+	m.drop(decode.Positions, c.subject)
 	return nil
 }

@@ -44,7 +44,7 @@ func (m *Machine) beginSnapshot(b *decode.Begin) {
 }
 
 func (m *Machine) beginTable(t decode.Table, id decode.TableID, first bool) {
-	known, images := &m.state.Checkpoint.Tables[t], m.images(t)
+	known, images := &m.state.Checkpoint.Tables[t], m.state.images(t)
 	rows := &m.rows.tables[t]
 	*rows = tableSnapshot{id: id, op: schemas.OpBaseline, fresh: known.ID.OID != 0 && known.ID.OID != id.OID, keys: images.keys()}
 	if m.rows.whole || (!first && known.ID.OID == id.OID) {
@@ -101,13 +101,6 @@ func (m *Machine) tableChange(t decode.Table) *change {
 	return &change{m: m, op: schemas.OpReconcile, entity: schemas.Table{Table: name}, subject: name, key: name}
 }
 
-func (m *Machine) images(t decode.Table) *images {
-	if t == decode.Blocks {
-		return m.state.blocks
-	}
-	return m.state.positions
-}
-
 // isFresh reports whether the snapshot that is being read is of another table than the images are.
 func (m *Machine) isFresh(t decode.Table) bool { return m.rows != nil && m.rows.tables[t].fresh }
 
@@ -133,14 +126,9 @@ func (m *Machine) passTo(t decode.Table, key string) error {
 }
 
 func (m *Machine) dropGone(t decode.Table, key string) error {
-	defer func() { m.tx.change++ }()
-	if t == decode.Blocks {
-		c := m.blockChange(key, schemas.OpReconcile)
-		m.deleteBlock(&c, key)
-		return nil
-	}
-	c := m.positionChange(key, schemas.OpReconcile)
-	return m.deletePosition(&c)
+	_, err := m.deleteKnown(t, key, schemas.OpReconcile, 0)
+	m.tx.change++
+	return err
 }
 
 // finishRows reports the rows behind the snapshot's last one. It returns false when the batch is full and rows are left.

@@ -110,6 +110,14 @@ func (s *State) load(to *images, key string, value []byte, check func([]byte) ([
 	return nil
 }
 
+// images returns the images of a table's rows.
+func (s *State) images(t decode.Table) *images {
+	if t == decode.Blocks {
+		return s.blocks
+	}
+	return s.positions
+}
+
 // bytesOf returns a text's bytes, which nobody may write to.
 func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 

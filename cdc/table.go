@@ -17,7 +17,7 @@ func (m *Machine) applyTruncate(t *decode.Truncate) (done bool, err error) {
 			if m.out.isFull() {
 				return false, nil
 			}
-			if err := m.dropTruncated(of.table, of.left.first()); err != nil {
+			if m.tx.events, err = m.deleteKnown(of.table, of.left.first(), schemas.OpTruncate, m.tx.events); err != nil {
 				return false, err
 			}
 		}
@@ -39,7 +39,7 @@ func (m *Machine) beginTruncate(t *decode.Truncate) {
 	fresh := m.tx.events == 0
 	m.tx.truncating = []emptied{}
 	for _, table := range t.Tables {
-		images := m.images(table)
+		images := m.state.images(table)
 		if fresh {
 			m.reportTruncated(table, images.rows)
 		}
@@ -54,17 +54,16 @@ func (m *Machine) reportTruncated(t decode.Table, rows int) {
 	m.tx.events = c.event
 }
 
-func (m *Machine) dropTruncated(t decode.Table, key string) error {
+// deleteKnown reports that a known row is gone, in a change that has had so many events, and returns how many it has then.
+func (m *Machine) deleteKnown(t decode.Table, key string, op schemas.Op, events uint32) (uint32, error) {
 	if t == decode.Blocks {
-		c := m.blockChange(key, schemas.OpTruncate)
-		c.event = m.tx.events
+		c := m.blockChange(key, op)
+		c.event = events
 		m.deleteBlock(&c, key)
-		m.tx.events = c.event
-		return nil
+		return c.event, nil
 	}
-	c := m.positionChange(key, schemas.OpTruncate)
-	c.event = m.tx.events
+	c := m.positionChange(key, op)
+	c.event = events
 	err := m.deletePosition(&c)
-	m.tx.events = c.event
-	return err
+	return c.event, err
 }

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -87,17 +88,15 @@ func (e *avroEncoder) string() {
 		e.fail("%.20q is no string", quoted)
 		return
 	}
-	for _, b := range quoted {
-		if b == '\\' {
-			var text string
-			if err := json.Unmarshal(quoted, &text); err != nil {
-				e.fail("%w", err)
-			}
-			e.text([]byte(text))
-			return
-		}
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		e.text(quoted[1 : len(quoted)-1])
+		return
 	}
-	e.text(quoted[1 : len(quoted)-1])
+	var text string
+	if err := json.Unmarshal(quoted, &text); err != nil {
+		e.fail("%w", err)
+	}
+	e.text([]byte(text))
 }
 
 // number writes a number's digits. A string holds what JSON has no number for, e.g. NaN.

@@ -182,8 +182,8 @@ func (c *cursor) fill(ctx context.Context) (err error) {
 			if r.Offset >= c.end || again {
 				return nil
 			}
-			if r.Value, err = c.k.unframe(ctx, r.Value); err != nil {
-				return fmt.Errorf("offset %d: %w", r.Offset, err)
+			if err := c.k.unwrap(ctx, &r); err != nil {
+				return err
 			}
 			c.records, c.sequences = append(c.records, r), append(c.sequences, r.sequence())
 			return nil
@@ -311,8 +311,8 @@ func (k *Kafka) ask(ctx context.Context, offsets map[partition]int64) (records [
 	next = make(map[partition]int64)
 	for p, answer := range answers {
 		next[p], err = committed(p, answer, offsets[p], func(r Stored) error {
-			if r.Value, err = k.unframe(ctx, r.Value); err != nil {
-				return fmt.Errorf("offset %d: %w", r.Offset, err)
+			if err := k.unwrap(ctx, &r); err != nil {
+				return err
 			}
 			records = append(records, r)
 			return nil

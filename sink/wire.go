@@ -81,8 +81,16 @@ func (f *framer) value(e *cdc.Event) ([]byte, error) {
 	return f.buffer[start:len(f.buffer):len(f.buffer)], nil
 }
 
-// unframe returns a record's event in structured JSON, whatever the format it was written in. Avro begins with the length
-// of a string, which is an even byte, so that it never looks like JSON.
+// unwrap makes a record's value its event in structured JSON, whatever the format it was written in.
+func (k *Kafka) unwrap(ctx context.Context, r *Stored) (err error) {
+	if r.Value, err = k.unframe(ctx, r.Value); err != nil {
+		return fmt.Errorf("offset %d: %w", r.Offset, err)
+	}
+	return nil
+}
+
+// unframe tells the formats apart. Avro begins with the length of a string, which is an even byte, so that it never looks
+// like JSON.
 func (k *Kafka) unframe(ctx context.Context, value []byte) ([]byte, error) {
 	if len(value) <= frameLength || value[0] != frameMagic {
 		return value, nil

@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -80,7 +82,7 @@ func (w *segmentWriter) part(path string) (*part, error) {
 // relieve writes a row group to each file that holds at least its share.
 func (w *segmentWriter) relieve() error {
 	share := w.buffered / len(w.parts)
-	for _, key := range sortedKeys(w.parts) {
+	for _, key := range slices.Sorted(maps.Keys(w.parts)) {
 		p := w.parts[key]
 		if p.buffered < share {
 			continue
@@ -96,7 +98,7 @@ func (w *segmentWriter) relieve() error {
 
 // finish completes the files, under their partial names, and returns the paths that they are to have.
 func (w *segmentWriter) finish() ([]string, error) {
-	paths := sortedKeys(w.parts)
+	paths := slices.Sorted(maps.Keys(w.parts))
 	for _, path := range paths {
 		p := w.parts[path]
 		if err := errors.Join(p.rows.Close(), p.file.Sync(), p.file.Close()); err != nil {

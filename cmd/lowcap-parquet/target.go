@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 
 	"lowcap-cdc/sink"
@@ -101,14 +100,4 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(file.Sync(), file.Close())
-}
-
-// sortedKeys keeps errors and files in one order.
-func sortedKeys(parts map[string]*part) []string {
-	keys := make([]string, 0, len(parts))
-	for key := range parts {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
