@@ -1,9 +1,7 @@
 package sink
 
 import (
-	"bytes"
 	"fmt"
-	"os"
 	"testing"
 
 	"lowcap-cdc/cdc"
@@ -12,18 +10,9 @@ import (
 
 // BenchBatch returns n events as they were recorded, over and over, each with an image and at the end a checkpoint.
 func BenchBatch(b *testing.B, n int) *cdc.Batch {
-	text, err := os.ReadFile("../schemas/testdata/events.jsonl")
-	if err != nil {
-		b.Fatal(err)
-	}
-	lines, batch := bytes.Split(bytes.TrimSpace(text), []byte("\n")), &cdc.Batch{}
+	recorded, batch := recordedBatch(b).Events, &cdc.Batch{}
 	for i := range n {
-		line := lines[i%len(lines)]
-		event, err := schemas.Parse(nil, line)
-		if err != nil {
-			b.Fatal(err)
-		}
-		batch.Events = append(batch.Events, cdc.Event{Attributes: event.Attributes, Value: line})
+		batch.Events = append(batch.Events, recorded[i%len(recorded)])
 		batch.State = append(batch.State, cdc.StateRecord{Key: fmt.Sprintf("position/%036d", i), Value: noise(i)})
 	}
 	batch.State = append(batch.State, cdc.StateRecord{Key: "checkpoint", Value: noise(n)})

@@ -97,10 +97,13 @@ type tally struct {
 func newTally() *tally { return &tally{sum: sha256.New()} }
 
 func (t *tally) Write(text []byte) (int, error) {
+	if len(text) == 0 {
+		return 0, nil
+	}
 	t.events += bytes.Count(text, []byte{'\n'})
 	t.bytes += int64(len(text))
 	t.last = append(t.last, text...)
-	if end := bytes.LastIndexByte(t.last[:len(t.last)-1], '\n'); len(text) > 0 && end >= 0 {
+	if end := bytes.LastIndexByte(t.last[:len(t.last)-1], '\n'); end >= 0 {
 		t.last = t.last[:copy(t.last, t.last[end+1:])]
 	}
 	return t.sum.Write(text)

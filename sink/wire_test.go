@@ -2,28 +2,23 @@ package sink
 
 import (
 	"errors"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink/sinktest"
 )
 
 // recordedBatch returns the recorded events.
 func recordedBatch(t testing.TB) *cdc.Batch {
 	t.Helper()
-	lines, err := os.ReadFile("../schemas/testdata/events.jsonl")
+	events, err := sinktest.Recorded("../schemas/testdata/events.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	batch := &cdc.Batch{}
-	for line := range strings.Lines(string(lines)) {
-		stored := Stored{Value: []byte(strings.TrimSpace(line))}
-		batch.Events = append(batch.Events, cdc.Event{Attributes: stored.Attributes(), Value: stored.Value})
-	}
-	return batch
+	return &cdc.Batch{Events: events}
 }
 
 // framing returns a sink that writes a format, as after Resume, without a broker.

@@ -18,6 +18,7 @@ import (
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/sinktest"
 )
 
 const recording = "../../schemas/testdata/events.jsonl"
@@ -25,17 +26,9 @@ const recording = "../../schemas/testdata/events.jsonl"
 // recorded returns the recorded events.
 func recorded(t *testing.T) []cdc.Event {
 	t.Helper()
-	lines, err := os.ReadFile(recording)
+	events, err := sinktest.Recorded(recording)
 	if err != nil {
 		t.Fatal(err)
-	}
-	var events []cdc.Event
-	for line := range bytes.Lines(lines) {
-		event, err := schemas.ParseStrict(nil, bytes.TrimSpace(line))
-		if err != nil {
-			t.Fatal(err)
-		}
-		events = append(events, cdc.Event{Attributes: event.Attributes, Value: bytes.TrimSpace(line)})
 	}
 	return events
 }
@@ -48,16 +41,8 @@ func filesOf(t *testing.T, events []cdc.Event, size int64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // a second time
-	if err := f.Resume(context.Background(), func(string, []byte) error { return nil }); err != nil {
-		t.Fatal(err)
-	}
-	for batch := range slices.Chunk(events, 5) {
-		if err := f.Commit(context.Background(), &cdc.Batch{Events: batch}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := f.Close(); err != nil { // waits for the compression
+	defer f.Close()                                                           //nolint:errcheck // a second time
+	if err := sinktest.Fill(context.Background(), f, events, 5); err != nil { // its end waits for the compression
 		t.Fatal(err)
 	}
 	return dir

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -61,9 +59,8 @@ func (s *servers) idle(ctx context.Context, o options) (_ []idle, err error) {
 func (l *lane) idle(ctx context.Context, conn *pgx.Conn, images int) (idle, error) {
 	one := idle{Contender: l.kind, Images: images}
 	cmd := l.sidecar(ctx, "FFFFFFFF/FFFFFFFF")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	start := time.Now()
-	if err := cmd.Start(); err != nil {
+	if err := startBound(cmd); err != nil {
 		return one, err
 	}
 	if err := l.streaming(ctx, conn); err != nil {
@@ -78,9 +75,8 @@ func (l *lane) idle(ctx context.Context, conn *pgx.Conn, images int) (idle, erro
 	}
 	watch.sample(ctx)
 	one.RSS, one.PeakRSS = watch.resident, watch.peak
-	cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it runs
-	if err := cmd.Wait(); err != nil {
-		return one, fmt.Errorf("sidecar: %w", err)
+	if err := stopped(cmd); err != nil {
+		return one, err
 	}
 	return one, ctx.Err()
 }

@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -70,12 +69,10 @@ func (l *lane) latencyAt(ctx context.Context, conn *pgx.Conn, rate int, lasting 
 	}
 	defer func() { err = errors.Join(err, l.close(context.WithoutCancel(ctx), conn)) }()
 	cmd := l.sidecar(ctx, "FFFFFFFF/FFFFFFFF")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	if err := startBound(cmd); err != nil {
 		return latency{}, err
 	}
-	defer cmd.Wait()                          //nolint:errcheck // it was told to stop
-	defer cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it runs
+	defer stopped(cmd) //nolint:errcheck // it has ended where that matters
 	if err := l.streaming(ctx, conn); err != nil {
 		return latency{}, err
 	}
@@ -97,9 +94,8 @@ func (l *lane) latencyAt(ctx context.Context, conn *pgx.Conn, rate int, lasting 
 	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
 		return latency{}, err
 	}
-	cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it runs
-	if err := cmd.Wait(); err != nil {
-		return latency{}, fmt.Errorf("sidecar: %w", err)
+	if err := stopped(cmd); err != nil {
+		return latency{}, err
 	}
 	slices.Sort(r.millis)
 	slices.Sort(written.millis)

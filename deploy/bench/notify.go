@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -96,12 +95,6 @@ func (l *lane) notifier(ctx context.Context, to string) *exec.Cmd {
 		"--group", l.slot, "--to", to, "--severity", "page")
 }
 
-// startBound starts a program that does not outlive this one.
-func startBound(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return cmd.Start()
-}
-
 // startJoined starts notify and waits until it is a member of its group: it delivers what is committed from then on.
 func startJoined(cmd *exec.Cmd) error {
 	log, err := cmd.StderrPipe()
@@ -119,15 +112,6 @@ func startJoined(cmd *exec.Cmd) error {
 		said.WriteString(lines.Text())
 	}
 	return fmt.Errorf("notify: %w: %s", cmd.Wait(), &said)
-}
-
-// stopped ends a program in order.
-func stopped(cmd *exec.Cmd) error {
-	cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended
-	if err := cmd.Wait(); err != nil {
-		return fmt.Errorf("%s: %w", cmd.Args[1], err)
-	}
-	return nil
 }
 
 // writeExits makes one emergency exit after the other, each in a transaction of its own.
@@ -181,6 +165,6 @@ func (h *webhook) result(written int) (notified, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	slices.Sort(h.millis)
-	l := latency{millis: h.millis}
-	return notified{Written: written, Taken: len(h.millis), P50: l.at(0.5), P99: l.at(0.99), Max: l.at(1)}, h.wrong
+	return notified{Written: written, Taken: len(h.millis), P50: quantileOf(h.millis, 0.5), P99: quantileOf(h.millis, 0.99),
+		Max: quantileOf(h.millis, 1)}, h.wrong
 }

@@ -136,3 +136,18 @@ func processorTime(stat string) float64 {
 	system, _ := strconv.ParseFloat(fields[12], 64)
 	return (user + system) / ticksPerSecond
 }
+
+// startBound starts a program that does not outlive this one.
+func startBound(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd.Start()
+}
+
+// stopped ends a program in order.
+func stopped(cmd *exec.Cmd) error {
+	cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("%s: %w", cmd.Args[1], err)
+	}
+	return nil
+}

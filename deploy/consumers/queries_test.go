@@ -7,12 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/sinktest"
 )
 
 var update = flag.Bool("update", false, "write the expected answers anew, from DuckDB's") //nolint:gochecknoglobals // a flag
@@ -62,7 +62,7 @@ func duckDB(t *testing.T, dir, events string) string {
 func fileSink(t *testing.T, size int64) string {
 	t.Helper()
 	dir := t.TempDir()
-	events, err := recordedEvents()
+	events, err := sinktest.Recorded(recording)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,15 +83,7 @@ func write(t *testing.T, dir string, size int64, events []cdc.Event) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := to.Resume(t.Context(), func(string, []byte) error { return nil }); err != nil {
-		t.Fatal(err)
-	}
-	for batch := range slices.Chunk(events, 10) {
-		if err := to.Commit(t.Context(), &cdc.Batch{Events: batch}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := to.Close(); err != nil { // waits for the compression
+	if err := sinktest.Fill(t.Context(), to, events, 10); err != nil { // its end waits for the compression
 		t.Fatal(err)
 	}
 }

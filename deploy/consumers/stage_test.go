@@ -18,6 +18,7 @@ import (
 	"lowcap-cdc/deploy/lab"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/sinktest"
 )
 
 const recording = "../../schemas/testdata/events.jsonl"
@@ -71,7 +72,7 @@ func onStage(t *testing.T) *stage {
 
 func (s *stage) set(ctx context.Context) error {
 	var err error
-	if s.events, err = recordedEvents(); err != nil {
+	if s.events, err = sinktest.Recorded(recording); err != nil {
 		return err
 	}
 	return s.publish(ctx, sink.KafkaConfig{TopicPrefix: "lowcap.", Slot: "stage"})
@@ -102,22 +103,6 @@ func (s *stage) publish(ctx context.Context, config sink.KafkaConfig) error {
 		return err
 	}
 	return to.Commit(ctx, &cdc.Batch{Events: s.events[half:]})
-}
-
-// recordedEvents returns the recorded events, in the order of their sequence.
-func recordedEvents() (events []cdc.Event, err error) {
-	lines, err := os.ReadFile(recording)
-	if err != nil {
-		return nil, err
-	}
-	for line := range bytes.Lines(lines) {
-		event, err := schemas.ParseStrict(nil, bytes.TrimSpace(line))
-		if err != nil {
-			return nil, err
-		}
-		events = append(events, cdc.Event{Attributes: event.Attributes, Value: bytes.TrimSpace(line)})
-	}
-	return events, nil
 }
 
 // keepForEver turns retention off: the records have the recording's timestamps, and it may be old.

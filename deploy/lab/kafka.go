@@ -23,7 +23,7 @@ type Kafka struct {
 	port, controller int
 	secured          *secured // nil without
 	dir, jars        string
-	jvm              []string // options of the Java process
+	jvm              []string // options of the Java process; those that start fast when nil
 	overrides        []string // lines of server.properties that come after the lab's own
 	process          *exec.Cmd
 }
@@ -36,7 +36,7 @@ func startsFast(heap string) []string {
 // StartKafka starts a broker for tests and waits until it answers. The lines of its server.properties that are given come
 // after the lab's own; of a key that is there twice the last one counts.
 func StartKafka(ctx context.Context, properties ...string) (*Kafka, error) {
-	return startKafka(ctx, &Kafka{jvm: startsFast("512m"), overrides: properties})
+	return startKafka(ctx, &Kafka{overrides: properties})
 }
 
 // StartKafkaAsShipped starts a broker with the Java options of kafka-server-start.sh, to measure.
@@ -118,7 +118,11 @@ func (k *Kafka) configuration() string {
 }
 
 func (k *Kafka) java(ctx context.Context, class string, args ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, "java", slices.Concat(k.jvm, []string{"-cp", filepath.Join(k.jars, "*"), class}, args)...)
+	options := k.jvm
+	if options == nil {
+		options = startsFast("512m")
+	}
+	return exec.CommandContext(ctx, "java", slices.Concat(options, []string{"-cp", filepath.Join(k.jars, "*"), class}, args)...)
 }
 
 // Start starts the broker again after Stop or Kill, on the same port with the same data.

@@ -25,7 +25,7 @@ func StartSecuredKafka(ctx context.Context) (*Kafka, error) {
 			return nil, err
 		}
 	}
-	return startKafka(ctx, &Kafka{jvm: startsFast("512m"), secured: s})
+	return startKafka(ctx, &Kafka{secured: s})
 }
 
 // Secured returns host:port of the listener that asks for SASL.

@@ -136,7 +136,7 @@ func install(t *testing.T, m *lab.Machine) {
 	m.Run("install", "-m", "644", filepath.Join(here, unit), "/etc/systemd/system/"+unit)
 	m.Run("install", "-m", "700", "-d", "/etc/lowcap-cdc", "/etc/systemd/system/"+unit+".d")
 	settings := "LOWCAP_CDC_POSTGRES=" + server.DSN("trading") + "\nLOWCAP_CDC_SINK=file:/var/lib/lowcap-cdc\n"
-	m.Run("sh", "-c", "printf '%s' \"$1\" > /etc/lowcap-cdc/environment", "sh", settings)
-	m.Run("sh", "-c", "printf '[Service]\\nWatchdogSec=5s\\nRestartSec=100ms\\n' > /etc/systemd/system/"+unit+".d/test.conf")
+	m.Write("/etc/lowcap-cdc/environment", settings)
+	m.Write("/etc/systemd/system/"+unit+".d/test.conf", "[Service]\nWatchdogSec=5s\nRestartSec=100ms\n")
 	m.Run("systemctl", "daemon-reload")
 }
