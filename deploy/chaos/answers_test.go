@@ -67,7 +67,7 @@ func TestEveryAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.close() //nolint:errcheck // the test is over
-	load, err := startLoad(t.Context(), w)
+	load, err := startLoad(t.Context(), w, writers)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,8 @@ func TestClockSetBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.close() //nolint:errcheck // the test is over
-	load, err := startLoad(t.Context(), w)
+	// One writer waits for nobody: a server that waits for a lock looks for deadlocks by a timer, which a moved clock breaks.
+	load, err := startLoad(t.Context(), w, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

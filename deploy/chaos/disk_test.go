@@ -26,7 +26,7 @@ func TestDiskFull(t *testing.T) {
 	if w.sidecar, err = startInstance(w.dir, "sidecar", w.command); err != nil {
 		t.Fatal(err)
 	}
-	load, err := startLoad(t.Context(), w)
+	load, err := startLoad(t.Context(), w, writers)
 	if err != nil {
 		t.Fatal(err)
 	}

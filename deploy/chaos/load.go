@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	lanes      = 3    // writers at once
+	writers    = 3    // at once, usually
 	hugeFirst  = 400  // writes of the first lane before its first huge transaction
 	hugeEvery  = 3000 // and between two of them
 	hugeTokens = 5000 // 15,000 events, more than a batch holds
@@ -29,12 +29,12 @@ type loading struct {
 	errs   []error
 }
 
-func startLoad(ctx context.Context, w *world) (*loading, error) {
+func startLoad(ctx context.Context, w *world, lanes int) (*loading, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &loading{cancel: cancel}
 	for lane := range lanes {
 		l.done.Go(func() {
-			if err := l.lane(ctx, w, lane); err != nil {
+			if err := l.lane(ctx, w, lane, lanes); err != nil {
 				l.mu.Lock()
 				l.errs = append(l.errs, err)
 				l.mu.Unlock()
@@ -45,9 +45,9 @@ func startLoad(ctx context.Context, w *world) (*loading, error) {
 }
 
 // lane writes at its share of the rate.
-func (l *loading) lane(ctx context.Context, w *world, lane int) error {
+func (l *loading) lane(ctx context.Context, w *world, lane, lanes int) error {
 	load := lab.NewLoad(w.options.seed + uint64(lane))
-	ticker := time.NewTicker(time.Second * lanes / time.Duration(w.options.rate))
+	ticker := time.NewTicker(time.Second * time.Duration(lanes) / time.Duration(w.options.rate))
 	defer ticker.Stop()
 	var conn *pgx.Conn
 	for n := 1; ; n++ {

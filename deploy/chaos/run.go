@@ -38,7 +38,7 @@ func run(ctx context.Context, o options) (v *verdict, err error) {
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
 	v = newVerdict(o)
-	load, err := startLoad(ctx, w)
+	load, err := startLoad(ctx, w, writers)
 	if err != nil {
 		return nil, err
 	}

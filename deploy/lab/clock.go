@@ -21,9 +21,6 @@ func (p *Postgres) FakeClock() (set func(offset time.Duration) error, err error)
 		text := fmt.Appendf(nil, "%+d\n", int(offset.Seconds()))
 		return errors.Join(os.WriteFile(next, text, 0o644), os.Rename(next, file)) //nolint:gosec // another user reads it
 	}
-	// A server whose clock goes back while two writers wait for each other looks for the deadlock when the clock has caught
-	// up, hours later. So it shall look soon, before the clock can be moved.
-	p.settings = append(p.settings, "deadlock_timeout=10ms")
 	p.environment = append(os.Environ(), "LD_PRELOAD="+found[0], "FAKETIME_TIMESTAMP_FILE="+file, "FAKETIME_NO_CACHE=1",
 		"FAKETIME_DONT_FAKE_MONOTONIC=1", "DONT_FAKE_MONOTONIC=1")
 	return set, set(0)
