@@ -29,14 +29,11 @@ type Source interface {
 	// Free returns an error while another instance reads from the slot. It comes before Sink.Resume, which would fence
 	// that instance.
 	Free(ctx context.Context) error
-	// Start positions the source. With a zero resume it creates the slot and delivers a snapshot first, as one
-	// transaction (decode.Begin with Snapshot set), then the stream from the snapshot's consistent point on.
-	// Otherwise it streams every transaction whose commit record starts at resume or later. When a watched table leaves
-	// the stream it delivers a decode.TableGone, and when the table is back a snapshot of that table between two
-	// transactions of the stream, as it was at that place.
-	// known is the state that resume belongs to, zero when there is none; a source that is another system says so with
-	// an error. Before Start creates a slot it calls claim, which makes durable that the slot
-	// belongs to this sink; owned says that an earlier run has done so. A slot that exists but is not owned is an error.
+	// Start positions the source. Without Start.Resume it creates the slot and delivers a snapshot first, as one
+	// transaction (decode.Begin with Snapshot set), then the stream from the snapshot's consistent point on. With it, it
+	// streams every transaction whose commit record starts there or later. When a watched table leaves the stream it
+	// delivers a decode.TableGone. When the table is back it delivers a snapshot of that table, between two transactions
+	// of the stream, as the table was at that place.
 	Start(ctx context.Context, start Start) (Identity, error)
 	// Next waits for the server's next message and returns what it says, nil when it is of no interest: the caller then
 	// decides anew whether to wait. A message is valid until the following call.
@@ -49,12 +46,15 @@ type Source interface {
 	Close() error
 }
 
-// Start says where a Source begins. See Source.Start.
+// Start says where a Source begins.
 type Start struct {
-	Resume decode.LSN
-	Known  Checkpoint // what the sink holds; zero when it holds nothing
-	Owned  bool
-	Claim  func(context.Context, Identity) error
+	Resume decode.LSN // 0: with a snapshot
+	// Known is what the sink holds; zero when it holds nothing. A source that is of another system says so with an error.
+	Known Checkpoint
+	// Owned says that an earlier run has claimed the slot for this sink. A slot that exists and is not owned is an error.
+	Owned bool
+	// Claim makes durable that the slot belongs to this sink. The source calls it before it creates the slot.
+	Claim func(context.Context, Identity) error
 }
 
 // Sink makes events, state and nothing else durable, together or not at all.

@@ -13,7 +13,7 @@ type cursor struct {
 	err  error
 }
 
-func (c *cursor) take(n int) []byte {
+func (c *cursor) bytes(n int) []byte {
 	if c.err == nil && (n < 0 || n > len(c.data)) {
 		c.err = fmt.Errorf("message ends early: %d bytes wanted, %d left", n, len(c.data))
 	}
@@ -26,28 +26,28 @@ func (c *cursor) take(n int) []byte {
 }
 
 func (c *cursor) uint8() byte {
-	if b := c.take(1); b != nil {
+	if b := c.bytes(1); b != nil {
 		return b[0]
 	}
 	return 0
 }
 
 func (c *cursor) uint16() uint16 {
-	if b := c.take(2); b != nil {
+	if b := c.bytes(2); b != nil {
 		return binary.BigEndian.Uint16(b)
 	}
 	return 0
 }
 
 func (c *cursor) uint32() uint32 {
-	if b := c.take(4); b != nil {
+	if b := c.bytes(4); b != nil {
 		return binary.BigEndian.Uint32(b)
 	}
 	return 0
 }
 
 func (c *cursor) uint64() uint64 {
-	if b := c.take(8); b != nil {
+	if b := c.bytes(8); b != nil {
 		return binary.BigEndian.Uint64(b)
 	}
 	return 0
@@ -59,7 +59,7 @@ func (c *cursor) text() []byte {
 	if n < 0 {
 		n = len(c.data)
 	}
-	b := c.take(n + 1)
+	b := c.bytes(n + 1)
 	if b == nil {
 		return nil
 	}

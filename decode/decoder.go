@@ -3,8 +3,6 @@ package decode
 import (
 	"errors"
 	"fmt"
-
-	"github.com/jackc/pglogrepl"
 )
 
 // AnnotationPrefix is the prefix of the logical messages that annotate a transaction.
@@ -60,20 +58,20 @@ const hugeText = 1 << 20
 
 func (d *Decoder) decode(data []byte) (Message, error) {
 	c := &cursor{data: data[1:]}
-	switch pglogrepl.MessageType(data[0]) {
-	case pglogrepl.MessageTypeBegin:
+	switch data[0] {
+	case 'B':
 		return d.decodeBegin(c)
-	case pglogrepl.MessageTypeCommit:
+	case 'C':
 		return d.decodeCommit(c)
-	case pglogrepl.MessageTypeInsert, pglogrepl.MessageTypeUpdate, pglogrepl.MessageTypeDelete:
+	case 'I', 'U', 'D':
 		return d.decodeChange(data[0], c)
-	case pglogrepl.MessageTypeRelation:
-		return nil, d.relation(data)
-	case pglogrepl.MessageTypeTruncate:
-		return d.decodeTruncate(data)
-	case pglogrepl.MessageTypeMessage:
+	case 'R':
+		return nil, d.decodeRelation(c)
+	case 'T':
+		return d.decodeTruncate(c)
+	case 'M':
 		return d.decodeAnnotation(c)
-	case pglogrepl.MessageTypeOrigin, pglogrepl.MessageTypeType:
+	case 'O', 'Y': // origin, type
 		return nil, nil
 	}
 	return nil, errors.New("unknown message type")
@@ -95,24 +93,22 @@ func (d *Decoder) decodeCommit(c *cursor) (Message, error) {
 	return &d.commit, c.end()
 }
 
-func (d *Decoder) decodeTruncate(data []byte) (Message, error) {
-	parsed, err := parse(data)
-	if err != nil {
-		return nil, err
-	}
-	m, ok := parsed.(*pglogrepl.TruncateMessage)
-	if !ok {
-		return nil, fmt.Errorf("truncate message is a %T", parsed)
-	}
+func (d *Decoder) decodeTruncate(c *cursor) (Message, error) {
+	relations := int(c.uint32())
+	c.uint8() // CASCADE and RESTART IDENTITY: what they empty or restart is told by itself
 	d.truncate.Tables = d.truncate.Tables[:0]
-	for _, id := range m.RelationIDs {
+	for ; relations > 0 && c.err == nil; relations-- {
+		id := c.uint32()
 		r, known := d.relations[id]
-		if !known {
+		if c.err == nil && !known {
 			return nil, fmt.Errorf("truncate of relation %d before its description", id)
 		}
 		if r.table != 0 {
 			d.truncate.Tables = append(d.truncate.Tables, r.table)
 		}
+	}
+	if err := c.end(); err != nil {
+		return nil, err
 	}
 	if len(d.truncate.Tables) == 0 {
 		return nil, nil
@@ -124,7 +120,7 @@ func (d *Decoder) decodeAnnotation(c *cursor) (Message, error) {
 	transactional := c.uint8() == 1
 	c.uint64() // LSN
 	prefix := c.text()
-	content := c.take(int(int32(c.uint32())))
+	content := c.bytes(int(int32(c.uint32())))
 	if err := c.end(); err != nil {
 		return nil, err
 	}
@@ -155,21 +151,21 @@ func (d *Decoder) decodeChange(kind byte, c *cursor) (Message, error) {
 	case Blocks:
 		m := &d.block
 		*m = BlockChange{Op: op}
-		return m, tuples(c, op, r.slots, m.Old[:], m.New[:], &m.HasOld)
+		return m, tuples(c, op, r.index, m.Old[:], m.New[:], &m.HasOld)
 	case Positions:
 		m := &d.position
 		*m = PositionChange{Op: op}
-		return m, tuples(c, op, r.slots, m.Old[:], m.New[:], &m.HasOld)
+		return m, tuples(c, op, r.index, m.Old[:], m.New[:], &m.HasOld)
 	}
 	return nil, c.err
 }
 
 // tuples reads the one or two tuples of a change: K (key) or O (old row) where the server sends it, N (new row).
-func tuples(c *cursor, op Op, slots []int, before, after []Value, hasOld *bool) error {
+func tuples(c *cursor, op Op, index []int, before, after []Value, hasOld *bool) error {
 	tag := c.uint8()
 	if (tag == 'K' || tag == 'O') && op != Insert {
 		*hasOld = true
-		if err := tuple(c, slots, before); err != nil {
+		if err := tuple(c, index, before); err != nil {
 			return err
 		}
 		if op == Delete {
@@ -180,23 +176,23 @@ func tuples(c *cursor, op Op, slots []int, before, after []Value, hasOld *bool) 
 	if c.err == nil && (tag != 'N' || op == Delete) {
 		return fmt.Errorf("unexpected tuple %q", tag)
 	}
-	if err := tuple(c, slots, after); err != nil {
+	if err := tuple(c, index, after); err != nil {
 		return err
 	}
 	return c.end()
 }
 
-func tuple(c *cursor, slots []int, row []Value) error {
+func tuple(c *cursor, index []int, row []Value) error {
 	n := int(c.uint16())
-	if c.err == nil && n != len(slots) {
-		return fmt.Errorf("row has %d columns, its table %d", n, len(slots))
+	if c.err == nil && n != len(index) {
+		return fmt.Errorf("row has %d columns, its table %d", n, len(index))
 	}
 	for i := 0; i < n && c.err == nil; i++ {
 		v, err := value(c)
 		if err != nil {
 			return err
 		}
-		if at := slots[i]; at >= 0 {
+		if at := index[i]; at >= 0 {
 			row[at] = v
 		}
 	}
@@ -210,7 +206,7 @@ func value(c *cursor) (Value, error) {
 	case 'u':
 		return Value{Kind: Unchanged}, nil
 	case 't':
-		return Value{Kind: Text, Text: c.take(int(int32(c.uint32())))}, nil
+		return Value{Kind: Text, Text: c.bytes(int(int32(c.uint32())))}, nil
 	default:
 		if c.err != nil {
 			return Value{}, c.err

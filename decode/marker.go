@@ -31,7 +31,7 @@ func (d *Decoder) decodeMarker(content []byte) Message {
 	if json.Unmarshal(content, &m) != nil {
 		return nil
 	}
-	for _, t := range []Table{Blocks, Positions} {
+	for _, t := range Tables {
 		if m.Why != "" && m.Table == t.String() {
 			d.gone = TableGone{Table: t, ID: TableID{m.OID, m.Member}, Why: m.Why, Since: Progress{LSN: m.LSN, Time: m.Time}}
 			return &d.gone

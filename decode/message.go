@@ -4,11 +4,6 @@
 // Decoder.Decode. The message formats are those of the PostgreSQL manual, "Logical Replication Message Formats".
 package decode
 
-import "github.com/jackc/pglogrepl"
-
-// LSN is a place in the WAL, in bytes from its beginning; it prints as Postgres prints it (16/B374D848).
-type LSN = pglogrepl.LSN
-
 // Micros is an instant in microseconds since the Unix epoch, the resolution of a Postgres timestamptz.
 type Micros int64
 
@@ -75,6 +70,9 @@ const (
 	Blocks Table = iota + 1
 	Positions
 )
+
+// Tables are the watched tables, in the order in which a snapshot delivers them.
+var Tables = [...]Table{Blocks, Positions}
 
 // String returns the table's name in the database.
 func (t Table) String() string {

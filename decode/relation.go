@@ -1,10 +1,6 @@
 package decode
 
-import (
-	"fmt"
-
-	"github.com/jackc/pglogrepl"
-)
+import "fmt"
 
 // ColumnError says that a watched table lost a column without which its changes mean nothing, or has it in a type that
 // cannot be read.
@@ -19,37 +15,47 @@ func (e *ColumnError) Error() string {
 // relation binds a table's columns, in the order of the wire, to the places of a row.
 type relation struct {
 	table Table
-	slots []int // wire column -> index into the row, -1 where the column is not watched
+	index []int // wire column -> index into the row, -1 where the column is not watched
 }
 
-// relation handles a Relation message: it precedes the first change of a table and the first one after any DDL.
-func (d *Decoder) relation(data []byte) error {
-	parsed, err := parse(data)
-	if err != nil {
+// wireColumn is a column as a Relation message describes it.
+type wireColumn struct {
+	name     string
+	identity bool // it is of the replica identity; REPLICA IDENTITY FULL sets this for all
+	oid      uint32
+}
+
+// decodeRelation handles a Relation message: it precedes the first change of a table and the first one after any DDL.
+func (d *Decoder) decodeRelation(c *cursor) error {
+	id := c.uint32()
+	table := d.tableNamed(string(c.text()), string(c.text()))
+	c.uint8() // replica identity: what it means for a column is in the column's flags
+	columns := make([]wireColumn, 0, 64)
+	for n := c.uint16(); n > 0 && c.err == nil; n-- {
+		column := wireColumn{identity: c.uint8()&1 != 0, name: string(c.text()), oid: c.uint32()}
+		c.uint32() // type modifier
+		columns = append(columns, column)
+	}
+	if err := c.end(); err != nil {
 		return err
 	}
-	m, ok := parsed.(*pglogrepl.RelationMessage)
-	if !ok {
-		return fmt.Errorf("relation message is a %T", parsed)
-	}
-	table := d.watched(m.Namespace, m.RelationName)
 	if table == 0 {
-		d.relations[m.RelationID] = relation{}
+		d.relations[id] = relation{}
 		return nil
 	}
-	r, err := bind(table, m)
+	r, err := bind(table, columns)
 	if err != nil {
 		return err
 	}
-	d.relations[m.RelationID] = r
+	d.relations[id] = r
 	return nil
 }
 
-func (d *Decoder) watched(namespace, name string) Table {
-	if namespace != d.schema {
+func (d *Decoder) tableNamed(schema, name string) Table {
+	if schema != d.schema {
 		return 0
 	}
-	for _, t := range []Table{Blocks, Positions} {
+	for _, t := range Tables {
 		if name == t.String() {
 			return t
 		}
@@ -57,24 +63,24 @@ func (d *Decoder) watched(namespace, name string) Table {
 	return 0
 }
 
-func bind(table Table, m *pglogrepl.RelationMessage) (relation, error) {
+func bind(table Table, found []wireColumn) (relation, error) {
 	columns := columnsOf(table)
-	r := relation{table: table, slots: make([]int, len(m.Columns))}
-	found := make([]bool, len(columns))
-	for wire, c := range m.Columns {
-		r.slots[wire] = -1
+	r := relation{table: table, index: make([]int, len(found))}
+	present := make([]bool, len(columns))
+	for wire, c := range found {
+		r.index[wire] = -1
 		for i, want := range columns {
-			if c.Name != want.name {
+			if c.name != want.name {
 				continue
 			}
 			if why := want.mismatch(c); why != "" {
-				return relation{}, &ColumnError{table.String(), c.Name, why}
+				return relation{}, &ColumnError{table.String(), c.name, why}
 			}
-			r.slots[wire], found[i] = i, true
+			r.index[wire], present[i] = i, true
 		}
 	}
 	for i, want := range columns {
-		if want.required && !found[i] {
+		if want.required && !present[i] {
 			return relation{}, &ColumnError{table.String(), want.name, "is missing"}
 		}
 	}
@@ -82,24 +88,12 @@ func bind(table Table, m *pglogrepl.RelationMessage) (relation, error) {
 }
 
 // mismatch says why a column of the table cannot be the watched one.
-func (c *column) mismatch(found *pglogrepl.RelationMessageColumn) string {
-	const isKey = 1 // the flag of a column of the replica identity; REPLICA IDENTITY FULL sets it for all
+func (c *column) mismatch(found wireColumn) string {
 	switch {
-	case c.oid != 0 && found.DataType != c.oid:
-		return fmt.Sprintf("has type %d instead of %d", found.DataType, c.oid)
-	case c.key && found.Flags&isKey == 0:
+	case c.oid != 0 && found.oid != c.oid:
+		return fmt.Sprintf("has type %d instead of %d", found.oid, c.oid)
+	case c.key && !found.identity:
 		return "is not in the replica identity (alter table ... replica identity default)"
 	}
 	return ""
-}
-
-// parse is pglogrepl.Parse for messages that are not on the hot path. Parse indexes without checking lengths, so a
-// short message panics; here that is an error like any other.
-func parse(data []byte) (m pglogrepl.Message, err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			m, err = nil, fmt.Errorf("parse pgoutput message %q: truncated (%v)", data[:min(1, len(data))], cause)
-		}
-	}()
-	return pglogrepl.Parse(data)
 }

@@ -10,8 +10,6 @@ import (
 	"lowcap-cdc/decode"
 )
 
-var watched = [...]decode.Table{decode.Blocks, decode.Positions}
-
 // catalog is what the database says of the publication and the watched tables.
 type catalog struct {
 	publication uint32 // its OID; 0 when it does not exist
@@ -42,10 +40,10 @@ func readCatalog(ctx context.Context, conn querier, c Config) (catalog, error) {
 	if err != nil {
 		return found, fmt.Errorf("read publication %q: %w", c.Publication, err)
 	}
-	if found.at.LSN, err = parseLSN(lsn); err != nil {
+	if found.at.LSN, err = decode.ParseLSN(lsn); err != nil {
 		return found, err
 	}
-	for _, t := range watched {
+	for _, t := range decode.Tables {
 		if found.tables[t], err = readTable(ctx, conn, c, t); err != nil {
 			return found, err
 		}
@@ -73,7 +71,7 @@ func readTable(ctx context.Context, conn querier, c Config, t decode.Table) (tab
 func (f *catalog) repair(c Config) []string {
 	name := pgx.Identifier{c.Publication}.Sanitize()
 	var statements, missing []string
-	for _, t := range watched {
+	for _, t := range decode.Tables {
 		if f.tables[t].id.OID != 0 && !f.tables[t].published {
 			missing = append(missing, c.table(t))
 		}

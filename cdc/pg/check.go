@@ -35,7 +35,7 @@ func Check(ctx context.Context, c Config) []Finding {
 	if err != nil {
 		return append(findings, finding("catalog", "", err, "psql with the same --postgres, as a role that may read the catalog"))
 	}
-	for _, t := range watched {
+	for _, t := range decode.Tables {
 		findings = append(findings, checkRows(ctx, conn, c, t, &found))
 	}
 	return append(findings, checkPublication(&found, c), checkSlotState(ctx, conn, c))
@@ -113,7 +113,7 @@ func checkPublication(found *catalog, c Config) Finding {
 	if statements := append(found.repair(c), "lowcap-cdc init"); found.publication == 0 || len(statements) > 1 {
 		return Finding{"publication", false, fmt.Sprintf("publication %q is missing or incomplete", c.Publication), statements[0]}
 	}
-	for _, t := range watched {
+	for _, t := range decode.Tables {
 		if err := found.checkFilter(c, t); err != nil {
 			return finding("publication", "", err, "what it says")
 		}

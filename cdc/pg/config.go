@@ -124,5 +124,5 @@ func Now(ctx context.Context, c Config) (decode.LSN, error) {
 	if err := conn.QueryRow(ctx, `select pg_current_wal_flush_lsn()::text`).Scan(&lsn); err != nil {
 		return 0, fmt.Errorf("read the end of the WAL: %w", err)
 	}
-	return parseLSN(lsn)
+	return decode.ParseLSN(lsn)
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"strings"
 
-	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"lowcap-cdc/decode"
@@ -107,12 +106,4 @@ func message(err error) string {
 		text = strings.TrimSpace(text[i+1:])
 	}
 	return text
-}
-
-func parseLSN(text string) (decode.LSN, error) {
-	lsn, err := pglogrepl.ParseLSN(text)
-	if err != nil {
-		return 0, fmt.Errorf("read LSN %q: %w", text, err)
-	}
-	return lsn, nil
 }

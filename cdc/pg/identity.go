@@ -55,7 +55,7 @@ func endOfTimeline(history string, timeline int32) (end decode.LSN, ended bool) 
 		if err != nil || int32(number) != timeline {
 			continue
 		}
-		if end, err := pglogrepl.ParseLSN(fields[1]); err == nil {
+		if end, err := decode.ParseLSN(fields[1]); err == nil {
 			return end, true
 		}
 	}

@@ -40,7 +40,7 @@ func (s *Source) openJoin(ctx context.Context) {
 
 func (s *Source) joinSnapshot(ctx context.Context) (*snapshot, error) {
 	var tables []decode.Table
-	for _, t := range watched {
+	for _, t := range decode.Tables {
 		if s.tables.get(t).Missing {
 			tables = append(tables, t)
 		}
@@ -75,7 +75,7 @@ func (j *join) isDue(f frame) bool {
 
 // know takes over which tables a snapshot holds. What the first one does not hold is missing.
 func (s *Source) know(snap *snapshot) {
-	for _, t := range watched {
+	for _, t := range decode.Tables {
 		if id := snap.begin.Tables[t]; id.OID != 0 {
 			s.tables.set(t, cdc.TableState{ID: id})
 		} else if s.stream == nil {

@@ -61,7 +61,7 @@ func setup(ctx context.Context, conn *pgx.Conn, c Config) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range watched {
+	for _, t := range decode.Tables {
 		if found.tables[t].id.OID == 0 {
 			continue
 		}

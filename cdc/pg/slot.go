@@ -37,7 +37,7 @@ func readSlot(ctx context.Context, conn *pgx.Conn, name string) (slotState, bool
 	if err != nil {
 		return s, false, fmt.Errorf("read slot %q: %s", name, message(err))
 	}
-	s.confirmed, err = parseLSN(confirmed)
+	s.confirmed, err = decode.ParseLSN(confirmed)
 	return s, true, err
 }
 
@@ -67,7 +67,7 @@ func createSlot(ctx context.Context, conn *pgconn.PgConn, name, temporary string
 	if err != nil {
 		return madeSlot{}, err
 	}
-	point, err := parseLSN(created.ConsistentPoint)
+	point, err := decode.ParseLSN(created.ConsistentPoint)
 	return madeSlot{point, created.SnapshotName}, err
 }
 

@@ -21,7 +21,7 @@ type Source struct {
 	snapshot *snapshot      // while one is read
 	stream   *stream        // after it
 	tables   tableStates
-	watch    *watcher
+	watcher  *watcher
 	join     join
 	held     frame // what the stream brought when a join was due
 	holding  bool
@@ -49,13 +49,13 @@ func (s *Source) Start(ctx context.Context, start cdc.Start) (cdc.Identity, erro
 	if err := s.checkIdentity(ctx, start.Known); err != nil {
 		return cdc.Identity{}, err
 	}
-	for _, t := range watched {
+	for _, t := range decode.Tables {
 		s.tables.set(t, start.Known.Tables[t])
 	}
 	if start.Resume == 0 {
 		return s.identity, s.startSnapshot(ctx, start)
 	}
-	if err := s.checkSlot(ctx, start.Known, system.XLogPos); err != nil {
+	if err := s.checkSlot(ctx, start.Known, decode.LSN(system.XLogPos)); err != nil {
 		return cdc.Identity{}, err
 	}
 	return s.identity, s.startStream(ctx, start.Known)
@@ -79,7 +79,7 @@ func (s *Source) startSnapshot(ctx context.Context, start cdc.Start) error {
 	if err != nil {
 		return s.explainSlot("create", err)
 	}
-	s.snapshot, err = openSnapshot(ctx, s.config, slot, watched[:])
+	s.snapshot, err = openSnapshot(ctx, s.config, slot, decode.Tables[:])
 	return err
 }
 
@@ -99,7 +99,7 @@ func (s *Source) startStream(ctx context.Context, from cdc.Checkpoint) error {
 		return s.explainSlot("start", err)
 	}
 	if !s.config.Temporary {
-		s.watch = startWatcher(s.config, &s.tables, from)
+		s.watcher = startWatcher(s.config, &s.tables, from)
 	}
 	return nil
 }
@@ -132,11 +132,11 @@ func (s *Source) frame(ctx context.Context) (frame, error) {
 		s.holding = false
 		return s.held, nil
 	}
-	if !s.inside && s.watch != nil {
-		if err := s.watch.err(); err != nil {
+	if !s.inside && s.watcher != nil {
+		if err := s.watcher.err(); err != nil {
 			return frame{}, err
 		}
-		if s.join.snapshot == nil && s.watch.back.Swap(false) {
+		if s.join.snapshot == nil && s.watcher.back.Swap(false) {
 			s.openJoin(ctx)
 		}
 	}
@@ -197,9 +197,9 @@ func (s *Source) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	var errs []error
-	if s.watch != nil {
-		s.watch.close()
-		s.watch = nil
+	if s.watcher != nil {
+		s.watcher.close()
+		s.watcher = nil
 	}
 	for _, open := range []**snapshot{&s.snapshot, &s.join.snapshot} {
 		if *open != nil {

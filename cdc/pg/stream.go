@@ -119,7 +119,7 @@ func (s *stream) readAll() error {
 		if err := s.awaitRoom(ticker.C); err != nil {
 			return err
 		}
-		c := s.take()
+		c := s.freeChunk()
 		if err := s.fill(c); err != nil {
 			return err
 		}
@@ -151,7 +151,8 @@ func (s *stream) awaitRoom(tick <-chan time.Time) error {
 	return nil
 }
 
-func (s *stream) take() *chunk {
+// freeChunk returns a chunk to read into: one that the pipeline gave back, or a new one.
+func (s *stream) freeChunk() *chunk {
 	select {
 	case c := <-s.free:
 		return c

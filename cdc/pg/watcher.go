@@ -128,7 +128,7 @@ func (w *watcher) look(ctx context.Context, conn *pgx.Conn) error {
 		return w.wake(ctx, conn)
 	}
 	whole := true
-	for _, t := range watched {
+	for _, t := range decode.Tables {
 		known, now := w.tables.get(t), found.tables[t]
 		switch {
 		case !known.Missing && (now.id != known.ID || !now.published):
@@ -157,7 +157,7 @@ func checkPublished(c Config, known uint32, found *catalog) error {
 	case !found.complete:
 		return lostf("publication %q does not publish insert, update, delete and truncate any more", c.Publication)
 	}
-	for _, t := range watched {
+	for _, t := range decode.Tables {
 		if err := found.checkFilter(c, t); err != nil {
 			return err
 		}

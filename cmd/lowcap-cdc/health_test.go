@@ -119,7 +119,7 @@ func TestReadyReasons(t *testing.T) {
 	expect("")
 	m.trend = *outage(120, nil)
 	expect("lag: the sink is 1m55s behind")
-	m.trend.add(pg.Standing{Exists: true})
+	m.trend.add(pg.Inspection{Exists: true})
 	expect("")
 	m.setStandby(true)
 	expect("standby")

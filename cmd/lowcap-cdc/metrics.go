@@ -208,7 +208,7 @@ func (m *metrics) observeEvent(e *cdc.Event, at, now time.Time) {
 }
 
 // standing takes in what the server says of the slot.
-func (m *metrics) standing(s *pg.Standing, t *trend) {
+func (m *metrics) standing(s *pg.Inspection, t *trend) {
 	m.lagBytes.Set(float64(s.Behind()))
 	m.lagSeconds.Set(t.lag().Seconds())
 	m.retained.Set(float64(s.Retained))

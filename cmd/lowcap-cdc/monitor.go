@@ -66,7 +66,7 @@ func (m *monitor) watch(config pg.Config) {
 	m.stop, m.done = stop, make(chan struct{})
 	go func() {
 		defer close(m.done)
-		server, tick := pg.NewWatch(config), time.NewTicker(lookEvery)
+		server, tick := pg.NewInspector(config), time.NewTicker(lookEvery)
 		defer tick.Stop()
 		defer server.Close()
 		for {
@@ -83,10 +83,10 @@ func (m *monitor) watch(config pg.Config) {
 }
 
 // look asks the server once. What it cannot say now it says later: a server that is away ends the pipeline, which tells.
-func (m *monitor) look(ctx context.Context, server *pg.Watch) {
+func (m *monitor) look(ctx context.Context, server *pg.Inspector) {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
-	standing, err := server.Look(ctx)
+	standing, err := server.Inspect(ctx)
 	if err != nil {
 		m.log.Debug().Err(err).Msg("slot not seen")
 		return

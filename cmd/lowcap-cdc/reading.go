@@ -8,8 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pglogrepl"
-
+	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
 )
@@ -59,7 +58,7 @@ func parsePoint(text string, now time.Time) (point, error) {
 			return point{time: at}, nil
 		}
 	}
-	lsn, err := pglogrepl.ParseLSN(text)
+	lsn, err := decode.ParseLSN(text)
 	if err != nil {
 		return point{}, &usageError{fmt.Errorf("%q is neither an age (1h), nor a time (2026-01-18T11:00:00Z), nor an LSN (0/16B3748)", text)}
 	}

@@ -9,8 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jackc/pglogrepl"
-
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/decode"
 )
@@ -59,7 +57,7 @@ func (r *runCommand) until(ctx context.Context, s *Settings) (decode.LSN, error)
 	case "now":
 		return pg.Now(ctx, s.source())
 	}
-	lsn, err := pglogrepl.ParseLSN(r.Until)
+	lsn, err := decode.ParseLSN(r.Until)
 	if err != nil {
 		return 0, &usageError{fmt.Errorf("--until %q is neither now nor an LSN like 0/16B3748", r.Until)}
 	}

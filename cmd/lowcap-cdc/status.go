@@ -139,9 +139,9 @@ func (st *status) readState(ctx context.Context, reader sink.Reader, state *cdc.
 
 // readServer asks Postgres.
 func (st *status) readServer(ctx context.Context, s *Settings, checkpoint *cdc.Checkpoint) error {
-	server := pg.NewWatch(s.source())
+	server := pg.NewInspector(s.source())
 	defer server.Close()
-	standing, err := server.Look(ctx)
+	standing, err := server.Inspect(ctx)
 	if err != nil {
 		return err
 	}

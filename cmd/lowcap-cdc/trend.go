@@ -14,9 +14,9 @@ const (
 )
 
 // trend remembers what the server said of the slot, to tell how fast things change. It counts in the server's clock.
-type trend struct{ samples []pg.Standing }
+type trend struct{ samples []pg.Inspection }
 
-func (t *trend) add(s pg.Standing) {
+func (t *trend) add(s pg.Inspection) {
 	t.samples = append(t.samples, s)
 	for len(t.samples) > 1 && t.samples[0].WALEnd <= s.Confirmed && s.At.Sub(t.samples[0].At) > trendWindow {
 		t.samples = t.samples[1:]
@@ -37,7 +37,7 @@ func (t *trend) thin() {
 	t.samples = kept
 }
 
-func (t *trend) last() *pg.Standing { return &t.samples[len(t.samples)-1] }
+func (t *trend) last() *pg.Inspection { return &t.samples[len(t.samples)-1] }
 
 // lag is how long ago the WAL ended where everything is confirmed now: 0 when that is its end, otherwise the age of
 // the first sample whose WAL reaches further.

@@ -15,7 +15,7 @@ func outage(seconds int, safe *int64) *trend {
 	begun := time.Unix(1700000000, 0)
 	for at := 0; at <= seconds; at += 5 {
 		written := int64(at) << 20
-		s := pg.Standing{At: begun.Add(time.Duration(at) * time.Second), Exists: true, WALStatus: "reserved",
+		s := pg.Inspection{At: begun.Add(time.Duration(at) * time.Second), Exists: true, WALStatus: "reserved",
 			WALEnd: decode.LSN(100<<20 + written), Confirmed: 100 << 20, Retained: 1<<20 + written}
 		if safe != nil {
 			left := *safe - written

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
+	"lowcap-cdc/decode"
 	"lowcap-cdc/deploy/lab"
 )
 
@@ -151,7 +151,7 @@ func (w *world) recovered(ctx context.Context) (time.Duration, error) {
 	}
 	err = eventually(ctx, "wait for an event", func() error {
 		if newest := w.tail.newest(); newest <= now {
-			return fmt.Errorf("the newest event is at %s, the database at %s", pglogrepl.LSN(newest), pglogrepl.LSN(now))
+			return fmt.Errorf("the newest event is at %s, the database at %s", decode.LSN(newest), decode.LSN(now))
 		}
 		return nil
 	})
@@ -163,7 +163,7 @@ func (w *world) place(ctx context.Context) (uint64, error) {
 	if err := w.ask(ctx, "select pg_current_wal_insert_lsn()::text", &text); err != nil {
 		return 0, err
 	}
-	lsn, err := pglogrepl.ParseLSN(text)
+	lsn, err := decode.ParseLSN(text)
 	return uint64(lsn), err
 }
 

@@ -10,8 +10,8 @@ import (
 	"lowcap-cdc/decode"
 )
 
-// Standing is what the server says of the slot and the publication at one moment.
-type Standing struct {
+// Inspection is what the server says of the slot and the publication at one moment.
+type Inspection struct {
 	At        time.Time  // the server's clock
 	Version   string     // the server's
 	WALEnd    decode.LSN // up to where the server has written
@@ -27,62 +27,62 @@ type Standing struct {
 
 // Tables returns the names of the watched tables.
 func Tables() []string {
-	names := make([]string, 0, len(watched))
-	for _, t := range watched {
+	names := make([]string, 0, len(decode.Tables))
+	for _, t := range decode.Tables {
 		names = append(names, t.String())
 	}
 	return names
 }
 
 // Behind returns how many bytes of WAL are not confirmed yet.
-func (s *Standing) Behind() int64 {
+func (s *Inspection) Behind() int64 {
 	if !s.Exists || s.WALEnd < s.Confirmed {
 		return 0
 	}
 	return int64(s.WALEnd - s.Confirmed)
 }
 
-// Watch asks the server for the slot's standing, on a connection of its own that it opens when it is needed. It is for
-// one goroutine.
-type Watch struct {
+// Inspector asks the server about the slot and the publication, on a connection of its own that it opens when it needs
+// one. It is for one goroutine.
+type Inspector struct {
 	config Config
 	conn   *pgx.Conn
 }
 
-// NewWatch returns a watch; it does not connect.
-func NewWatch(config Config) *Watch { return &Watch{config: config} }
+// NewInspector returns an Inspector; it does not connect.
+func NewInspector(config Config) *Inspector { return &Inspector{config: config} }
 
-// Look returns the standing of now. After an error the next call connects anew.
-func (w *Watch) Look(ctx context.Context) (s Standing, err error) {
-	if w.conn == nil {
-		if w.conn, err = w.config.connect(ctx); err != nil {
+// Inspect returns what the server says now. After an error the next call connects anew.
+func (i *Inspector) Inspect(ctx context.Context) (s Inspection, err error) {
+	if i.conn == nil {
+		if i.conn, err = i.config.connect(ctx); err != nil {
 			return s, err
 		}
 	}
-	if err = w.read(ctx, &s); err != nil {
-		w.Close()
-		return s, fmt.Errorf("read standing of slot %q: %s", w.config.Slot, message(err))
+	if err = i.read(ctx, &s); err != nil {
+		i.Close()
+		return s, fmt.Errorf("inspect slot %q: %s", i.config.Slot, message(err))
 	}
 	return s, nil
 }
 
-func (w *Watch) read(ctx context.Context, s *Standing) error {
+func (i *Inspector) read(ctx context.Context, s *Inspection) error {
 	var end, confirmed, restart string
-	err := w.conn.QueryRow(ctx, `select clock_timestamp(), current_setting('server_version'), pg_current_wal_lsn()::text,
+	err := i.conn.QueryRow(ctx, `select clock_timestamp(), current_setting('server_version'), pg_current_wal_lsn()::text,
 		slot_name is not null, coalesce(active, false), coalesce(wal_status, ''), coalesce(confirmed_flush_lsn, '0/0')::text,
 		coalesce(restart_lsn, '0/0')::text, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, safe_wal_size
-		from (select $1::text as wanted) w left join pg_replication_slots on slot_name = wanted`, w.config.Slot).
+		from (select $1::text as wanted) w left join pg_replication_slots on slot_name = wanted`, i.config.Slot).
 		Scan(&s.At, &s.Version, &end, &s.Exists, &s.Active, &s.WALStatus, &confirmed, &restart, &s.Retained, &s.Safe)
 	if err != nil {
 		return err
 	}
 	for to, text := range map[*decode.LSN]string{&s.WALEnd: end, &s.Confirmed: confirmed, &s.Restart: restart} {
-		if *to, err = parseLSN(text); err != nil {
+		if *to, err = decode.ParseLSN(text); err != nil {
 			return err
 		}
 	}
-	p, err := readCatalog(ctx, w.conn, w.config)
-	for _, t := range watched {
+	p, err := readCatalog(ctx, i.conn, i.config)
+	for _, t := range decode.Tables {
 		if !p.tables[t].published {
 			s.Missing = append(s.Missing, t.String())
 		}
@@ -91,19 +91,19 @@ func (w *Watch) read(ctx context.Context, s *Standing) error {
 }
 
 // SystemID returns the server's system identifier, or nothing where the role may not read it.
-func (w *Watch) SystemID(ctx context.Context) (id string) {
-	if w.conn == nil || w.conn.QueryRow(ctx, `select system_identifier::text from pg_control_system()`).Scan(&id) != nil {
+func (i *Inspector) SystemID(ctx context.Context) (id string) {
+	if i.conn == nil || i.conn.QueryRow(ctx, `select system_identifier::text from pg_control_system()`).Scan(&id) != nil {
 		return ""
 	}
 	return id
 }
 
-// Close ends the connection. It is idempotent, and Look may be called again.
-func (w *Watch) Close() {
-	if w.conn != nil {
+// Close ends the connection. It is idempotent, and Inspect may be called again.
+func (i *Inspector) Close() {
+	if i.conn != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
-		w.conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
-		w.conn = nil
+		i.conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
+		i.conn = nil
 	}
 }
