@@ -21,7 +21,7 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release test test-matrix demo bench benchmarks lint huge fuzz soak chaos deps deps-demo
+.PHONY: help build release notice test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak chaos deps deps-demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,11 +33,15 @@ build: ## bin/lowcap-cdc and bin/lowcap-parquet
 release: $(PLATFORMS:%=$(DIST)/lowcap-cdc-%) ## dist/: binaries of four platforms, what each is made of (CycloneDX), checksums
 	for p in $(PLATFORMS); do $(GO) run $(CYCLONEDX) bin -json -std -noserial -notimestamp -version $(VERSION) \
 	  -output $(DIST)/lowcap-cdc-$$p.cdx.json $(DIST)/lowcap-cdc-$$p || exit 1; done
-	cd $(DIST) && sha256sum $(foreach p,$(PLATFORMS),lowcap-cdc-$(p) lowcap-cdc-$(p).cdx.json) > SHA256SUMS
+	cp LICENSE NOTICE $(DIST)
+	cd $(DIST) && sha256sum LICENSE NOTICE $(foreach p,$(PLATFORMS),lowcap-cdc-$(p) lowcap-cdc-$(p).cdx.json) > SHA256SUMS
 
 .PHONY: $(PLATFORMS:%=$(DIST)/lowcap-cdc-%)
 $(PLATFORMS:%=$(DIST)/lowcap-cdc-%): $(DIST)/lowcap-cdc-%:
 	GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) $(GOBUILD) -o $@ ./cmd/lowcap-cdc
+
+notice: ## NOTICE: the licences of everything that is linked into the programs
+	$(GO) test ./deploy/notice -update -count=1
 
 deps-demo:
 	@.ci/deps postgres
