@@ -63,7 +63,7 @@ bench: deps build ## speed, latency and memory beside pg_recvlogical (WORKLOADS=
 	$(GO) run ./deploy/bench -binary bin/lowcap-cdc -workloads '$(WORKLOADS)' -runs $(RUNS) -scale $(SCALE) -rivals '$(RIVALS)' -json '$(JSON)'
 
 benchmarks: deps ## decode, extract, diff, encode and commit by themselves, for benchstat (COUNT=10)
-	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./decode ./cdc ./schemas ./sink
+	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./decode ./cdc ./schemas ./sink/kafka
 
 walkthrough: deps ## docs/operations.md is run, command by command, and written with what comes out (about 5 minutes)
 	$(GO) test ./deploy/walkthrough -run TestOperations -update -count=1 -timeout 30m
@@ -80,7 +80,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./cdc -run '^$$' -fuzz FuzzFeaturesColumn -fuzztime $(FUZZTIME)
 	$(GO) test ./decode -run '^$$' -fuzz FuzzFeatures -fuzztime $(FUZZTIME)
 	$(GO) test ./decode -run '^$$' -fuzz FuzzMembers -fuzztime $(FUZZTIME)
-	$(GO) test ./sink -run '^$$' -fuzz FuzzRecordSet -fuzztime $(FUZZTIME)
+	$(GO) test ./sink/kafka -run '^$$' -fuzz FuzzRecordSet -fuzztime $(FUZZTIME)
 	$(GO) test ./schemas -run '^$$' -fuzz FuzzAvro -fuzztime $(FUZZTIME)
 
 soak: deps ## kill -9 under load for SOAK

@@ -14,6 +14,7 @@ import (
 
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/kafka"
 )
 
 type notifyCommand struct {
@@ -45,13 +46,13 @@ func (c *notifyCommand) Run(s *Settings, std *streams) error {
 		return err
 	}
 	defer done()
-	k, ok := reader.(*sink.Kafka)
+	k, ok := reader.(*kafka.Sink)
 	if !ok {
 		return &usageError{errors.New("notify needs a consumer group, which only Kafka has; set --sink kafka://HOST:PORT")}
 	}
 	n := &notifier{command: c, log: s.logger(std.err), client: &http.Client{Timeout: postWithin}, delivered: newRecent(10000)}
 	n.log.Info().Strs("topics", topics).Str("as", c.As).Msg("notifying")
-	return k.Consume(ctx, c.Group, topics, sink.Member{Deliver: n.deliver, Assigned: func(partitions int) {
+	return k.Consume(ctx, c.Group, topics, kafka.Member{Deliver: n.deliver, Assigned: func(partitions int) {
 		n.log.Info().Str("group", c.Group).Int("partitions", partitions).Msg("partitions assigned")
 	}})
 }

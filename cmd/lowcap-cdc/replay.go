@@ -9,6 +9,7 @@ import (
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/kafka"
 )
 
 type replayCommand struct {
@@ -77,7 +78,7 @@ type replay struct {
 }
 
 func (r *replay) run(ctx context.Context, reader sink.Reader, from, to point) error {
-	if k, ok := r.to.(*sink.Kafka); ok {
+	if k, ok := r.to.(*kafka.Sink); ok {
 		if _, err := k.EnsureTopics(ctx); err != nil {
 			return err
 		}

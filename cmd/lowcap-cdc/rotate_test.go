@@ -13,7 +13,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/file"
 )
 
 // rotating returns a file sink that begins a new file with each burst, and its directory.
@@ -35,15 +35,15 @@ func (s *site) read(url string) []string {
 }
 
 // segmentsIn returns the finished segments of a directory, each of which is there.
-func segmentsIn(t *testing.T, dir string) []sink.Segment {
+func segmentsIn(t *testing.T, dir string) []file.Segment {
 	t.Helper()
 	manifest, err := os.ReadFile(filepath.Join(dir, "manifest.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var segments []sink.Segment
+	var segments []file.Segment
 	for line := range bytes.Lines(manifest) {
-		var s sink.Segment
+		var s file.Segment
 		if err := json.Unmarshal(line, &s); err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func TestRotatedIsRead(t *testing.T) {
 }
 
 // checkRemoval tells the oldest segment, which may go, from one in the middle.
-func (s *site) checkRemoval(dir string, segments []sink.Segment) {
+func (s *site) checkRemoval(dir string, segments []file.Segment) {
 	s.t.Helper()
 	oldest, middle := filepath.Join(dir, segments[0].File), filepath.Join(dir, segments[1].File)
 	if err := os.Rename(middle, middle+".away"); err != nil {

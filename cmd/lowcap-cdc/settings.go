@@ -15,6 +15,7 @@ import (
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/kafka"
 )
 
 // Settings are everything that can be configured.
@@ -45,7 +46,7 @@ type Settings struct {
 	SchemaRegistryCert         string `help:"Client certificate for the registry (PEM)." placeholder:"FILE"`
 	SchemaRegistryKey          string `help:"Key of that certificate (PEM)." placeholder:"FILE"`
 
-	registry *sink.Registry // of --schema-registry, for as long as the process lives
+	registry *kafka.Registry // of --schema-registry, for as long as the process lives
 }
 
 // logger returns the logger that the settings ask for.
@@ -85,7 +86,7 @@ func (s *Settings) validate() error {
 	if s.Sink == "" {
 		return &usageError{errors.New("no sink given; set --sink or LOWCAP_CDC_SINK to kafka://HOST:PORT, file:DIR or \"stdout:\"")}
 	}
-	if kafka := strings.HasPrefix(s.Sink, "kafka:"); !kafka && (s.ValueFormat != string(sink.CloudEventsJSON) || s.SchemaRegistry != "") {
+	if toKafka := strings.HasPrefix(s.Sink, "kafka:"); !toKafka && (s.ValueFormat != string(kafka.CloudEventsJSON) || s.SchemaRegistry != "") {
 		return &usageError{errors.New("--value-format and --schema-registry are for --sink kafka://HOST:PORT; the other sinks hold JSON")}
 	}
 	_, err := s.openSink(io.Discard)
@@ -106,7 +107,7 @@ func (s *Settings) openSink(out io.Writer) (cdc.Sink, error) {
 	return nil, &usageError{fmt.Errorf("--sink %q is neither stdout: nor file:DIR nor kafka://HOST:PORT", redact(s.Sink))}
 }
 
-func (s *Settings) openKafka() (*sink.Kafka, error) {
+func (s *Settings) openKafka() (*kafka.Sink, error) {
 	brokers, ok := strings.CutPrefix(s.Sink, "kafka://")
 	if !ok || brokers == "" || strings.ContainsAny(brokers, "@/?") {
 		return nil, &usageError{errors.New("--sink kafka:// takes host:port pairs with commas between them, and nothing else; users and passwords go to --kafka-user and --kafka-password-file")}
@@ -118,11 +119,11 @@ func (s *Settings) openKafka() (*sink.Kafka, error) {
 	if err := s.openRegistry(); err != nil {
 		return nil, err
 	}
-	k, err := sink.NewKafka(sink.KafkaConfig{
+	k, err := kafka.New(kafka.Config{
 		Brokers: strings.Split(brokers, ","), TopicPrefix: s.TopicPrefix, Slot: s.Slot,
 		TLS: s.KafkaTLS, CAFile: s.KafkaCA, CertFile: s.KafkaCert, KeyFile: s.KafkaKey,
 		SASL: s.KafkaSASL, User: s.KafkaUser, Password: password, Hook: failpoint(),
-		Format: sink.Format(s.ValueFormat), Registry: s.registry,
+		Format: kafka.Format(s.ValueFormat), Registry: s.registry,
 	})
 	if err != nil {
 		return nil, &usageError{err}
@@ -139,7 +140,7 @@ func (s *Settings) openRegistry() error {
 	if err != nil {
 		return err
 	}
-	s.registry, err = sink.NewRegistry(sink.RegistryConfig{URL: s.SchemaRegistry, Password: password,
+	s.registry, err = kafka.NewRegistry(kafka.RegistryConfig{URL: s.SchemaRegistry, Password: password,
 		CAFile: s.SchemaRegistryCA, CertFile: s.SchemaRegistryCert, KeyFile: s.SchemaRegistryKey})
 	if err != nil {
 		return &usageError{fmt.Errorf("--schema-registry: %w", err)}

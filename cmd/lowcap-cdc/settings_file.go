@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/file"
 )
 
 const (
@@ -17,7 +17,7 @@ const (
 )
 
 // openFile makes the sink of DIR?rotate=SIZE&every=DURATION.
-func openFile(rest string) (*sink.File, error) {
+func openFile(rest string) (*file.Sink, error) {
 	dir, query, _ := strings.Cut(rest, "?")
 	if dir == "" {
 		return nil, &usageError{errors.New("--sink file: names no directory; write file:DIR")}
@@ -27,10 +27,10 @@ func openFile(rest string) (*sink.File, error) {
 		return nil, &usageError{fmt.Errorf("--sink file:%s: %w; write for example file:%s?rotate=256MB&every=24h", rest, err, dir)}
 	}
 	options.Hook = failpoint()
-	return sink.NewFileWith(dir, options)
+	return file.New(dir, options)
 }
 
-func fileOptions(query string) (o sink.FileOptions, err error) {
+func fileOptions(query string) (o file.Options, err error) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return o, err

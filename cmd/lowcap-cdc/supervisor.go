@@ -14,6 +14,7 @@ import (
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/kafka"
 )
 
 const (
@@ -111,7 +112,7 @@ func (v *supervisor) attempt(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
-	if k, ok := to.(*sink.Kafka); ok {
+	if k, ok := to.(*kafka.Sink); ok {
 		created, err := k.EnsureTopics(ctx)
 		if err != nil {
 			return err

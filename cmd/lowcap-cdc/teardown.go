@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"lowcap-cdc/cdc/pg"
-	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/kafka"
 )
 
 type teardownCommand struct {
@@ -47,7 +47,7 @@ func (c *teardownCommand) stays(s *Settings, std *streams) error {
 		return err
 	}
 	defer to.Close() //nolint:errcheck // nothing was written
-	k, ok := to.(*sink.Kafka)
+	k, ok := to.(*kafka.Sink)
 	if !ok {
 		fmt.Fprintln(std.out, "stays   what is in", redact(s.Sink))
 		return nil

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lowcap-cdc/cdc/pg"
-	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/kafka"
 )
 
 // verbTimeout bounds a verb that only looks or sets up.
@@ -57,7 +57,7 @@ func (i *initCommand) topics(ctx context.Context, s *Settings, std *streams) err
 		return err
 	}
 	defer to.Close() //nolint:errcheck // nothing was committed
-	k, ok := to.(*sink.Kafka)
+	k, ok := to.(*kafka.Sink)
 	if !ok {
 		return nil
 	}
@@ -109,7 +109,7 @@ func (*checkCommand) Run(s *Settings, std *streams) error {
 		return err
 	}
 	defer to.Close() //nolint:errcheck // nothing was committed
-	if k, ok := to.(*sink.Kafka); ok {
+	if k, ok := to.(*kafka.Sink); ok {
 		for _, f := range k.Check(ctx) {
 			line(f.OK, f.Name, f.Detail, f.Repair)
 		}

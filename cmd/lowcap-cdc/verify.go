@@ -13,6 +13,7 @@ import (
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/file"
 )
 
 type auditVerifyCommand struct {
@@ -92,7 +93,7 @@ func (v *verifier) begin(ctx context.Context, reader sink.Reader) (err error) {
 	if v.Kept, err = reader.Kept(ctx); err != nil {
 		return err
 	}
-	if f, ok := reader.(*sink.File); ok {
+	if f, ok := reader.(*file.Sink); ok {
 		v.files = true
 		if err := f.CheckSegments(ctx, func(finding string) { v.Findings = append(v.Findings, finding) }); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 	"os"
 	"time"
 
-	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/file"
 )
 
 const (
@@ -57,7 +57,7 @@ func run(args []string, out, errOut io.Writer) int {
 
 // convert writes what is not written yet, and with follow whatever comes until it is killed.
 func convert(dir, to string, follow bool, out io.Writer) error {
-	from, err := sink.NewFile(dir)
+	from, err := file.New(dir, file.Options{})
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func convert(dir, to string, follow bool, out io.Writer) error {
 }
 
 // convertNew writes the segments that are not written yet.
-func convertNew(from *sink.File, to *target, out io.Writer) error {
+func convertNew(from *file.Sink, to *target, out io.Writer) error {
 	segments, removed, err := from.Segments()
 	if err != nil {
 		return err

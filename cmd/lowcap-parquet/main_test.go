@@ -18,6 +18,7 @@ import (
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/file"
 	"lowcap-cdc/sink/sinktest"
 )
 
@@ -37,7 +38,7 @@ func recorded(t *testing.T) []cdc.Event {
 func filesOf(t *testing.T, events []cdc.Event, size int64) string {
 	t.Helper()
 	dir := t.TempDir()
-	f, err := sink.NewFileWith(dir, sink.FileOptions{RotateSize: size})
+	f, err := file.New(dir, file.Options{RotateSize: size})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,9 +50,9 @@ func filesOf(t *testing.T, events []cdc.Event, size int64) string {
 }
 
 // segmentsOf returns the finished segments in dir and how many events are in them.
-func segmentsOf(t *testing.T, dir string) (segments []sink.Segment, events int) {
+func segmentsOf(t *testing.T, dir string) (segments []file.Segment, events int) {
 	t.Helper()
-	f, err := sink.NewFile(dir)
+	f, err := file.New(dir, file.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +217,7 @@ func TestFollow(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	f, err := sink.NewFileWith(dir, sink.FileOptions{RotateSize: 1})
+	f, err := file.New(dir, file.Options{RotateSize: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/file"
 )
 
 // target is the directory that the Parquet files are written to. A segment that is written has an empty file with its
@@ -40,10 +40,10 @@ func openTarget(dir string) (*target, error) {
 
 func (t *target) close() { t.lock.Close() } //nolint:errcheck // nothing was written to it
 
-func (t *target) done(s sink.Segment) string { return filepath.Join(t.dir, doneName, s.FirstSequence) }
+func (t *target) done(s file.Segment) string { return filepath.Join(t.dir, doneName, s.FirstSequence) }
 
 // has reports whether a segment is written.
-func (t *target) has(s sink.Segment) (bool, error) {
+func (t *target) has(s file.Segment) (bool, error) {
 	_, err := os.Stat(t.done(s))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -53,7 +53,7 @@ func (t *target) has(s sink.Segment) (bool, error) {
 
 // write writes a segment's files, and then that it is written. Each file gets its name when it is whole and durable;
 // names and bytes follow from the segment, so a killed write is simply done again.
-func (t *target) write(ctx context.Context, from *sink.File, s sink.Segment) (files int, err error) {
+func (t *target) write(ctx context.Context, from *file.Sink, s file.Segment) (files int, err error) {
 	w := newSegmentWriter(t.dir, s.FirstSequence)
 	defer w.abandon()
 	if err := from.ReadSegment(ctx, s, w.take); err != nil {

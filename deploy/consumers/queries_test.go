@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"lowcap-cdc/cdc"
-	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/file"
 	"lowcap-cdc/sink/sinktest"
 )
 
@@ -79,7 +79,7 @@ func fileSink(t *testing.T, size int64) string {
 // write commits events to a file sink, a few at a time.
 func write(t *testing.T, dir string, size int64, events []cdc.Event) {
 	t.Helper()
-	to, err := sink.NewFileWith(dir, sink.FileOptions{RotateSize: size})
+	to, err := file.New(dir, file.Options{RotateSize: size})
 	if err != nil {
 		t.Fatal(err)
 	}

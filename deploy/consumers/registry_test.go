@@ -5,21 +5,21 @@ import (
 	"testing"
 
 	"lowcap-cdc/deploy/lab"
-	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/kafka"
 )
 
 // registered publishes the recording once more, in a format that needs a schema registry, and returns the registry.
-func (s *stage) registered(t *testing.T, prefix string, format sink.Format) *lab.Registry {
+func (s *stage) registered(t *testing.T, prefix string, format kafka.Format) *lab.Registry {
 	t.Helper()
 	registry, err := shared.registry()
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := sink.NewRegistry(sink.RegistryConfig{URL: registry.URL()})
+	client, err := kafka.NewRegistry(kafka.RegistryConfig{URL: registry.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.publish(t.Context(), sink.KafkaConfig{TopicPrefix: prefix, Slot: prefix, Format: format, Registry: client}); err != nil {
+	if err := s.publish(t.Context(), kafka.Config{TopicPrefix: prefix, Slot: prefix, Format: format, Registry: client}); err != nil {
 		t.Fatal(err)
 	}
 	return registry
@@ -29,7 +29,7 @@ func (s *stage) registered(t *testing.T, prefix string, format sink.Format) *lab
 // Confluent's.
 func TestPythonDeserializers(t *testing.T) {
 	s := onStage(t)
-	for _, format := range []sink.Format{sink.JSONSchema, sink.Avro} {
+	for _, format := range []kafka.Format{kafka.JSONSchema, kafka.Avro} {
 		t.Run(string(format), func(t *testing.T) {
 			prefix := "python-" + string(format) + "."
 			registry := s.registered(t, prefix, format)
@@ -43,7 +43,7 @@ func TestPythonDeserializers(t *testing.T) {
 // Central.)
 func TestJavaDeserializers(t *testing.T) {
 	s := onStage(t)
-	for _, format := range []sink.Format{sink.JSONSchema, sink.Avro} {
+	for _, format := range []kafka.Format{kafka.JSONSchema, kafka.Avro} {
 		t.Run(string(format), func(t *testing.T) {
 			prefix := "java-" + string(format) + "."
 			registry := s.registered(t, prefix, format)

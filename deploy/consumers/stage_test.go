@@ -17,7 +17,7 @@ import (
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/deploy/lab"
 	"lowcap-cdc/schemas"
-	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/kafka"
 	"lowcap-cdc/sink/sinktest"
 )
 
@@ -75,13 +75,13 @@ func (s *stage) set(ctx context.Context) error {
 	if s.events, err = sinktest.Recorded(recording); err != nil {
 		return err
 	}
-	return s.publish(ctx, sink.KafkaConfig{TopicPrefix: "lowcap.", Slot: "stage"})
+	return s.publish(ctx, kafka.Config{TopicPrefix: "lowcap.", Slot: "stage"})
 }
 
 // publish writes the events, and what is aborted in their midst.
-func (s *stage) publish(ctx context.Context, config sink.KafkaConfig) error {
+func (s *stage) publish(ctx context.Context, config kafka.Config) error {
 	config.Brokers = []string{s.kafka.Addr()}
-	to, err := sink.NewKafka(config)
+	to, err := kafka.New(config)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,38 @@
+package sink
+
+import (
+	"errors"
+	"syscall"
+)
+
+var (
+	// ErrFenced says that another instance has taken over the transactional id, or that the broker gave the transaction up.
+	ErrFenced = errors.New("fenced by a newer writer, or the transaction timed out")
+
+	// ErrCorrupt says that a committed part of what a sink holds is damaged or gone. Nothing has been changed; starting
+	// again does not help, a backup does.
+	ErrCorrupt = errors.New("committed data is damaged")
+)
+
+// ClusterError is an error of the Kafka cluster, or of the schema registry, that stays until an operator has acted.
+type ClusterError struct {
+	Err    error
+	Repair string // what the operator can do
+}
+
+// Error returns the error and its repair.
+func (e *ClusterError) Error() string { return e.Err.Error() + "; " + e.Repair }
+
+// Unwrap returns the error without its repair.
+func (e *ClusterError) Unwrap() error { return e.Err }
+
+// IsPermanent reports whether trying again is useless until an operator has acted.
+func IsPermanent(err error) bool {
+	return IsCluster(err) || errors.Is(err, ErrCorrupt) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EROFS)
+}
+
+// IsCluster reports whether an operator must change something of the Kafka cluster, and nothing of the sidecar.
+func IsCluster(err error) bool {
+	var cluster *ClusterError
+	return errors.As(err, &cluster)
+}

@@ -1,0 +1,119 @@
+package file
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"lowcap-cdc/sink"
+)
+
+// The names of finished segments: events-<first sequence>.jsonl until it is compressed, then with .gz behind it.
+const (
+	segmentPrefix = "events-"
+	segmentSuffix = ".jsonl"
+	zipSuffix     = ".gz"
+	partialSuffix = ".partial" // whatever has it may be removed
+	manifestName  = "manifest.jsonl"
+
+	sequenceDigits = 32
+)
+
+// Segment is a line of manifest.jsonl: a finished part of the events, in their order. A segment whose file is gone was
+// removed; the oldest may be, by whoever keeps the directory small.
+type Segment struct {
+	File          string `json:"file"`           // its name, in the sink's directory
+	FirstSequence string `json:"first_sequence"` // of its first event
+	LastSequence  string `json:"last_sequence"`  // of its last event
+	Events        int    `json:"events"`         // how many it holds, one a line
+	Bytes         int64  `json:"bytes"`          // of its text, before compression
+	SHA256        string `json:"sha256"`         // of its text, hexadecimal
+}
+
+// segmentText returns the name of a segment that is not compressed yet.
+func segmentText(first string) string { return segmentPrefix + first + segmentSuffix }
+
+// segmentFirst returns the first sequence of a segment by its file's name, compressed or not.
+func segmentFirst(name string) (first string, ok bool) {
+	first, ours := strings.CutPrefix(strings.TrimSuffix(name, zipSuffix), segmentPrefix)
+	first, text := strings.CutSuffix(first, segmentSuffix)
+	return first, ours && text && isSequence(first)
+}
+
+func isSequence(text string) bool {
+	return len(text) == sequenceDigits && strings.Trim(text, "0123456789ABCDEFabcdef") == ""
+}
+
+// manifest reads manifest.jsonl. Without one nothing was finished.
+func (f *Sink) manifest() ([]Segment, error) {
+	text, err := os.ReadFile(f.path(manifestName))
+	if err != nil {
+		return nil, ignoreMissing(err)
+	}
+	var listed []Segment
+	for line := range bytes.Lines(text) {
+		var s Segment
+		err := json.Unmarshal(line, &s)
+		if first, ok := segmentFirst(s.File); err != nil || !ok || first != s.FirstSequence {
+			return nil, fmt.Errorf("%w: line %d of %s names no segment; restore it from a backup", sink.ErrCorrupt, len(listed)+1, f.path(manifestName))
+		}
+		listed = append(listed, s)
+	}
+	return listed, nil
+}
+
+// list adds a segment to the manifest unless it is there.
+func (f *Sink) list(s Segment) error {
+	listed, err := f.manifest()
+	if err != nil || slices.Contains(listed, s) {
+		return err
+	}
+	return f.replace(manifestName, func(out io.Writer) error {
+		lines := json.NewEncoder(out)
+		for _, s := range append(listed, s) {
+			if err := lines.Encode(s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// replace puts a file in the place of the one with that name, whole or not at all.
+func (f *Sink) replace(name string, write func(io.Writer) error) error {
+	partial := f.path(name) + partialSuffix
+	file, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	if err := write(file); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	if err := f.options.Hook(pointArchive); err != nil {
+		return err
+	}
+	if err := os.Rename(partial, f.path(name)); err != nil {
+		return err
+	}
+	if err := syncDir(filepath.Dir(partial)); err != nil {
+		return err
+	}
+	return f.options.Hook(pointArchived)
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,234 @@
+package file
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"lowcap-cdc/sink"
+)
+
+// pollEvery is how often a reader that follows looks for a new commit.
+const pollEvery = 100 * time.Millisecond
+
+// ReadState implements Reader.
+func (f *Sink) ReadState(ctx context.Context, load func(key string, value []byte) error) error {
+	file, log, err := f.openCommitted()
+	if err != nil {
+		return err
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	reader, err := newLogReader(file, log.end)
+	if err != nil {
+		return err
+	}
+	for {
+		record, err := reader.next()
+		if errors.Is(err, io.EOF) {
+			return ctx.Err()
+		}
+		if err != nil {
+			return fmt.Errorf("read %s at offset %d: %w", f.path(stateName), reader.offset, err)
+		}
+		if err := eachEntry(record.entries, load); err != nil {
+			return err
+		}
+	}
+}
+
+// openCommitted opens state.log for reading beside the one who writes it, and returns what its commits say.
+func (f *Sink) openCommitted() (file *os.File, log standing, err error) {
+	file, err = os.Open(f.path(stateName))
+	if err != nil {
+		return nil, log, fmt.Errorf("read file sink: %w; has anything been written there yet?", err)
+	}
+	log, err = readStanding(file)
+	if err != nil {
+		return nil, log, errors.Join(err, file.Close())
+	}
+	return file, log, nil
+}
+
+// readStanding reads the log up to its last whole commit; what lies behind it may be half written.
+func readStanding(file *os.File) (log standing, err error) {
+	info, err := file.Stat()
+	if err != nil {
+		return log, err
+	}
+	reader, err := newLogReader(file, info.Size())
+	if err != nil {
+		return log, err
+	}
+	for {
+		record, err := reader.next()
+		switch {
+		case errors.Is(err, io.EOF) || errors.Is(err, errBroken):
+			return log, nil
+		case err != nil:
+			return log, err
+		case record.commit:
+			log.note(reader.offset, record.events)
+		}
+	}
+}
+
+// ReadEvents implements Reader. A file has no topics: all of its events are read, those of other topics left out. The
+// oldest segments may have been removed; one that is missing between others is sink.ErrCorrupt.
+func (f *Sink) ReadEvents(ctx context.Context, r sink.Range, take func(*sink.Stored) error) error {
+	m := mark{take: r.Filter(take)}
+	for {
+		if err := f.readChanged(ctx, &m); err != nil {
+			return err
+		}
+		if !r.Follow || ctx.Err() != nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// mark is how far somebody has read.
+type mark struct {
+	first  string      // the segment, by its first sequence; empty at the very beginning
+	offset int64       // the byte of its text up to which everything was handed out
+	log    fs.FileInfo // of state.log when it was looked at last
+	take   func(*sink.Stored) error
+}
+
+// readChanged is readNew if there is a commit since the last time: every commit makes the log longer, or puts another in
+// its place.
+func (f *Sink) readChanged(ctx context.Context, m *mark) error {
+	now, err := os.Stat(f.path(stateName))
+	if err == nil && m.log != nil && os.SameFile(now, m.log) && now.Size() == m.log.Size() {
+		return nil
+	}
+	if err == nil { // else readNew says what is wrong
+		m.log = now
+	}
+	return f.readNew(ctx, m)
+}
+
+// readNew hands out what was committed since the last time, and moves on.
+func (f *Sink) readNew(ctx context.Context, m *mark) error {
+	v, err := f.look()
+	if err != nil {
+		return err
+	}
+	defer v.close()
+	rest, err := v.from(m.first)
+	if err != nil {
+		return err
+	}
+	for _, s := range rest {
+		if err := f.readSegment(ctx, m, s); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	if v.first == "" {
+		return nil
+	}
+	m.enter(v.first)
+	return m.lines(ctx, io.NewSectionReader(v.live, m.offset, v.length-m.offset), eventsName, v.length)
+}
+
+// from returns the segments from the one that begins with first on, without those that were removed before it.
+func (v *view) from(first string) ([]seen, error) {
+	if first == "" {
+		segments, _ := v.removed()
+		return v.segments[segments:], nil
+	}
+	if at := slices.IndexFunc(v.segments, func(s seen) bool { return s.FirstSequence == first }); at >= 0 {
+		return v.segments[at:], nil
+	}
+	if first != v.first {
+		return nil, fmt.Errorf("%w: the segment that begins with event %s is no longer known; read again from the beginning", sink.ErrCorrupt, first)
+	}
+	return nil, nil
+}
+
+// readSegment hands out the rest of a finished segment.
+func (f *Sink) readSegment(ctx context.Context, m *mark, s seen) error {
+	if !s.there {
+		return f.missing(s)
+	}
+	m.enter(s.FirstSequence)
+	text, err := f.openSegment(s.FirstSequence)
+	if err != nil {
+		return fmt.Errorf("read file sink: %w", err)
+	}
+	defer text.Close() //nolint:errcheck // it was only read
+	if _, err := io.CopyN(io.Discard, text, m.offset); err != nil {
+		return fmt.Errorf("read %s up to byte %d: %w", f.path(s.File), m.offset, err)
+	}
+	return m.lines(ctx, text, s.File, 0)
+}
+
+func (f *Sink) missing(s seen) error {
+	return fmt.Errorf("%w: %s is missing, though older segments are there; restore it from a backup", sink.ErrCorrupt, f.path(s.File))
+}
+
+// enter goes to a segment's beginning unless the mark is in it.
+func (m *mark) enter(first string) {
+	if m.first != first {
+		m.first, m.offset = first, 0
+	}
+}
+
+// lines hands out lines up to the end of a text, which is at byte end unless that is 0.
+func (m *mark) lines(ctx context.Context, text io.Reader, name string, end int64) error {
+	lines := bufio.NewReader(text)
+	for ctx.Err() == nil {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) && len(line) == 0 && m.offset >= end {
+			return nil
+		}
+		if errors.Is(err, io.EOF) {
+			return tooShort(name, m.offset+int64(len(line)), end)
+		}
+		if err != nil {
+			return err
+		}
+		value := line[:len(line)-1]
+		key := gjson.GetBytes(value, "partitionkey").String()
+		if err := m.take(&sink.Stored{Topic: name, Offset: m.offset, Key: []byte(key), Value: value}); err != nil {
+			return err
+		}
+		m.offset += int64(len(line))
+	}
+	return nil
+}
+
+// Segments returns the finished segments that are there, in their order, as the manifest has them. Of those that were
+// removed it tells how many; one that is missing between others is sink.ErrCorrupt.
+func (f *Sink) Segments() (there []Segment, removed int, err error) {
+	v := &view{}
+	if err := f.lookAtSegments(v); err != nil {
+		return nil, 0, fmt.Errorf("read file sink: %w", err)
+	}
+	removed, _ = v.removed()
+	for _, s := range v.segments[removed:] {
+		switch {
+		case !s.there:
+			return nil, 0, f.missing(s)
+		case s.SHA256 != "": // else it is not listed yet
+			there = append(there, s.Segment)
+		}
+	}
+	return there, removed, nil
+}
+
+// ReadSegment hands the events of a finished segment to take, as ReadEvents does.
+func (f *Sink) ReadSegment(ctx context.Context, s Segment, take func(*sink.Stored) error) error {
+	return f.readSegment(ctx, &mark{take: take}, seen{s, true})
+}

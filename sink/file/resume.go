@@ -1,0 +1,181 @@
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"lowcap-cdc/sink"
+)
+
+// Resume locks the directory (ErrLocked when another instance runs there), creates it if need be, cuts off what no
+// commit counts, and hands the committed state to load. The files are read as streams; in memory stay the keys, without
+// values. Damage to what was committed is sink.ErrCorrupt, and then no file has been changed.
+//
+// The promise to a reader of events.jsonl: the committed bytes, as far as the last commit in state.log says, never
+// change. Bytes beyond them may be seen for a while, and Resume may cut them off, also in the middle of a line; then the
+// same bytes come again in the same place, because events are a function of the WAL. A reader that follows the file
+// reads whole lines, and one that finds it shorter than it has read waits until it has grown again. It sees no event
+// twice and loses none.
+func (f *Sink) Resume(ctx context.Context, load func(key string, value []byte) error) error {
+	if f.lock != nil {
+		return fmt.Errorf("resume from %s: resumed before; open a new sink", f.dir)
+	}
+	if err := f.resume(ctx, load); err != nil {
+		return fmt.Errorf("resume from %s: %w", f.dir, f.advise(err))
+	}
+	f.failed = nil
+	return nil
+}
+
+func (f *Sink) resume(ctx context.Context, load func(string, []byte) error) (err error) {
+	if err := makeDir(f.dir); err != nil {
+		return err
+	}
+	if f.lock, err = lockFile(f.path(lockName)); err != nil {
+		return err
+	}
+	if err := f.createState(); err != nil {
+		return fmt.Errorf("create state: %w", err)
+	}
+	file, err := os.OpenFile(f.path(stateName), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	f.log = newLogWriter(file, 0)
+	if err := f.findCommit(ctx); err != nil {
+		return err
+	}
+	if err := f.finishRotation(); err != nil {
+		return fmt.Errorf("finish rotation: %w", err)
+	}
+	if f.events, err = openEvents(f.path(eventsName), f.committed); err != nil {
+		return fmt.Errorf("recover events: %w", err)
+	}
+	if err := f.cutState(); err != nil {
+		return fmt.Errorf("recover state: %w", err)
+	}
+	if err := f.replay(ctx, load); err != nil {
+		return err
+	}
+	f.startArchive()
+	return nil
+}
+
+// createState makes the first state.log, which commits nothing, and removes what an interrupted compaction left.
+func (f *Sink) createState() error {
+	if err := os.Remove(f.path(newName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, err := os.Lstat(f.path(stateName)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if events, err := os.Stat(f.path(eventsName)); err == nil && events.Size() > 0 {
+		return fmt.Errorf("%w: %s is missing but %s has %d bytes; restore it from a backup, or move %s away to begin anew",
+			sink.ErrCorrupt, f.path(stateName), f.path(eventsName), events.Size(), eventsName)
+	}
+	log, err := createLog(f.path(newName))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(log.commit(extent{}), log.file.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.path(newName), f.path(stateName)); err != nil {
+		return err
+	}
+	return syncDir(f.dir)
+}
+
+// findCommit reads the whole log up to its last commit.
+func (f *Sink) findCommit(ctx context.Context) error {
+	info, err := f.log.file.Stat()
+	if err != nil {
+		return err
+	}
+	reader, err := newLogReader(f.log.file, info.Size())
+	if err != nil {
+		return err
+	}
+	for {
+		record, err := reader.next()
+		switch {
+		case errors.Is(err, io.EOF) || errors.Is(err, errBroken):
+			return f.checkTail(reader)
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !record.commit:
+			continue
+		case !f.continues(record.events):
+			return fmt.Errorf("%w: a commit in %s begins at byte %d of %s, the one before it ends at %d; restore both "+
+				"files from one backup", sink.ErrCorrupt, f.path(stateName), record.events.start, eventsName, f.committed.end)
+		}
+		f.note(reader.offset, record.events)
+	}
+}
+
+// checkTail decides whether what follows the last readable record is a torn tail, which may be cut, or damage.
+func (f *Sink) checkTail(reader *logReader) error {
+	broken := reader.offset
+	if at, found, err := reader.commitAfter(broken); err != nil {
+		return err
+	} else if found {
+		return fmt.Errorf("%w: the record at offset %d of %s is broken, but the commit at offset %d behind it is whole; "+
+			"restore both files from a backup", sink.ErrCorrupt, broken, f.path(stateName), at)
+	}
+	if f.end == 0 {
+		return fmt.Errorf("%w: %s holds no whole commit; restore both files from a backup, or move the directory away "+
+			"to begin anew", sink.ErrCorrupt, f.path(stateName))
+	}
+	return nil
+}
+
+// cutState cuts the torn tail and makes the rest durable: a killed process may have left it in the page cache only.
+func (f *Sink) cutState() error {
+	file := f.log.file
+	if err := file.Truncate(f.end); err != nil {
+		return err
+	}
+	if _, err := file.Seek(f.end, io.SeekStart); err != nil {
+		return err
+	}
+	f.log.offset = f.end
+	return errors.Join(file.Sync(), syncDir(f.dir))
+}
+
+// replay hands the committed entries to load and learns which of them are live.
+func (f *Sink) replay(ctx context.Context, load func(string, []byte) error) error {
+	f.live = newLiveSet()
+	return f.eachCommitted(func(key string, value []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		f.live.note(key, value)
+		return load(key, value)
+	})
+}
+
+// eachCommitted reads the log up to its last commit.
+func (f *Sink) eachCommitted(visit func(key string, value []byte) error) error {
+	reader, err := newLogReader(f.log.file, f.log.offset)
+	if err != nil {
+		return err
+	}
+	for {
+		record, err := reader.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s at offset %d: %w", f.path(stateName), reader.offset, err)
+		}
+		if err := eachEntry(record.entries, visit); err != nil {
+			return err
+		}
+	}
+}

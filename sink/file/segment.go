@@ -1,0 +1,87 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/klauspost/compress/gzip"
+
+	"lowcap-cdc/sink"
+)
+
+// names are the segment files in a directory: by first sequence, whether the text, the compressed form, or both are there.
+type names map[string]struct{ text, zip bool }
+
+// names looks into the directory.
+func (f *Sink) names() (names, error) {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil {
+		return nil, err
+	}
+	found := make(names)
+	for _, entry := range entries {
+		first, ok := segmentFirst(entry.Name())
+		if !ok {
+			continue
+		}
+		n := found[first]
+		isText := entry.Name() == segmentText(first)
+		n.text, n.zip = n.text || isText, n.zip || !isText
+		found[first] = n
+	}
+	return found, nil
+}
+
+// texts returns the names of segments that are not compressed yet, in their order.
+func (n names) texts() []string {
+	var list []string
+	for first, is := range n {
+		if is.text {
+			list = append(list, segmentText(first))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// openSegment opens the text of a segment, which may be compressed at this moment.
+func (f *Sink) openSegment(first string) (text io.ReadCloser, err error) {
+	file, err := os.Open(f.path(segmentText(first)))
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return file, err
+	}
+	if file, err = os.Open(f.path(segmentText(first) + zipSuffix)); err != nil {
+		return nil, err
+	}
+	zip, err := gzip.NewReader(file)
+	if err != nil {
+		return nil, errors.Join(damaged(file.Name(), err), file.Close())
+	}
+	return &unzipped{zip, file}, nil
+}
+
+// unzipped is the text of a compressed file.
+type unzipped struct {
+	zip  *gzip.Reader
+	file *os.File
+}
+
+// Read says which file is damaged.
+func (u *unzipped) Read(p []byte) (int, error) {
+	n, err := u.zip.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = damaged(u.file.Name(), err)
+	}
+	return n, err
+}
+
+// Close closes the file.
+func (u *unzipped) Close() error { return u.file.Close() }
+
+func damaged(path string, err error) error {
+	return fmt.Errorf("%w: %s: %w; restore it from a backup", sink.ErrCorrupt, path, err)
+}

@@ -1,0 +1,146 @@
+package file
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"os"
+)
+
+// The format of state.log, integers little endian:
+//
+//	file    = magic(8) version(4) crc(4) record*
+//	record  = length(4) payloadCRC(4) headerCRC(4) payload
+//	payload = 1 entry*                              a part: counts once a commit follows
+//	        | 2 start(8) end(8) sum(4) entry*       a commit: the bytes of events.jsonl it wrote and their CRC-32C;
+//	                                                all zero where events were before: events.jsonl begins anew
+//	entry   = uvarint(len key) key uvarint(0)                       the key is removed
+//	        | uvarint(len key) key uvarint(len value + 1) value
+//
+// headerCRC covers the record's own offset too, so that no value that happens to hold a record can be taken for one.
+// Parts are synced before the commit that counts them is written, and a commit before anything follows it. So a broken
+// record with a commit behind it is damage, and one without is a torn tail.
+const (
+	logMagic     = "lowcapST"
+	logVersion   = 1
+	logHeader    = 16
+	recordHeader = 12
+	kindPart     = 1
+	kindCommit   = 2
+	commitFields = 20
+	partSize     = 1 << 20 // a record is closed when its entries reach this size, in bytes
+)
+
+// logWriter appends records to state.log.
+type logWriter struct {
+	file     *os.File
+	out      *bufio.Writer
+	offset   int64  // where the next record begins
+	entries  []byte // of the record that is being gathered
+	unsynced bool   // parts were written since the last sync
+}
+
+// createLog makes an empty log at path, over whatever is there.
+func createLog(path string) (*logWriter, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	writer := newLogWriter(file, logHeader)
+	_, _ = writer.out.Write(fileHeader()) // a bufio.Writer's error stays: the first commit returns it
+	return writer, nil
+}
+
+// newLogWriter continues the log in file, whose position must be offset.
+func newLogWriter(file *os.File, offset int64) *logWriter {
+	return &logWriter{file: file, out: bufio.NewWriterSize(file, 1<<16), offset: offset}
+}
+
+func fileHeader() []byte {
+	header := binary.LittleEndian.AppendUint32([]byte(logMagic), logVersion)
+	return binary.LittleEndian.AppendUint32(header, crc32.Checksum(header, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// add takes one entry in; a nil value removes the key.
+func (w *logWriter) add(key string, value []byte) error {
+	w.entries = appendEntry(w.entries, key, value)
+	if len(w.entries) < partSize {
+		return nil
+	}
+	w.unsynced = true
+	return w.record([]byte{kindPart})
+}
+
+func appendEntry(to []byte, key string, value []byte) []byte {
+	to = binary.AppendUvarint(to, uint64(len(key)))
+	to = append(to, key...)
+	if value == nil {
+		return binary.AppendUvarint(to, 0)
+	}
+	to = binary.AppendUvarint(to, uint64(len(value))+1)
+	return append(to, value...)
+}
+
+// settle makes the parts durable, which must be so before the commit that counts them is written.
+func (w *logWriter) settle() error {
+	if !w.unsynced {
+		return nil
+	}
+	w.unsynced = false
+	return w.sync()
+}
+
+// commit writes the commit record with the entries that are in no part yet, and makes it durable.
+func (w *logWriter) commit(events extent) error {
+	fields := make([]byte, 1, 1+commitFields)
+	fields[0] = kindCommit
+	fields = binary.LittleEndian.AppendUint64(fields, uint64(events.start))
+	fields = binary.LittleEndian.AppendUint64(fields, uint64(events.end))
+	fields = binary.LittleEndian.AppendUint32(fields, events.sum)
+	if err := w.record(fields); err != nil {
+		return err
+	}
+	return w.sync()
+}
+
+// record writes one record: the given fields and the gathered entries.
+func (w *logWriter) record(fields []byte) error {
+	length := len(fields) + len(w.entries)
+	if length > math.MaxInt32 {
+		return fmt.Errorf("a state value of %d bytes is too large, %d are possible", length, math.MaxInt32)
+	}
+	table := crc32.MakeTable(crc32.Castagnoli)
+	sum := crc32.Update(crc32.Checksum(fields, table), table, w.entries)
+	for _, part := range [][]byte{packHeader(w.offset, uint32(length), sum), fields, w.entries} {
+		if _, err := w.out.Write(part); err != nil {
+			return err
+		}
+	}
+	w.offset += recordHeader + int64(length)
+	w.entries = w.entries[:0]
+	return nil
+}
+
+func (w *logWriter) sync() error {
+	if err := w.out.Flush(); err != nil {
+		return err
+	}
+	return w.file.Sync()
+}
+
+// packHeader returns the header of a record at offset.
+func packHeader(offset int64, length, sum uint32) []byte {
+	header := binary.LittleEndian.AppendUint32(make([]byte, 0, recordHeader), length)
+	header = binary.LittleEndian.AppendUint32(header, sum)
+	return binary.LittleEndian.AppendUint32(header, headerSum(offset, header))
+}
+
+// headerSum is the checksum of a record's first two fields and its place.
+func headerSum(offset int64, fields []byte) uint32 {
+	var place [8]byte
+	binary.LittleEndian.PutUint64(place[:], uint64(offset))
+	table := crc32.MakeTable(crc32.Castagnoli)
+	return crc32.Update(crc32.Checksum(place[:], table), table, fields[:8])
+}

@@ -1,0 +1,160 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"lowcap-cdc/sink"
+)
+
+// view is what somebody beside the running sink sees at one moment: everything that was committed.
+type view struct {
+	segments []seen
+	live     *os.File // events.jsonl; nil where it is not there
+	length   int64    // how much of it is committed
+	first    string   // sequence of its first event, when there is a committed one
+}
+
+// seen is a finished segment. One that is not listed yet has only a file and a first sequence.
+type seen struct {
+	Segment
+	there bool // its file has not been removed
+}
+
+func (v *view) close() {
+	if v.live != nil {
+		v.live.Close() //nolint:errcheck // it was only read
+	}
+}
+
+// Points at which a reader calls Options.Hook: a rotation there is what it has to expect.
+const (
+	pointLog      = "before-read-log"      // it has opened events.jsonl
+	pointSegments = "before-read-segments" // it knows how much of that is committed
+)
+
+// attempts is how often look tries: a rotation, which is what disturbs it, takes moments.
+const attempts = 10
+
+// look takes a view. The log is read while a file is known to be events.jsonl, so that both belong together; then the
+// segments before that file are looked up. What is rotated meanwhile is not missed: the segment was that file.
+func (f *Sink) look() (*view, error) {
+	for range attempts {
+		v := &view{}
+		ok, err := f.lookAtLive(v)
+		if err == nil && ok {
+			err = errors.Join(f.options.Hook(pointSegments), f.lookAtSegments(v))
+		}
+		if err == nil && ok {
+			return v, nil
+		}
+		v.close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%w: %s is missing or replaced again and again; restore it from a backup", sink.ErrCorrupt, f.path(eventsName))
+}
+
+// lookAtLive reports false when there was a rotation meanwhile.
+func (f *Sink) lookAtLive(v *view) (ok bool, err error) {
+	if v.live, err = os.Open(f.path(eventsName)); err != nil {
+		v.live = nil
+		if !errors.Is(err, fs.ErrNotExist) {
+			return false, fmt.Errorf("read file sink: %w", err)
+		}
+	}
+	if err := f.options.Hook(pointLog); err != nil {
+		return false, err
+	}
+	state, log, err := f.openCommitted()
+	if err != nil {
+		return false, err
+	}
+	if err := state.Close(); err != nil {
+		return false, err
+	}
+	if v.live == nil {
+		return log.committed.end == 0, nil
+	}
+	if err := v.measure(&log); err != nil {
+		return false, err
+	}
+	return f.isLive(v.live)
+}
+
+// measure learns how much of the live file is committed, and how it begins.
+func (v *view) measure(log *standing) error {
+	isOld, err := log.awaitsRename(v.live)
+	if err != nil {
+		return err
+	}
+	v.length = log.committed.end
+	if isOld {
+		v.length = log.rotated.end
+	}
+	if v.length == 0 {
+		return nil
+	}
+	first, err := firstOf(v.live)
+	v.first = first.Sequence
+	return err
+}
+
+// isLive reports whether an open file is the one that is named events.jsonl.
+func (f *Sink) isLive(file *os.File) (bool, error) {
+	mine, err := file.Stat()
+	if err != nil {
+		return false, err
+	}
+	named, err := os.Stat(f.path(eventsName))
+	if err != nil {
+		return false, ignoreMissing(err)
+	}
+	return os.SameFile(mine, named), nil
+}
+
+// lookAtSegments reads the directory before the manifest: a segment is listed before its text goes.
+func (f *Sink) lookAtSegments(v *view) error {
+	found, err := f.names()
+	if err != nil {
+		return err
+	}
+	listed, err := f.manifest()
+	if err != nil {
+		return err
+	}
+	for _, s := range listed {
+		is := found[s.FirstSequence]
+		v.segments = append(v.segments, seen{s, is.text || is.zip})
+		delete(found, s.FirstSequence)
+	}
+	for _, name := range found.texts() {
+		first, _ := segmentFirst(name)
+		v.segments = append(v.segments, seen{Segment{File: name, FirstSequence: first}, true})
+		delete(found, first)
+	}
+	for first := range found {
+		return fmt.Errorf("%w: %s is not in %s; restore that from a backup, or move the segment away",
+			sink.ErrCorrupt, f.path(segmentText(first)+zipSuffix), manifestName)
+	}
+	if at := slices.IndexFunc(v.segments, func(s seen) bool { return s.FirstSequence == v.first }); at >= 0 {
+		v.segments = v.segments[:at]
+	}
+	return nil
+}
+
+// removed returns how many of the oldest segments are gone, and how many events were in them.
+func (v *view) removed() (segments, events int) {
+	for _, s := range v.segments {
+		if s.there {
+			break
+		}
+		segments++
+		events += s.Events
+	}
+	return segments, events
+}

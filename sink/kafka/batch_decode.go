@@ -1,0 +1,167 @@
+package kafka
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/klauspost/compress/s2"
+	"github.com/segmentio/kafka-go"
+)
+
+// recordBatch is a record batch of format v2 (Kafka protocol guide, "Record Batch"): the reverse of appendBatch.
+type recordBatch struct {
+	base     int64 // offset of its first record, also of one that was compacted away
+	last     int64 // offset of its last record
+	producer int64
+	control  bool // it holds the end of a transaction and nothing else
+	codec    int
+	count    int
+	records  []byte // as they were sent
+}
+
+const (
+	controlBatch   = 1 << 5
+	codecMask      = 7
+	maxRecordCount = 1 << 24
+)
+
+var errBatch = errors.New("broken record batch")
+
+// nextBatch reads the first batch of data and returns what follows it. ok is false where no whole batch is left: a
+// broker cuts an answer at its size.
+func nextBatch(data []byte) (b recordBatch, rest []byte, ok bool, err error) {
+	if len(data) < batchLengthBefore {
+		return b, nil, false, nil
+	}
+	size := int(int32(binary.BigEndian.Uint32(data[8:]))) + batchLengthBefore
+	if len(data) < size || size < batchLengthBefore {
+		return b, nil, false, nil
+	}
+	if size < batchHeader || data[16] != 2 {
+		return b, nil, false, fmt.Errorf("%w: %d bytes, format %d", errBatch, size, data[min(16, len(data)-1)])
+	}
+	head := data[:size]
+	if sum := crc32.Checksum(head[castagnoliStart:], crc32.MakeTable(crc32.Castagnoli)); sum != binary.BigEndian.Uint32(head[17:]) {
+		return b, nil, false, fmt.Errorf("%w: CRC-32C is %08x, the batch says %08x", errBatch, sum, binary.BigEndian.Uint32(head[17:]))
+	}
+	attributes := binary.BigEndian.Uint16(head[21:])
+	b = recordBatch{
+		base:     int64(binary.BigEndian.Uint64(head)),
+		producer: int64(binary.BigEndian.Uint64(head[43:])),
+		control:  attributes&controlBatch != 0,
+		codec:    int(attributes & codecMask),
+		count:    int(int32(binary.BigEndian.Uint32(head[57:]))),
+		records:  head[batchHeader:],
+	}
+	b.last = b.base + int64(int32(binary.BigEndian.Uint32(head[23:])))
+	if b.count < 0 || b.count > maxRecordCount || b.last < b.base {
+		return b, nil, false, fmt.Errorf("%w: %d records", errBatch, b.count)
+	}
+	return b, data[size:], true, nil
+}
+
+// each calls take with every record's offset, key and value, nil where there is none. They stay valid.
+func (b *recordBatch) each(take func(offset int64, key, value []byte) error) error {
+	data, err := b.uncompressed()
+	if err != nil {
+		return fmt.Errorf("batch at offset %d: %w", b.base, err)
+	}
+	r := varReader{data: data}
+	for range b.count {
+		body := varReader{data: r.bytes()}
+		body.skip(1)  // attributes, none defined
+		body.varint() // timestamp
+		offset := b.base + body.varint()
+		key, value := body.bytes(), body.bytes() // headers follow
+		if r.err != nil || body.err != nil {
+			return fmt.Errorf("batch at offset %d: %w: a record ends early", b.base, errBatch)
+		}
+		if err := take(offset, key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *recordBatch) uncompressed() ([]byte, error) {
+	switch b.codec {
+	case 0:
+		return b.records, nil
+	case snappy:
+		return unsnappy(b.records)
+	}
+	codec := kafka.Compression(b.codec).Codec() // a topic's own compression.type
+	if codec == nil {
+		return nil, fmt.Errorf("%w: compression %d", errBatch, b.codec)
+	}
+	reader := codec.NewReader(bytes.NewReader(b.records))
+	defer reader.Close() //nolint:errcheck // it reads from memory
+	return io.ReadAll(reader)
+}
+
+// xerial begins the framing that Java's client puts around snappy blocks: eight bytes, two versions, and then blocks
+// with their lengths in front.
+var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
+
+func unsnappy(data []byte) ([]byte, error) {
+	if !bytes.HasPrefix(data, xerial) {
+		return s2.Decode(nil, data)
+	}
+	var all []byte
+	for data = data[min(len(data), len(xerial)+8):]; len(data) >= 4; {
+		size := int(binary.BigEndian.Uint32(data))
+		if size > len(data)-4 {
+			break
+		}
+		block, err := s2.Decode(nil, data[4:4+size])
+		if err != nil {
+			return nil, err
+		}
+		all, data = append(all, block...), data[4+size:]
+	}
+	if len(data) > 0 {
+		return nil, fmt.Errorf("%w: %d bytes left behind the last snappy block", errBatch, len(data))
+	}
+	return all, nil
+}
+
+// varReader reads the variable-length parts of a record; err stays set after the first failure.
+type varReader struct {
+	data []byte
+	err  error
+}
+
+func (r *varReader) varint() int64 {
+	v, n := binary.Varint(r.data)
+	if n <= 0 {
+		r.err, r.data = errBatch, nil
+		return 0
+	}
+	r.data = r.data[n:]
+	return v
+}
+
+func (r *varReader) skip(n int) {
+	if n > len(r.data) {
+		r.err, n = errBatch, len(r.data)
+	}
+	r.data = r.data[n:]
+}
+
+// bytes reads a length and as many bytes; a length of -1 is nil.
+func (r *varReader) bytes() []byte {
+	n := r.varint()
+	if n < 0 || n > int64(len(r.data)) {
+		if n != -1 {
+			r.err = errBatch
+		}
+		return nil
+	}
+	b := r.data[:n:n]
+	r.data = r.data[n:]
+	return b
+}

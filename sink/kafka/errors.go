@@ -1,0 +1,125 @@
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+
+	"lowcap-cdc/sink"
+)
+
+// operationNotAttempted is what a broker answers for the partitions of a request whose other partitions it refused.
+const operationNotAttempted = kafka.Error(55)
+
+// codes that pass by themselves, beside those of the network: a leader or coordinator moves, a replica catches up, an
+// earlier transaction of the same id is being completed.
+var retriableCodes = map[kafka.Error]bool{2: true, 3: true, 5: true, 6: true, 7: true, 8: true, 9: true, 13: true,
+	14: true, 15: true, 16: true, 19: true, 20: true, 41: true, 51: true, 56: true, 74: true, 75: true, -1: true}
+
+func isRetriable(err error) bool {
+	var config *sink.ClusterError
+	if errors.As(err, &config) || handshakeRepair(err) != "" {
+		return false
+	}
+	var code kafka.Error
+	if errors.As(err, &code) {
+		return retriableCodes[code]
+	}
+	var network net.Error
+	var topic *protocol.TopicError
+	return errors.As(err, &network) || errors.As(err, &topic) || errors.Is(err, protocol.ErrNoLeader) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// explain turns an answer that will not change into a sentence that says what to do.
+func explain(err error) error {
+	if sink.IsCluster(err) {
+		return err // it says so already
+	}
+	if repair := handshakeRepair(err); repair != "" {
+		return &sink.ClusterError{Err: err, Repair: repair}
+	}
+	var code kafka.Error
+	if !errors.As(err, &code) {
+		return err
+	}
+	repair := ""
+	switch code {
+	case 47, 90, 48, 49, 59:
+		return fmt.Errorf("%w (%w)", sink.ErrFenced, err)
+	case 58:
+		repair = "set --kafka-user and the password that the broker knows"
+	case 33, 34:
+		repair = "choose the --kafka-sasl mechanism that the broker offers"
+	case 53:
+		repair = "grant Write and Describe on the transactional id"
+	case 29:
+		repair = "grant Write and Describe on the topic, and Read on the state topic"
+	case 3:
+		repair = "run: lowcap-cdc init"
+	case 10:
+		repair = "raise the topic's max.message.bytes"
+	case 50:
+		repair = "raise the broker's transaction.max.timeout.ms to 900000"
+	default:
+		return err
+	}
+	return &sink.ClusterError{Err: err, Repair: repair}
+}
+
+// handshakeRepair says what to change when the two sides cannot agree on TLS; it is empty for every other error. The
+// library has no type for a broker that answers plain text with a TLS alert.
+func handshakeRepair(err error) string {
+	var verification *tls.CertificateVerificationError
+	var name x509.HostnameError
+	var network *net.OpError
+	switch {
+	case errors.As(err, &name):
+		return "write the brokers' names in --sink as they are in their certificates"
+	case errors.As(err, &verification):
+		return "set --kafka-ca to the CA that has signed the brokers' certificates"
+	case errors.As(err, &network) && network.Op == "remote error":
+		return "set --kafka-cert and --kafka-key to a client certificate that the brokers trust"
+	case errors.Is(err, io.ErrUnexpectedEOF) && strings.Contains(err.Error(), "expecting TLS"):
+		return "set --kafka-tls, or --kafka-ca to the CA that has signed the brokers' certificates"
+	}
+	return ""
+}
+
+// retry repeats a step until it succeeds, fails for good, or has used up its time. The first waits are short: after a
+// commit the coordinator needs a few milliseconds before it takes the next transaction.
+func (k *Sink) retry(ctx context.Context, step func() error) error {
+	deadline := time.Now().Add(retryBudget)
+	for wait := time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
+		err := step()
+		if err == nil {
+			return nil
+		}
+		if !isRetriable(err) || time.Now().After(deadline) || unknownTopicForLong(err, deadline) {
+			return explain(err)
+		}
+		if errors.Is(err, kafka.UnknownTopicOrPartition) {
+			k.transport.CloseIdleConnections() // the library keeps what it was told for seconds, a topic may be there by now
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// unknownTopicForLong reports whether a topic has been unknown for more than a few seconds: it does not exist, or the
+// right to describe it is missing, and neither passes.
+func unknownTopicForLong(err error, deadline time.Time) bool {
+	return errors.Is(err, kafka.UnknownTopicOrPartition) && time.Until(deadline) < retryBudget-5*time.Second
+}

@@ -1,0 +1,326 @@
+package kafka
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/addpartitionstotxn"
+	"github.com/segmentio/kafka-go/protocol/endtxn"
+	"github.com/segmentio/kafka-go/protocol/initproducerid"
+	"github.com/segmentio/kafka-go/protocol/produce"
+	"github.com/segmentio/kafka-go/protocol/rawproduce"
+)
+
+// producer speaks the transaction protocol. One goroutine owns it.
+type producer struct {
+	k          *Sink
+	name       string // transactional id
+	id         int64
+	epoch      int16
+	timeout    time.Duration
+	sequences  map[partition]int32
+	added      map[partition]bool // to the open transaction
+	partitions map[string][]int
+	leaders    map[partition]int
+	limits     map[string]int // max.message.bytes
+	encoder    encoder
+	unanswered bool // a request got no answer: it may still arrive at the broker
+}
+
+const (
+	// batchMargin is kept free below a topic's limit, in bytes.
+	batchMargin = 1024
+	// expectedRatio is by how much compression makes events smaller, at the least.
+	expectedRatio = 3
+)
+
+func newProducer(k *Sink) *producer {
+	return &producer{k: k, name: k.config.TopicPrefix + "cdc-" + k.config.Slot, id: -1, epoch: -1,
+		encoder: encoder{contentType: k.config.Format.contentType()}}
+}
+
+// roundTrip sends one request. An error means that nobody knows whether the broker has seen it.
+func (p *producer) roundTrip(ctx context.Context, request protocol.Message) (protocol.Message, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	response, err := p.k.transport.RoundTrip(ctx, p.k.client.Addr, request)
+	if err != nil {
+		p.unanswered = true
+	}
+	return response, err
+}
+
+// init takes a producer id with a new epoch, which fences every older holder of the transactional id.
+func (p *producer) init(ctx context.Context, timeout time.Duration) error {
+	p.id, p.epoch = -1, -1
+	if err := p.initProducer(ctx, timeout); err != nil {
+		return fmt.Errorf("take transactional id %q: %w", p.name, err)
+	}
+	return nil
+}
+
+// raiseEpoch makes late requests of this producer harmless.
+func (p *producer) raiseEpoch(ctx context.Context, timeout time.Duration) error {
+	if err := p.initProducer(ctx, timeout); err != nil {
+		return fmt.Errorf("raise the epoch of %q: %w", p.name, err)
+	}
+	return nil
+}
+
+func (p *producer) initProducer(ctx context.Context, timeout time.Duration) error {
+	err := p.k.retry(ctx, func() error {
+		response, err := p.roundTrip(ctx, &initproducerid.Request{TransactionalID: p.name,
+			TransactionTimeoutMs: int32(timeout.Milliseconds()), ProducerID: p.id, ProducerEpoch: p.epoch})
+		if err != nil {
+			return err
+		}
+		r := response.(*initproducerid.Response)
+		if r.ErrorCode != 0 {
+			return kafka.Error(r.ErrorCode) // its producer id is -1: writing with that would bypass the transaction
+		}
+		p.id, p.epoch = r.ProducerID, r.ProducerEpoch
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	p.unanswered, p.timeout = false, timeout
+	p.sequences, p.added = make(map[partition]int32), make(map[partition]bool)
+	return nil
+}
+
+// refresh reads the partitions, their leaders and limits. The partition count decides where a key goes, so it is read
+// once, when the sink is opened; leaders are read again when one has moved.
+func (p *producer) refresh(ctx context.Context) error {
+	return p.k.retry(ctx, func() error {
+		meta, err := p.k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: p.k.Topics()})
+		if err != nil {
+			return err
+		}
+		partitions, leaders := make(map[string][]int), make(map[partition]int)
+		for _, t := range meta.Topics {
+			if t.Error != nil {
+				return fmt.Errorf("topic %q: %w", t.Name, t.Error)
+			}
+			for _, part := range t.Partitions {
+				partitions[t.Name] = append(partitions[t.Name], part.ID)
+				leaders[partition{t.Name, part.ID}] = part.Leader.ID
+			}
+			sort.Ints(partitions[t.Name])
+		}
+		p.leaders = leaders
+		if p.partitions == nil {
+			p.partitions = partitions
+		}
+		if p.limits == nil {
+			p.limits = p.k.messageLimits(ctx)
+		}
+		return nil
+	})
+}
+
+// write produces records into the open transaction.
+func (p *producer) write(ctx context.Context, records map[partition][]record) error {
+	if err := p.addPartitions(ctx, records); err != nil {
+		return err
+	}
+	queues, err := p.encode(records)
+	if err != nil {
+		return err
+	}
+	for round := 0; len(queues) > 0; round++ {
+		if round == 1 {
+			if err := p.k.hook("between-partitions"); err != nil {
+				return err
+			}
+		}
+		if err := p.produceRound(ctx, queues); err != nil {
+			return err
+		}
+		for at := range queues {
+			if queues[at] = queues[at][1:]; len(queues[at]) == 0 {
+				delete(queues, at)
+			}
+		}
+	}
+	return nil
+}
+
+// addPartitions tells the coordinator which partitions the transaction writes.
+func (p *producer) addPartitions(ctx context.Context, records map[partition][]record) error {
+	topics := make(map[string][]int32)
+	for at := range records {
+		if !p.added[at] {
+			topics[at.topic] = append(topics[at.topic], int32(at.id))
+		}
+	}
+	if len(topics) == 0 {
+		return nil
+	}
+	request := &addpartitionstotxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch}
+	for name, ids := range topics {
+		request.Topics = append(request.Topics, addpartitionstotxn.RequestTopic{Name: name, Partitions: ids})
+	}
+	err := p.k.retry(ctx, func() error {
+		response, err := p.roundTrip(ctx, request)
+		if err != nil {
+			return err
+		}
+		return addedError(response.(*addpartitionstotxn.Response))
+	})
+	if err != nil {
+		return err
+	}
+	for at := range records {
+		p.added[at] = true
+	}
+	return nil
+}
+
+// addedError returns the error that matters: one refused topic makes the others of the same request fail with 55.
+func addedError(r *addpartitionstotxn.Response) error {
+	var worst error
+	for _, t := range r.Results {
+		for _, result := range t.Results {
+			err := kafka.Error(result.ErrorCode)
+			if result.ErrorCode != 0 && (worst == nil || errors.Is(worst, operationNotAttempted)) {
+				worst = fmt.Errorf("topic %q: %w", t.Name, err)
+			}
+		}
+	}
+	return worst
+}
+
+// encode cuts each partition's records into batches below its topic's limit. Sequence numbers are taken here, once: a
+// batch that is sent again is the same batch.
+func (p *producer) encode(records map[partition][]record) (map[partition][][]byte, error) {
+	if p.id < 0 {
+		return nil, errors.New("encode records without a producer id")
+	}
+	queues := make(map[partition][][]byte, len(records))
+	for at, all := range records {
+		for len(all) > 0 {
+			batch, n := p.encodeSome(at, all)
+			queues[at] = append(queues[at], batch)
+			p.sequences[at] += int32(n)
+			all = all[n:]
+		}
+	}
+	return queues, nil
+}
+
+// encodeSome makes a batch of the first records, and returns how many they are. The broker compares its limit with the
+// compressed batch, so first more are taken than fit without compression.
+func (p *producer) encodeSome(at partition, all []record) (batch []byte, n int) {
+	limit := p.limits[at.topic] - batchMargin
+	for _, room := range []int{expectedRatio * limit, limit} {
+		n = fitting(all, room)
+		batch = p.encoder.batch(all[:n], p.id, p.epoch, p.sequences[at])
+		if len(batch) <= limit || n == 1 {
+			break
+		}
+	}
+	return batch, n
+}
+
+// fitting returns how many records, at least one, fit into a batch of a size before compression.
+func fitting(all []record, room int) int {
+	n, size := 0, 0
+	for n < len(all) && (n == 0 || size+all[n].size() <= room) {
+		size += all[n].size()
+		n++
+	}
+	return n
+}
+
+// produceRound sends the first batch of every queue, one request to each leader.
+func (p *producer) produceRound(ctx context.Context, queues map[partition][][]byte) error {
+	pending := make(map[partition][]byte, len(queues))
+	for at, batches := range queues {
+		pending[at] = batches[0]
+	}
+	return p.k.retry(ctx, func() error {
+		byLeader := make(map[int][]partition)
+		for at := range pending {
+			byLeader[p.leaders[at]] = append(byLeader[p.leaders[at]], at)
+		}
+		errs := make(chan error, len(byLeader))
+		var done sync.Mutex
+		for _, parts := range byLeader {
+			go func() { errs <- p.produce(ctx, parts, pending, &done) }()
+		}
+		var worst error
+		for range byLeader {
+			if err := <-errs; err != nil && (worst == nil || !isRetriable(err)) {
+				worst = err
+			}
+		}
+		if worst != nil && isRetriable(worst) {
+			p.k.transport.CloseIdleConnections() // forces new metadata: a leader may have moved
+			if err := p.refresh(ctx); err != nil {
+				return err
+			}
+		}
+		return worst
+	})
+}
+
+// produce sends one request and takes what was accepted out of pending.
+func (p *producer) produce(ctx context.Context, parts []partition, pending map[partition][]byte, done *sync.Mutex) error {
+	done.Lock()
+	topics := make(map[string][]rawproduce.RequestPartition)
+	for _, at := range parts {
+		// A fresh reader for every attempt: a used one would send an empty set.
+		topics[at.topic] = append(topics[at.topic], rawproduce.RequestPartition{Partition: int32(at.id),
+			RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(pending[at])}})
+	}
+	done.Unlock()
+	request := &rawproduce.Request{TransactionalID: p.name, Acks: -1, Timeout: int32((30 * time.Second).Milliseconds())}
+	for name, partitions := range topics {
+		request.Topics = append(request.Topics, rawproduce.RequestTopic{Topic: name, Partitions: partitions})
+	}
+	tripCtx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	response, err := p.k.transport.RoundTrip(tripCtx, p.k.client.Addr, request)
+	done.Lock()
+	defer done.Unlock()
+	if err != nil {
+		p.unanswered = true
+		return err
+	}
+	var worst error
+	for _, t := range response.(*produce.Response).Topics {
+		for _, part := range t.Partitions {
+			// 46: the broker has this very batch already.
+			if code := kafka.Error(part.ErrorCode); code != 0 && code != kafka.DuplicateSequenceNumber {
+				worst = fmt.Errorf("topic %q partition %d: %w", t.Topic, part.Partition, code)
+				continue
+			}
+			delete(pending, partition{t.Topic, int(part.Partition)})
+		}
+	}
+	return worst
+}
+
+// end commits the transaction.
+func (p *producer) end(ctx context.Context) error {
+	err := p.k.retry(ctx, func() error {
+		response, err := p.roundTrip(ctx, &endtxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: true})
+		if err != nil {
+			return err
+		}
+		if code := response.(*endtxn.Response).ErrorCode; code != 0 {
+			return kafka.Error(code)
+		}
+		return nil
+	})
+	p.added = make(map[partition]bool)
+	return err
+}

@@ -1,0 +1,327 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"lowcap-cdc/sink"
+)
+
+// roundWait is how long a round of fetches waits for something to read. All leaders are asked at once and a round ends
+// with the slowest, so it is also how late an event may come when another leader has nothing.
+const roundWait = 100 * time.Millisecond
+
+// ReadState implements Reader.
+func (k *Sink) ReadState(ctx context.Context, load func(key string, value []byte) error) error {
+	leaders, err := k.leaders(ctx, []string{k.stateTopic()})
+	if err != nil {
+		return err
+	}
+	var ids []int
+	for at := range leaders {
+		ids = append(ids, at.id)
+	}
+	return k.readState(ctx, ids, load)
+}
+
+// ReadEvents implements Reader.
+func (k *Sink) ReadEvents(ctx context.Context, r sink.Range, take func(*sink.Stored) error) error {
+	leaders, err := k.leaders(ctx, k.eventTopics(r.Topics))
+	if err != nil {
+		return err
+	}
+	cursors, err := k.cursors(ctx, leaders, r.Since)
+	if err != nil {
+		return err
+	}
+	if err := merge(ctx, cursors, take); err != nil || !r.Follow {
+		return err
+	}
+	at := make(map[partition]int64)
+	for _, c := range cursors {
+		at[c.partition] = c.next
+	}
+	err = k.follow(ctx, at, func(found []sink.Stored, _ map[partition]int64) error {
+		for i := range found {
+			if err := take(&found[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// eventTopics returns the full names of topics, of all event topics when none is given.
+func (k *Sink) eventTopics(names []string) []string {
+	all := k.Topics()
+	if len(names) == 0 {
+		return all[:len(all)-1]
+	}
+	full := make([]string, 0, len(names))
+	for _, name := range names {
+		full = append(full, k.config.TopicPrefix+name)
+	}
+	return full
+}
+
+// leaders returns the leader of each partition of the topics.
+func (k *Sink) leaders(ctx context.Context, topics []string) (leaders map[partition]int, err error) {
+	err = k.retry(ctx, func() error {
+		leaders = make(map[partition]int)
+		meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
+		if err != nil {
+			return err
+		}
+		for _, t := range meta.Topics {
+			if t.Error != nil {
+				return fmt.Errorf("topic %q: %w", t.Name, t.Error)
+			}
+			for _, p := range t.Partitions {
+				leaders[partition{t.Name, p.ID}] = p.Leader.ID
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find topics: %w", unreachable(err, k.config))
+	}
+	return leaders, nil
+}
+
+// Kept implements Reader.
+func (k *Sink) Kept(ctx context.Context) ([]sink.Kept, error) {
+	leaders, err := k.leaders(ctx, k.eventTopics(nil))
+	if err != nil {
+		return nil, err
+	}
+	cursors, err := k.cursors(ctx, leaders, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	policies := k.topicSettings(ctx, "cleanup.policy")
+	kept := make([]sink.Kept, 0, len(cursors))
+	for _, c := range cursors {
+		kept = append(kept, sink.Kept{Topic: c.topic, Partition: c.id, First: c.next, Compacted: strings.Contains(policies[c.topic], "compact")})
+	}
+	return kept, nil
+}
+
+// cursor reads one partition from next up to end.
+type cursor struct {
+	partition
+	k         *Sink
+	next, end int64
+	records   []sink.Stored
+	sequences []string // of records
+}
+
+// cursors returns one for each partition, at its first record or the first one since a time.
+func (k *Sink) cursors(ctx context.Context, partitions map[partition]int, since time.Time) ([]*cursor, error) {
+	cursors := make([]*cursor, 0, len(partitions))
+	var mu sync.Mutex
+	var failed error
+	var all sync.WaitGroup
+	for at := range partitions {
+		all.Go(func() {
+			first, stable, err := k.offsets(ctx, at.topic, at.id)
+			if err == nil && !since.IsZero() {
+				first, err = k.offsetSince(ctx, at, since, stable)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed = fmt.Errorf("read offsets of %s/%d: %w", at.topic, at.id, err)
+			}
+			cursors = append(cursors, &cursor{partition: at, k: k, next: first, end: stable})
+		})
+	}
+	all.Wait()
+	slices.SortFunc(cursors, func(a, b *cursor) int { return strings.Compare(a.topic, b.topic)*1000 + a.id - b.id })
+	return cursors, failed
+}
+
+// offsetSince returns the offset of the first record that is not older than since, the end when there is none.
+func (k *Sink) offsetSince(ctx context.Context, at partition, since time.Time, end int64) (offset int64, err error) {
+	offset = end
+	err = k.retry(ctx, func() error {
+		response, err := k.client.ListOffsets(ctx, &kafka.ListOffsetsRequest{IsolationLevel: kafka.ReadCommitted,
+			Topics: map[string][]kafka.OffsetRequest{at.topic: {kafka.TimeOffsetOf(at.id, since)}}})
+		if err != nil {
+			return err
+		}
+		for _, p := range response.Topics[at.topic] {
+			if p.Error != nil {
+				return p.Error
+			}
+			for found := range p.Offsets {
+				if found >= 0 {
+					offset = min(offset, found)
+				}
+			}
+		}
+		return nil
+	})
+	return offset, err
+}
+
+// fill reads on until there is a record, or the end is reached.
+func (c *cursor) fill(ctx context.Context) (err error) {
+	for len(c.records) == 0 && c.next < c.end {
+		c.next, err = c.k.fetchCommitted(ctx, c.partition, c.next, c.end, func(r sink.Stored) error {
+			again := len(c.records) > 0 && r.Offset <= c.records[len(c.records)-1].Offset // a retried answer
+			if r.Offset >= c.end || again {
+				return nil
+			}
+			if err := c.k.unwrap(ctx, &r); err != nil {
+				return err
+			}
+			c.records, c.sequences = append(c.records, r), append(c.sequences, r.Sequence())
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read %s/%d at %d: %w", c.topic, c.id, c.next, err)
+		}
+		if c.next > c.end {
+			c.next = c.end
+		}
+	}
+	return nil
+}
+
+// merge hands out the records of all cursors by sequence: within a partition they are in that order already.
+func merge(ctx context.Context, cursors []*cursor, take func(*sink.Stored) error) error {
+	for {
+		var first *cursor
+		for _, c := range cursors {
+			if err := c.fill(ctx); err != nil {
+				return err
+			}
+			if len(c.records) > 0 && (first == nil || c.sequences[0] < first.sequences[0]) {
+				first = c
+			}
+		}
+		if first == nil {
+			return nil
+		}
+		record := first.records[0]
+		first.records, first.sequences = first.records[1:], first.sequences[1:]
+		if err := take(&record); err != nil {
+			return err
+		}
+	}
+}
+
+// follow reads partitions from the given offsets on, until ctx ends or take returns an error. It gives what it finds
+// together in the order of sequence, and where each partition goes on that has moved.
+func (k *Sink) follow(ctx context.Context, at map[partition]int64, take func(found []sink.Stored, moved map[partition]int64) error) error {
+	var leaders map[partition]int
+	for ctx.Err() == nil {
+		if leaders == nil {
+			var err error
+			if leaders, err = k.leaders(ctx, topicsOf(at)); err != nil {
+				return err
+			}
+		}
+		found, moved, err := k.round(ctx, leaders, at)
+		if err != nil {
+			if ctx.Err() != nil || !isRetriable(err) {
+				return explain(err)
+			}
+			leaders = nil // they may have moved
+			k.transport.CloseIdleConnections()
+			pause(ctx, roundWait)
+		}
+		if len(moved) == 0 {
+			continue
+		}
+		if err := take(found, moved); err != nil {
+			return err
+		}
+		maps.Copy(at, moved)
+	}
+	return ctx.Err()
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+func topicsOf(at map[partition]int64) []string {
+	var topics []string
+	for p := range at {
+		if !slices.Contains(topics, p.topic) {
+			topics = append(topics, p.topic)
+		}
+	}
+	return topics
+}
+
+// round asks every leader once and returns the records and where each partition goes on that has moved, also beside an
+// error.
+func (k *Sink) round(ctx context.Context, leaders map[partition]int, at map[partition]int64) (found []sink.Stored, moved map[partition]int64, err error) {
+	byLeader := make(map[int]map[partition]int64)
+	for p, offset := range at {
+		id := leaders[p]
+		if byLeader[id] == nil {
+			byLeader[id] = make(map[partition]int64)
+		}
+		byLeader[id][p] = offset
+	}
+	moved = make(map[partition]int64)
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for _, offsets := range byLeader {
+		all.Go(func() {
+			records, on, failed := k.ask(ctx, offsets)
+			mu.Lock()
+			defer mu.Unlock()
+			found = append(found, records...)
+			for p, offset := range on {
+				if offset != at[p] {
+					moved[p] = offset
+				}
+			}
+			err = errors.Join(err, failed)
+		})
+	}
+	all.Wait()
+	slices.SortFunc(found, func(a, b sink.Stored) int { return strings.Compare(a.Sequence(), b.Sequence()) })
+	return found, moved, err
+}
+
+// ask reads once from one leader.
+func (k *Sink) ask(ctx context.Context, offsets map[partition]int64) (records []sink.Stored, next map[partition]int64, err error) {
+	answers, err := k.fetch(ctx, offsets, roundWait)
+	if err != nil {
+		return nil, nil, err
+	}
+	next = make(map[partition]int64)
+	for p, answer := range answers {
+		next[p], err = committed(p, answer, offsets[p], func(r sink.Stored) error {
+			if err := k.unwrap(ctx, &r); err != nil {
+				return err
+			}
+			records = append(records, r)
+			return nil
+		})
+		if err != nil {
+			return nil, nil, fmt.Errorf("read %s/%d: %w", p.topic, p.id, err)
+		}
+	}
+	return records, next, nil
+}

@@ -1,0 +1,197 @@
+// Package kafka is the Kafka sink: events, state and checkpoint in one Kafka transaction.
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
+)
+
+// Config says which cluster the sink writes to and how it gets in.
+type Config struct {
+	Brokers     []string // host:port
+	TopicPrefix string
+	Slot        string // names the state and the transactional id
+	TLS         bool
+	CAFile      string
+	CertFile    string
+	KeyFile     string
+	SASL        string // "", plain, scram-sha-256, scram-sha-512
+	User        string
+	Password    string
+	Format      Format                   // of the events' values
+	Registry    *Registry                // nil for none
+	Hook        func(point string) error // failpoint for tests; nil in production
+}
+
+const (
+	stateTopic = "cdc-state"
+	// transactionTimeout is when the broker gives a silent writer up. A dead sidecar blocks committed readers until it
+	// is started again or this has passed.
+	transactionTimeout = time.Minute
+	// snapshotTimeout is the same for the one transaction that holds a whole snapshot: the longest that a broker allows
+	// unless told otherwise.
+	snapshotTimeout = 15 * time.Minute
+	// retryBudget bounds the retries of one request, below transactionTimeout.
+	retryBudget = 45 * time.Second
+)
+
+// Sink writes events, state and checkpoint in one Kafka transaction. The state lives in a compacted topic, so the
+// sidecar needs no disk. It implements cdc.Sink.
+type Sink struct {
+	config    Config
+	client    *kafka.Client
+	transport *kafka.Transport
+	producer  *producer
+	sorter    *sorter
+	framer    *framer // nil when values are plain JSON
+	open      bool    // a transaction with parts of a snapshot is open
+}
+
+// New returns a sink; it does not connect. A wrong configuration is an error.
+func New(config Config) (*Sink, error) {
+	if config.Format.needsRegistry() && config.Registry == nil {
+		return nil, fmt.Errorf("value format %s needs a schema registry; set --schema-registry", config.Format)
+	}
+	transport, address, err := newTransport(config)
+	if err != nil {
+		return nil, err
+	}
+	client := &kafka.Client{Addr: address, Transport: transport, Timeout: 30 * time.Second}
+	return &Sink{config: config, client: client, transport: transport, sorter: newSorter()}, nil
+}
+
+// Topics returns the full names of all topics, the state topic last.
+func (k *Sink) Topics() []string {
+	names := []string{schemas.EntryBlocks, schemas.TrimPools, schemas.EmergencyExits, schemas.Executions,
+		schemas.Positions, schemas.Quarantine, schemas.Control, stateTopic}
+	for i := range names {
+		names[i] = k.config.TopicPrefix + names[i]
+	}
+	return names
+}
+
+func (k *Sink) stateTopic() string { return k.config.TopicPrefix + stateTopic }
+
+// Resume implements cdc.Sink: it fences every older writer, which aborts what that one left open, and then reads the
+// state up to the last stable offset.
+func (k *Sink) Resume(ctx context.Context, load func(key string, value []byte) error) error {
+	if err := k.Register(ctx); err != nil {
+		return err
+	}
+	k.producer = newProducer(k)
+	if err := k.producer.init(ctx, transactionTimeout); err != nil {
+		return err
+	}
+	if err := k.producer.refresh(ctx); err != nil {
+		return err
+	}
+	return k.readState(ctx, k.producer.partitions[k.stateTopic()], load)
+}
+
+// Subjects returns under which names Register puts the schemas of the event types; none without a registry.
+func (k *Sink) Subjects() (subjects []string, err error) {
+	if k.config.Registry == nil {
+		return nil, nil
+	}
+	all, err := registrations(k.config.TopicPrefix, k.config.Format)
+	for i := range all {
+		subjects = append(subjects, all[i].subject)
+	}
+	return subjects, err
+}
+
+// Register makes sure that the schema registry, when there is one, has the schema of every event type. It does nothing
+// for schemas that are there.
+func (k *Sink) Register(ctx context.Context) error {
+	if k.config.Registry == nil {
+		return nil
+	}
+	ids, err := k.config.Registry.register(ctx, k.config.TopicPrefix, k.config.Format)
+	if err == nil && k.config.Format.needsRegistry() {
+		k.framer, err = newFramer(k.config.Format, ids)
+	}
+	return err
+}
+
+func (k *Sink) readState(ctx context.Context, partitions []int, load func(key string, value []byte) error) error {
+	return k.readCommitted(ctx, k.stateTopic(), partitions, func(r sink.Stored) error {
+		key, ours := strings.CutPrefix(string(r.Key), k.config.Slot+"/")
+		if !ours {
+			return nil // another slot's
+		}
+		return load(key, r.Value)
+	})
+}
+
+// Commit implements cdc.Sink.
+func (k *Sink) Commit(ctx context.Context, batch *cdc.Batch) error {
+	if k.producer == nil {
+		return errors.New("commit to Kafka before Resume")
+	}
+	if len(batch.Events)+len(batch.State) == 0 && !k.open {
+		return nil
+	}
+	records, err := k.records(batch)
+	if err != nil {
+		return fmt.Errorf("write Kafka transaction: %w", err)
+	}
+	if err := k.begin(ctx, batch.More); err != nil {
+		return fmt.Errorf("begin Kafka transaction: %w", err)
+	}
+	k.open = true
+	if err := k.producer.write(ctx, records); err != nil {
+		return fmt.Errorf("write Kafka transaction: %w", err)
+	}
+	if batch.More {
+		return nil
+	}
+	if err := k.hook("before-end-txn"); err != nil {
+		return err
+	}
+	if err := k.producer.end(ctx); err != nil {
+		return fmt.Errorf("commit Kafka transaction: %w", err)
+	}
+	k.open = false
+	return k.hook("after-end-txn")
+}
+
+// begin prepares the producer for a transaction. After a request without an answer the epoch is raised, or the late
+// answer of the old transaction could end the new one half-way.
+func (k *Sink) begin(ctx context.Context, snapshot bool) error {
+	if k.open {
+		return nil
+	}
+	timeout := transactionTimeout
+	if snapshot {
+		timeout = snapshotTimeout
+	}
+	if k.producer.unanswered || k.producer.timeout != timeout {
+		if err := k.producer.raiseEpoch(ctx, timeout); err != nil {
+			return err
+		}
+	}
+	return k.hook("before-produce")
+}
+
+func (k *Sink) hook(point string) error {
+	if k.config.Hook == nil {
+		return nil
+	}
+	return k.config.Hook(point)
+}
+
+// Close implements cdc.Sink. A transaction that is open stays so until the next Resume or its timeout: it is aborted
+// then.
+func (k *Sink) Close() error {
+	k.transport.CloseIdleConnections()
+	return nil
+}
