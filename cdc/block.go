@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -233,6 +234,6 @@ func (c *change) blockBaseline(after *blockImage) {
 }
 
 func (c *change) emitOrphaned(before, after *blockImage) {
-	c.emit(&schemas.EntryBlockOrphaned{Stage: schemas.S2, Since: formatInstant(after.success.at)},
+	c.emit(&schemas.EntryBlockOrphaned{Stage: schemas.S2, Since: jsonb.FormatInstant(after.success.at)},
 		before.json(), after.json(), occurrence{at: after.success.at, embedded: true})
 }

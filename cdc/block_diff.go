@@ -3,6 +3,7 @@ package cdc
 import (
 	"encoding/binary"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -19,7 +20,7 @@ func (c *change) diffBlock(before, after *blockImage) {
 	c.diffRefreshed(before, after, trigger, when)
 	c.diffCleared(before, after)
 	if after.success.at > before.success.at {
-		c.emit(&schemas.EntryBlockSuccessObserved{LastSuccessTS: formatInstant(after.success.at)},
+		c.emit(&schemas.EntryBlockSuccessObserved{LastSuccessTS: jsonb.FormatInstant(after.success.at)},
 			before.json(), after.json(), occurrence{at: after.success.at, embedded: true})
 	}
 	if after.isOrphaned() && !before.isOrphaned() {
@@ -91,9 +92,9 @@ func (c *change) diffCleared(before, after *blockImage) {
 func blockedFor(failed stamp, since, until decode.Micros) schemas.Number {
 	switch {
 	case failed.at != 0:
-		return seconds(failed.at, until)
+		return jsonb.Seconds(failed.at, until)
 	case since != 0:
-		return seconds(since, until)
+		return jsonb.Seconds(since, until)
 	}
 	return ""
 }
@@ -107,7 +108,7 @@ func (c *change) reportUnreadable(after *blockImage) {
 		if t.stamp.kind != badStamp {
 			continue
 		}
-		raw := quote(t.stamp.text)
+		raw := jsonb.Quote(t.stamp.text)
 		if after.unreadable.complain(malformedDigest(t.column, raw)) {
 			c.emit(&schemas.HistoryMalformed{Path: t.column, Raw: raw, Why: "not a timestamp"}, nil, nil, atCommit)
 		}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"lowcap-cdc/cdc/internal/jsonb"
 )
 
 // What reading an image may end with.
@@ -69,7 +71,7 @@ func (r *reader) optional() []byte {
 	return r.take(n - 1)
 }
 
-func (r *reader) digest() (d digest) {
+func (r *reader) digest() (d jsonb.Digest) {
 	copy(d[:], r.take(uint64(len(d))))
 	return d
 }

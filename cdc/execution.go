@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/schemas"
 )
 
@@ -12,7 +13,7 @@ func (h *history) emitKey(j *judged, data schemas.Data) place {
 
 func (h *history) markPrice(v *value) {
 	h.mark(!v.has("price"), schemas.PriceAbsent)
-	h.mark(v.has("price") && v.decimalOf("price").sign() == 0, schemas.PriceZero)
+	h.mark(v.has("price") && v.decimalOf("price").Sign() == 0, schemas.PriceZero)
 }
 
 func (h *history) buy(j *judged) {
@@ -55,7 +56,7 @@ func (h *history) proceeds() schemas.Number {
 		return ""
 	case h.step == poolReplaced:
 		return j.basis()
-	case j.verdict == poolMoved && j.poolGrowth().sign() > 0:
+	case j.verdict == poolMoved && j.poolGrowth().Sign() > 0:
 		return h.added(j)
 	}
 	return ""
@@ -63,10 +64,10 @@ func (h *history) proceeds() schemas.Number {
 
 // exitReason returns the engine's own reason, which stands beside the history in the same row.
 func (h *history) exitReason() schemas.Text {
-	if !h.engine.isObject() {
+	if !h.engine.IsObject() {
 		return nil
 	}
-	return find(appendMembers(nil, h.engine), "exit_reason").text()
+	return jsonb.Find(jsonb.AppendMembers(nil, h.engine), "exit_reason").TextOrNull()
 }
 
 func (h *history) trimSignal(j *judged) {
@@ -97,7 +98,7 @@ func (h *history) amendExit(j *judged) {
 
 func (h *history) rebuyUsed(j *judged) {
 	if j.usedRebuy() {
-		h.remember(j, h.emitKey(j, &schemas.EmergencyExitRebuyUsed{ExitTimestamp: string(j.after.get(timestampField).unquoted())}))
+		h.remember(j, h.emitKey(j, &schemas.EmergencyExitRebuyUsed{ExitTimestamp: string(j.after.get(jsonb.TimestampField).Unquoted())}))
 	}
 }
 
@@ -116,7 +117,7 @@ func (h *history) guard(j *judged) {
 		h.remember(j, h.place())
 		return
 	}
-	h.remember(j, h.emitKey(j, &schemas.EmergencyExitGuardStamped{GuardTS: string(j.after.raw.unquoted())}))
+	h.remember(j, h.emitKey(j, &schemas.EmergencyExitGuardStamped{GuardTS: string(j.after.raw.Unquoted())}))
 }
 
 func (h *history) prevState() {
@@ -124,7 +125,7 @@ func (h *history) prevState() {
 	if j.verdict == same || j.verdict == broken {
 		return
 	}
-	h.emit(&schemas.HistoryPrevStateChanged{From: j.before.raw.text(), To: j.after.raw.text()}, j.before.raw, j.after.raw, atCommit)
+	h.emit(&schemas.HistoryPrevStateChanged{From: j.before.raw.TextOrNull(), To: j.after.raw.TextOrNull()}, j.before.raw, j.after.raw, atCommit)
 }
 
 func (h *history) buyback(j *judged) {
@@ -140,7 +141,7 @@ func (h *history) revert(j *judged) {
 	h.mark(j.unseen, schemas.UnseenValue)
 	own := schemas.Reverted{Key: j.key.String(), RevertedTo: h.bound(j.after.raw), RevertedFrom: h.bound(j.before.raw)}
 	if m.since != 0 {
-		own.AliveForSeconds = seconds(m.since, h.m.tx.CommitTime)
+		own.AliveForSeconds = jsonb.Seconds(m.since, h.m.tx.CommitTime)
 	}
 	var data schemas.Data
 	switch {
@@ -178,7 +179,7 @@ func restoredExit(k key, own schemas.Restored, v *value) schemas.Data {
 	data := &schemas.EmergencyExitRestored{Restored: own}
 	switch k {
 	case lastExitGuard:
-		data.GuardTS = v.raw.text()
+		data.GuardTS = v.raw.TextOrNull()
 	case lastExit:
 		used := v.isTrue("rebuy_used")
 		data.ExitValueUSD, data.RebuyUsed = v.number("exit_value_usd"), &used

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"sort"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -12,7 +13,7 @@ import (
 type history struct {
 	change
 	image   *positionImage // after the change; its memories are updated while events are emitted
-	engine  jsonText       // uptrend_engine_v4 of the same row
+	engine  jsonb.Text     // uptrend_engine_v4 of the same row
 	fresh   bool           // the position was flat before this change
 	keys    [keyCount]judged
 	step    poolStep // what the pool did when it was neither reverted nor restored
@@ -38,8 +39,8 @@ func members(document []byte) (known [keyCount][]byte, other map[string][]byte) 
 		return known, nil
 	}
 	for m := decode.MembersOf(document); m.Next(); {
-		name, raw := jsonText(m.Name).unquoted(), m.Value()
-		if jsonText(raw).isNull() {
+		name, raw := jsonb.Text(m.Name).Unquoted(), m.Value()
+		if jsonb.Text(raw).IsNull() {
 			raw = nil
 		}
 		if k, ok := keyOf(name); ok {
@@ -115,8 +116,8 @@ func sameUnknown(a, b []byte) bool {
 	if a == nil || b == nil {
 		return false
 	}
-	x, errX := digestOf(a)
-	y, errY := digestOf(b)
+	x, errX := jsonb.DigestOf(a)
+	y, errY := jsonb.DigestOf(b)
 	return errX == nil && errY == nil && x == y
 }
 

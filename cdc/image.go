@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 )
 
@@ -13,23 +14,23 @@ const remembered = 8
 
 // seen is a value that was reported for a key.
 type seen struct {
-	digest       digest
+	digest       jsonb.Digest
 	first        place // the event that reported it
 	revertedFrom bool  // a later change took it back
 }
 
 // memory is what an image keeps of one key beyond its current value.
 type memory struct {
-	newest decode.Micros // greatest timestamp ever reported
-	dated  bool          // newest holds one
-	since  decode.Micros // commit time of the change that made the current value; 0 when a baseline did
-	values []seen        // the last distinct reported values, oldest first
-	bad    []digest      // the last distinct malformed values reported, oldest first
-	isBad  bool          // the row holds a malformed value now, and good is the last well-formed one
+	newest decode.Micros  // greatest timestamp ever reported
+	dated  bool           // newest holds one
+	since  decode.Micros  // commit time of the change that made the current value; 0 when a baseline did
+	values []seen         // the last distinct reported values, oldest first
+	bad    []jsonb.Digest // the last distinct malformed values reported, oldest first
+	isBad  bool           // the row holds a malformed value now, and good is the last well-formed one
 	good   []byte
 }
 
-func (m *memory) find(d digest) *seen {
+func (m *memory) find(d jsonb.Digest) *seen {
 	for i := range m.values {
 		if m.values[i].digest == d {
 			return &m.values[i]
@@ -39,7 +40,7 @@ func (m *memory) find(d digest) *seen {
 }
 
 // remember adds a reported value, or leaves it as it was when it is known.
-func (m *memory) remember(d digest, at place) {
+func (m *memory) remember(d jsonb.Digest, at place) {
 	if m.find(d) != nil {
 		return
 	}
@@ -50,7 +51,7 @@ func (m *memory) remember(d digest, at place) {
 }
 
 // complain reports whether a malformed value is new, and remembers it.
-func (m *memory) complain(d digest) bool {
+func (m *memory) complain(d jsonb.Digest) bool {
 	for _, known := range m.bad {
 		if known == d {
 			return false
@@ -256,8 +257,8 @@ const (
 
 // appendTo appends a value; last is the place of the one before.
 func (s *seen) appendTo(dst []byte, last place) []byte {
-	dst = appendBits(dst, s.first.streamed, s.revertedFrom, s.digest == digest{}, s.first == last)
-	if (s.digest != digest{}) {
+	dst = appendBits(dst, s.first.streamed, s.revertedFrom, s.digest == jsonb.Digest{}, s.first == last)
+	if (s.digest != jsonb.Digest{}) {
 		dst = append(dst, s.digest[:]...)
 	}
 	if s.first == last {

@@ -1,5 +1,7 @@
 package cdc
 
+import "lowcap-cdc/cdc/internal/jsonb"
+
 // key is a known key of pm_execution_history.
 type key uint8
 
@@ -19,8 +21,6 @@ const (
 	keyCount
 )
 
-const timestampField = "timestamp"
-
 var keyNames = [keyCount]string{
 	lastS1Buy: "last_s1_buy", lastS2Buy: "last_s2_buy", lastS3Buy: "last_s3_buy",
 	lastReclaimBuy: "last_reclaim_buy", lastTrim: "last_trim", lastTrimSignal: "last_trim_signal",
@@ -32,6 +32,17 @@ func (k key) String() string { return keyNames[k] }
 
 // isTimed reports whether the key's value is an object with its own timestamp.
 func (k key) isTimed() bool { return k <= lastTrimSignal || k == lastExit }
+
+// shape returns what a comparison of two values of the key knows of their members.
+func (k key) shape() jsonb.Shape {
+	switch {
+	case k.isTimed():
+		return jsonb.Timed
+	case k == trimPool:
+		return jsonb.Pool
+	}
+	return jsonb.Plain
+}
 
 func keyOf(name []byte) (key, bool) {
 	for k, n := range keyNames {

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -58,7 +59,7 @@ func newMachine(state *State, gap string) *Machine {
 
 // begin opens a transaction or a snapshot.
 func (m *Machine) begin(b *decode.Begin) {
-	m.tx = transaction{Begin: *b, time: formatInstant(b.CommitTime), lsn: b.CommitLSN.String()}
+	m.tx = transaction{Begin: *b, time: jsonb.FormatInstant(b.CommitTime), lsn: b.CommitLSN.String()}
 	if done := m.state.Checkpoint.Done; done.CommitLSN == b.CommitLSN && !b.Snapshot {
 		m.tx.skip = done
 	}

@@ -1,6 +1,9 @@
 package cdc
 
-import "lowcap-cdc/schemas"
+import (
+	"lowcap-cdc/cdc/internal/jsonb"
+	"lowcap-cdc/schemas"
+)
 
 // poolStep is what a pool did. Its life is
 //
@@ -22,12 +25,12 @@ const (
 func (v *value) isRecovering() bool { return !v.empty && v.isTrue("recovery_started") }
 
 func (v *value) isOpen() bool {
-	return !v.empty && !v.isTrue("recovery_started") && v.decimalOf("dx_count").sign() == 0
+	return !v.empty && !v.isTrue("recovery_started") && v.decimalOf("dx_count").Sign() == 0
 }
 
 // poolGrowth returns by how much the basis grew.
-func (j *judged) poolGrowth() decimal {
-	return j.after.decimalOf("usd_basis").minus(j.before.decimalOf("usd_basis"))
+func (j *judged) poolGrowth() jsonb.Decimal {
+	return j.after.decimalOf("usd_basis").Minus(j.before.decimalOf("usd_basis"))
 }
 
 // judgePool judges the pool, which has no timestamp, by the company it moved in.
@@ -56,7 +59,7 @@ func (h *history) wentBack(k key) bool { return h.keys[k].verdict == reverted }
 
 // companionStep finds the step that an execution recorded in the same change explains.
 func (h *history) companionStep(j *judged) poolStep {
-	grew := j.poolGrowth().sign() > 0
+	grew := j.poolGrowth().Sign() > 0
 	if h.isNew(lastTrim) && j.after.isOpen() {
 		switch {
 		case j.before.empty:
@@ -88,9 +91,9 @@ func loneStep(j *judged) poolStep {
 }
 
 func recoveryStep(j *judged) poolStep {
-	bought := j.after.decimalOf("dx_count").compare(j.before.decimalOf("dx_count")) > 0
+	bought := j.after.decimalOf("dx_count").Compare(j.before.decimalOf("dx_count")) > 0
 	switch {
-	case !j.after.isRecovering() || !bought || j.poolGrowth().sign() != 0:
+	case !j.after.isRecovering() || !bought || j.poolGrowth().Sign() != 0:
 		return poolAdjusted
 	case j.before.isOpen():
 		return poolRecoveryStarted
@@ -135,7 +138,7 @@ func (h *history) pool() {
 	case poolClosed:
 		h.closed(j)
 	default:
-		grew := j.poolGrowth().sign() > 0
+		grew := j.poolGrowth().Sign() > 0
 		h.mark(grew && !h.isNew(lastTrim) && (h.isNew(lastS2Buy) || h.isNew(lastS3Buy)), schemas.PoolWithoutSell)
 		h.emitPool(j, &schemas.TrimPoolAdjusted{Changed: changedFields(&j.before, &j.after)})
 	}
@@ -157,7 +160,7 @@ func (h *history) emitPool(j *judged, data schemas.Data) place {
 
 func (h *history) bought(j *judged) {
 	h.mark(!j.after.has("dx_next_arm"), schemas.DXArmMissing)
-	h.mark(j.dxSteps().compare(one()) > 0, schemas.SkippedSteps)
+	h.mark(j.dxSteps().Compare(jsonb.One) > 0, schemas.SkippedSteps)
 	h.emitPool(j, &schemas.TrimPoolDXBought{Recovery: j.recovery()})
 }
 
@@ -174,10 +177,8 @@ func (h *history) closed(j *judged) {
 	h.emitPool(j, &schemas.TrimPoolClosed{ClosedBasis: j.before.number("usd_basis"), Reason: reason})
 }
 
-func one() decimal { return decimal{short: 1} }
-
-func (j *judged) dxSteps() decimal {
-	return j.after.decimalOf("dx_count").minus(j.before.decimalOf("dx_count"))
+func (j *judged) dxSteps() jsonb.Decimal {
+	return j.after.decimalOf("dx_count").Minus(j.before.decimalOf("dx_count"))
 }
 
 // basis returns the basis after the change, 0 where it is left out.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -26,8 +27,8 @@ func (p *positionImage) published() schemas.PositionColumns {
 
 // instantColumn returns a timestamp column as the contract prints it, or as Postgres does where it is no instant (infinity).
 func instantColumn(text []byte) schemas.Instant {
-	if at, _, ok := parseInstant(text); ok {
-		return formatInstant(at)
+	if at, _, ok := jsonb.ParseInstant(text); ok {
+		return jsonb.FormatInstant(at)
 	}
 	return schemas.Instant(text)
 }
@@ -53,7 +54,7 @@ func (c *change) diffColumns(was, now *positionImage, row *decode.PositionRow) {
 func (c *change) closeTrade(was, now *positionImage, row *decode.PositionRow) {
 	trade, closedAt := was.column(decode.CurrentTradeID), now.column(decode.ClosedAt)
 	when := atCommit
-	if at, _, ok := parseInstant(closedAt); ok && !bytes.Equal(closedAt, was.column(decode.ClosedAt)) {
+	if at, _, ok := jsonb.ParseInstant(closedAt); ok && !bytes.Equal(closedAt, was.column(decode.ClosedAt)) {
 		when = occurrence{at: at, embedded: true}
 	}
 	data := &schemas.TradeClosed{
@@ -79,5 +80,5 @@ func quoteOrNull(text []byte) []byte {
 	if text == nil {
 		return nil
 	}
-	return quote(text)
+	return jsonb.Quote(text)
 }

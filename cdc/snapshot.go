@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -82,7 +83,7 @@ func (m *Machine) reportMissing(t decode.Table, why string, since decode.Progres
 // reportGap says which part of the stream was never seen.
 func (m *Machine) reportGap(from decode.Progress, why string) {
 	m.report(m.streamChange(), &schemas.StreamGap{FromLSN: from.LSN.String(), ToLSN: m.tx.lsn,
-		FromTime: formatInstant(from.Time), ToTime: m.tx.time, Why: why})
+		FromTime: jsonb.FormatInstant(from.Time), ToTime: m.tx.time, Why: why})
 }
 
 // report emits an event that is a change of its own.

@@ -3,6 +3,7 @@ package cdc
 import (
 	"encoding/binary"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -34,7 +35,7 @@ func readStamp(text []byte) stamp {
 	if at, ok := parseExact(text); ok {
 		return stamp{kind: exactStamp, at: at}
 	}
-	at, _, ok := parseInstant(text)
+	at, _, ok := jsonb.ParseInstant(text)
 	if !ok {
 		return stamp{kind: badStamp, text: text}
 	}
@@ -43,15 +44,15 @@ func readStamp(text []byte) stamp {
 
 // parseExact reads a timestamp that is spelled as Postgres spells it in UTC.
 func parseExact(text []byte) (at decode.Micros, ok bool) {
-	at, zone, ok := parseClock(text)
+	at, zone, ok := jsonb.ParseClock(text)
 	return at, ok && string(zone) == stampZone && isExact(text)
 }
 
-// isExact reports whether a timestamp that parseClock has read is spelled as Postgres spells it: a blank in the middle,
+// isExact reports whether a timestamp that jsonb.ParseClock has read is spelled as Postgres spells it: a blank in the middle,
 // and no zeros at the end of a fraction.
 func isExact(text []byte) bool {
 	digits := text[:len(text)-len(stampZone)]
-	return text[10] == ' ' && (len(digits) == len(clockDigits) || digits[len(digits)-1] != '0')
+	return text[10] == ' ' && (len(digits) == len(jsonb.ClockDigits) || digits[len(digits)-1] != '0')
 }
 
 // stampOf reads a column of a row; one that was not sent is as before.
@@ -76,7 +77,7 @@ func (s stamp) instant() schemas.Instant {
 	if s.at == 0 {
 		return ""
 	}
-	return formatInstant(s.at)
+	return jsonb.FormatInstant(s.at)
 }
 
 // appendJSON appends the stamp as a JSON value.
@@ -85,9 +86,9 @@ func (s stamp) appendJSON(dst []byte) []byte {
 	case noStamp:
 		return append(dst, "null"...)
 	case badStamp:
-		return append(dst, quote(s.text)...)
+		return append(dst, jsonb.Quote(s.text)...)
 	}
-	return append(appendInstantText(append(dst, '"'), s.at), '"')
+	return append(jsonb.AppendInstant(append(dst, '"'), s.at), '"')
 }
 
 // appendTo appends the stamp as an image holds it.

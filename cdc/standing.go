@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -45,10 +46,10 @@ func ReadBlock(key string, value []byte) (*BlockStanding, error) {
 		Orphaned: image.isOrphaned(), Ineffective: part[3] != effectiveBook,
 	}
 	if failed := max(image.fail1.at, image.fail2.at); failed != 0 {
-		b.FailureTS = formatInstant(failed)
+		b.FailureTS = jsonb.FormatInstant(failed)
 	}
 	if since := image.blockedSince(); since != 0 {
-		b.Since = formatInstant(since)
+		b.Since = jsonb.FormatInstant(since)
 	}
 	return b, nil
 }

@@ -3,6 +3,7 @@ package cdc
 import (
 	"strings"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -26,6 +27,6 @@ func (s *stringMaker) keep(text []byte) string {
 }
 
 func (s *stringMaker) instant(at decode.Micros) schemas.Instant {
-	var room [len(instantLayout)]byte
-	return schemas.Instant(s.keep(appendInstantText(room[:0], at)))
+	var room [len(jsonb.InstantLayout)]byte
+	return schemas.Instant(s.keep(jsonb.AppendInstant(room[:0], at)))
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"unsafe"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 )
 
@@ -139,7 +140,7 @@ func appendUUIDText(dst, packed []byte) []byte {
 // appendStampText prints an instant as Postgres does in UTC.
 func appendStampText(dst []byte, at decode.Micros) []byte {
 	start := len(dst)
-	dst = appendInstantText(dst, at)
+	dst = jsonb.AppendInstant(dst, at)
 	dst[start+len("2006-01-02")] = ' '
 	dst = bytes.TrimRight(dst[:len(dst)-len("Z")], "0")
 	return append(bytes.TrimSuffix(dst, []byte(".")), stampZone...)

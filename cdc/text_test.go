@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 )
 
@@ -113,7 +114,7 @@ func TestImageComesBack(t *testing.T) {
 		for k := range keyCount + 1 {
 			m := p.memory(k)
 			for n := range rapid.IntRange(0, remembered).Draw(t, "values") {
-				m.remember(digest{byte(n)}, rapid.SampledFrom(places).Draw(t, "place"))
+				m.remember(jsonb.Digest{byte(n)}, rapid.SampledFrom(places).Draw(t, "place"))
 			}
 			for i := range m.values {
 				m.values[i].revertedFrom = rapid.Bool().Draw(t, "reverted")

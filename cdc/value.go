@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"sort"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -12,8 +13,8 @@ import (
 // zeroed object too.
 type value struct {
 	key     key
-	raw     jsonText // exactly as received, nil when the key is absent or null
-	members []member // of an object, in their order
+	raw     jsonb.Text     // exactly as received, nil when the key is absent or null
+	members []jsonb.Member // of an object, in their order
 	empty   bool
 	at      decode.Micros // of a timed key or a guard stamp
 	naive   bool
@@ -21,7 +22,7 @@ type value struct {
 
 	parser *valueParser
 	summed bool // sum is known
-	digest digest
+	digest jsonb.Digest
 }
 
 // malformed says where and why a value is not what the contract knows.
@@ -33,7 +34,7 @@ type malformed struct {
 
 // valueParser reads values and keeps its memory from one change to the next. What it returns is valid until reset.
 type valueParser struct {
-	members   []member
+	members   []jsonb.Member
 	canonical []byte // scratch
 }
 
@@ -54,12 +55,12 @@ func (p *valueParser) parse(k key, raw []byte) (value, *malformed) {
 // read does what parse does, but for the digest, which many values never need.
 func (p *valueParser) read(k key, raw []byte) (value, *malformed) {
 	v := value{key: k, raw: raw, parser: p}
-	if v.raw.isNull() {
+	if v.raw.IsNull() {
 		return value{key: k, empty: true}, nil
 	}
-	if v.raw.isObject() {
+	if v.raw.IsObject() {
 		start := len(p.members)
-		p.members = appendMembers(p.members, v.raw)
+		p.members = jsonb.AppendMembers(p.members, v.raw)
 		v.members = p.members[start:len(p.members):len(p.members)]
 	}
 	return v, v.check()
@@ -68,7 +69,7 @@ func (p *valueParser) read(k key, raw []byte) (value, *malformed) {
 func (v *value) check() *malformed {
 	switch v.key {
 	case prevState:
-		if !v.raw.isString() {
+		if !v.raw.IsString() {
 			return &malformed{v.key.String(), v.raw, "not a string"}
 		}
 		return nil
@@ -78,7 +79,7 @@ func (v *value) check() *malformed {
 		}
 		return nil
 	}
-	if !v.raw.isObject() {
+	if !v.raw.IsObject() {
 		return &malformed{v.key.String(), v.raw, "not an object"}
 	}
 	if len(v.members) == 0 {
@@ -86,8 +87,8 @@ func (v *value) check() *malformed {
 		return nil
 	}
 	for _, f := range v.key.fields() {
-		if why := f.check(find(v.members, f.name)); why != "" {
-			return &malformed{v.key.String() + "." + f.name, find(v.members, f.name), why}
+		if why := f.check(jsonb.Find(v.members, f.name)); why != "" {
+			return &malformed{v.key.String() + "." + f.name, jsonb.Find(v.members, f.name), why}
 		}
 	}
 	if v.key == trimPool {
@@ -100,49 +101,49 @@ func (v *value) check() *malformed {
 }
 
 func (v *value) checkTimestamp() *malformed {
-	stamp := v.get(timestampField)
-	if stamp.isNull() {
+	stamp := v.get(jsonb.TimestampField)
+	if stamp.IsNull() {
 		return &malformed{v.key.String(), v.raw, "no timestamp"}
 	}
 	count := 0
 	for i := range v.members {
-		if string(v.members[i].name) == timestampField {
+		if string(v.members[i].Name) == jsonb.TimestampField {
 			count++
 		}
 	}
 	v.dated = count == 1
 	if !v.readInstant(stamp) {
-		return &malformed{v.key.String() + "." + timestampField, stamp, "not a timestamp"}
+		return &malformed{v.key.String() + "." + jsonb.TimestampField, stamp, "not a timestamp"}
 	}
 	return nil
 }
 
-func (v *value) readInstant(stamp jsonText) (ok bool) {
-	if stamp.isString() {
-		v.at, v.naive, ok = parseInstant(stamp.unquoted())
+func (v *value) readInstant(stamp jsonb.Text) (ok bool) {
+	if stamp.IsString() {
+		v.at, v.naive, ok = jsonb.ParseInstant(stamp.Unquoted())
 	}
 	return ok
 }
 
 // check says what is wrong with a field's value, and nothing when all is well.
-func (f field) check(member jsonText) (why string) {
-	if member.isNull() {
+func (f field) check(member jsonb.Text) (why string) {
+	if member.IsNull() {
 		return ""
 	}
 	switch f.kind {
 	case numberField, integerField:
-		if !member.isNumber() || !isInRange(member) {
+		if !member.IsNumber() || !jsonb.IsInRange(member) {
 			return "not a number"
 		}
-		if f.kind == integerField && !isWhole(member) {
+		if f.kind == integerField && !jsonb.IsWhole(member) {
 			return "not a whole number"
 		}
 	case textField:
-		if !member.isString() {
+		if !member.IsString() {
 			return "not a string"
 		}
 	case boolField:
-		if !member.isTrue() && !member.isFalse() {
+		if !member.IsTrue() && !member.IsFalse() {
 			return "not true or false"
 		}
 	}
@@ -157,19 +158,19 @@ func (v *value) makeSum() (err error) {
 	case v.key == lastExitGuard:
 		binary.BigEndian.PutUint64(v.digest[:], uint64(v.at))
 		return nil
-	case v.raw.isObject():
-		p.canonical, err = appendCanonicalObject(p.canonical[:0], v.members, v.key.shape(), 0)
+	case v.raw.IsObject():
+		p.canonical, err = jsonb.AppendCanonicalObject(p.canonical[:0], v.members, v.key.shape())
 	default:
-		p.canonical, err = appendCanonical(p.canonical[:0], v.raw, 0)
+		p.canonical, err = jsonb.AppendCanonical(p.canonical[:0], v.raw)
 	}
 	if err == nil {
-		v.digest = digestOfCanonical(p.canonical)
+		v.digest = jsonb.DigestOfCanonical(p.canonical)
 	}
 	return err
 }
 
 // sum returns the digest of a well-formed value, zero when it is empty.
-func (v *value) sum() digest {
+func (v *value) sum() jsonb.Digest {
 	if !v.summed && !v.empty && v.raw != nil {
 		_ = v.makeSum() // it was made without an error when the value was new
 	}
@@ -188,8 +189,8 @@ func (v *value) same(other *value) bool {
 }
 
 // get returns a member, nil when it is absent or null.
-func (v *value) get(name string) jsonText {
-	if m := find(v.members, name); !m.isNull() {
+func (v *value) get(name string) jsonb.Text {
+	if m := jsonb.Find(v.members, name); !m.IsNull() {
 		return m
 	}
 	return nil
@@ -200,18 +201,18 @@ func (v *value) has(name string) bool { return v.get(name) != nil }
 func (v *value) number(name string) schemas.Number { return schemas.Number(v.get(name)) }
 
 // decimalOf returns a member as a number, 0 when it is not there.
-func (v *value) decimalOf(name string) decimal {
-	d, _ := parseDecimal(v.get(name))
+func (v *value) decimalOf(name string) jsonb.Decimal {
+	d, _ := jsonb.ParseDecimal(v.get(name))
 	return d
 }
 
-func (v *value) text(name string) schemas.Text { return v.get(name).text() }
+func (v *value) text(name string) schemas.Text { return v.get(name).TextOrNull() }
 
-func (v *value) isTrue(name string) bool { return v.get(name).isTrue() }
+func (v *value) isTrue(name string) bool { return v.get(name).IsTrue() }
 
 // isZeroedPool reports whether the pool holds nothing and remembers nothing.
 func (v *value) isZeroedPool() bool {
-	return v.decimalOf("usd_basis").sign() == 0 && v.decimalOf("dx_count").sign() == 0 && !v.isTrue("recovery_started") &&
+	return v.decimalOf("usd_basis").Sign() == 0 && v.decimalOf("dx_count").Sign() == 0 && !v.isTrue("recovery_started") &&
 		!v.has("dx_last_price") && !v.has("dx_next_arm")
 }
 
@@ -225,7 +226,7 @@ func changedFields(before, after *value) []string {
 		}
 	}
 	for name, member := range from {
-		if _, both := to[name]; !both && !member.isNull() {
+		if _, both := to[name]; !both && !member.IsNull() {
 			changed = append(changed, name)
 		}
 	}
@@ -234,19 +235,19 @@ func changedFields(before, after *value) []string {
 }
 
 // byName returns the members; a value that is no object has none.
-func (v *value) byName() map[string]jsonText {
-	members := make(map[string]jsonText)
+func (v *value) byName() map[string]jsonb.Text {
+	members := make(map[string]jsonb.Text)
 	for _, m := range v.members {
-		members[string(m.name)] = m.value
+		members[string(m.Name)] = m.Value
 	}
 	return members
 }
 
-func sameMember(a, b jsonText) bool {
-	if a.isNull() || b.isNull() {
-		return a.isNull() == b.isNull()
+func sameMember(a, b jsonb.Text) bool {
+	if a.IsNull() || b.IsNull() {
+		return a.IsNull() == b.IsNull()
 	}
-	x, errX := digestOf(a)
-	y, errY := digestOf(b)
+	x, errX := jsonb.DigestOf(a)
+	y, errY := jsonb.DigestOf(b)
 	return errX == nil && errY == nil && x == y
 }

@@ -2,8 +2,8 @@ package cdc
 
 import (
 	"crypto/sha256"
-	"encoding/json"
-	"strings"
+
+	"lowcap-cdc/cdc/internal/jsonb"
 )
 
 // verdict says what became of a key in one change.
@@ -68,29 +68,20 @@ func judgeUndated(j *judged, m *memory) {
 }
 
 // malformedDigest identifies a malformed value by where it stands and its bytes.
-func malformedDigest(path string, raw []byte) digest {
+func malformedDigest(path string, raw []byte) jsonb.Digest {
 	h := sha256.New()
 	h.Write([]byte(path))
 	h.Write([]byte{0})
 	h.Write(raw)
-	return digest(h.Sum(nil)[:16])
+	return jsonb.Digest(h.Sum(nil)[:16])
 }
 
-// quote returns text as a JSON string.
-func quote(text []byte) []byte {
-	quoted, err := json.Marshal(strings.ToValidUTF8(string(text), "\uFFFD"))
-	if err != nil {
-		return []byte("null") // a string always marshals
-	}
-	return quoted
-}
-
-// isExitSignal reports whether a sell was made in an emergency, and of which kind.
-func exitKind(signal jsonText) (kind string, ok bool) {
-	if !signal.isString() {
+// exitKind tells from a sell's signal whether it was made in an emergency, and of which kind.
+func exitKind(signal jsonb.Text) (kind string, ok bool) {
+	if !signal.IsString() {
 		return "", false
 	}
-	switch string(signal.unquoted()) {
+	switch string(signal.Unquoted()) {
 	case "emergency_exit":
 		return "ema333_break", true
 	case "exit_position":

@@ -1,4 +1,4 @@
-package cdc
+package jsonb
 
 import (
 	"encoding/json"
@@ -16,13 +16,13 @@ func TestOneSpelling(t *testing.T) {
 		if !json.Valid([]byte(text)) {
 			t.Fatalf("%s is no JSON number", text)
 		}
-		d, ok := parseDecimal([]byte(text))
+		d, ok := ParseDecimal([]byte(text))
 		short, shortOK := appendNumber(nil, []byte(text))
-		if ok != shortOK || string(short) != string(d.appendNormal(nil)) {
-			t.Fatalf("%s is spelled %s %v, want %s %v", text, short, shortOK, d.appendNormal(nil), ok)
+		if ok != shortOK || string(short) != string(d.AppendNormal(nil)) {
+			t.Fatalf("%s is spelled %s %v, want %s %v", text, short, shortOK, d.AppendNormal(nil), ok)
 		}
-		if whole := !strings.Contains(string(short), "."); isInRange([]byte(text)) != ok || isWhole([]byte(text)) != whole {
-			t.Fatalf("%s: in range %v, whole %v", text, isInRange([]byte(text)), isWhole([]byte(text)))
+		if whole := !strings.Contains(string(short), "."); IsInRange([]byte(text)) != ok || IsWhole([]byte(text)) != whole {
+			t.Fatalf("%s: in range %v, whole %v", text, IsInRange([]byte(text)), IsWhole([]byte(text)))
 		}
 	})
 }
@@ -36,18 +36,18 @@ func TestDecimal(t *testing.T) {
 		if rapid.Bool().Draw(t, "near") {
 			texts[1] = texts[0] + "0"
 		}
-		var d [2]decimal
+		var d [2]Decimal
 		var exact [2]*big.Rat
 		for i, text := range texts {
-			d[i], _ = parseDecimal([]byte(text))
+			d[i], _ = ParseDecimal([]byte(text))
 			exact[i], _ = new(big.Rat).SetString(text)
-			if want := exact[i].FloatString(d[i].scale); d[i].String() != want || d[i].sign() != exact[i].Sign() {
-				t.Fatalf("%s is %s, sign %d, want %s", text, d[i], d[i].sign(), want)
+			if want := exact[i].FloatString(d[i].scale); d[i].String() != want || d[i].Sign() != exact[i].Sign() {
+				t.Fatalf("%s is %s, sign %d, want %s", text, d[i], d[i].Sign(), want)
 			}
 		}
-		difference := d[0].minus(d[1])
+		difference := d[0].Minus(d[1])
 		want := new(big.Rat).Sub(exact[0], exact[1]).FloatString(max(d[0].scale, d[1].scale))
-		if difference.String() != want || d[0].compare(d[1]) != exact[0].Cmp(exact[1]) {
+		if difference.String() != want || d[0].Compare(d[1]) != exact[0].Cmp(exact[1]) {
 			t.Fatalf("%s - %s is %s, want %s", texts[0], texts[1], difference, want)
 		}
 	})
@@ -55,18 +55,18 @@ func TestDecimal(t *testing.T) {
 
 // TestManyDigits: a few bytes that ask for many are written in a moment.
 func TestManyDigits(t *testing.T) {
-	d, ok := parseDecimal([]byte("1e-262144"))
+	d, ok := ParseDecimal([]byte("1e-262144"))
 	if text := d.String(); !ok || len(text) != 262146 || text[:3] != "0.0" || text[len(text)-1] != '1' {
 		t.Errorf("%v, %d digits, %.10s", ok, len(text), text)
 	}
-	if d.minus(decimal{short: 1}).sign() != -1 {
+	if d.Minus(Decimal{short: 1}).Sign() != -1 {
 		t.Error("it is not less than 1")
 	}
 	for _, sign := range []string{"", "-"} {
-		a, _ := parseDecimal([]byte(sign + "999999999999999999"))
-		b, _ := parseDecimal([]byte("0.07"))
+		a, _ := ParseDecimal([]byte(sign + "999999999999999999"))
+		b, _ := ParseDecimal([]byte("0.07"))
 		want := map[string]string{"": "999999999999999998.93", "-": "-999999999999999999.07"}[sign]
-		if got := a.minus(b).String(); got != want {
+		if got := a.Minus(b).String(); got != want {
 			t.Errorf("%s - 0.07 is %s, want %s", a, got, want)
 		}
 	}

@@ -1,4 +1,4 @@
-package cdc
+package jsonb
 
 import (
 	"encoding/binary"
@@ -14,11 +14,11 @@ import (
 
 // plainCanonical is the canonical form made the straightforward way, on gjson. Images hold digests of it, so it may
 // never change.
-func plainCanonical(v gjson.Result, s shape) string {
+func plainCanonical(v gjson.Result, s Shape) string {
 	switch {
 	case v.Type == gjson.Number:
-		d, _ := parseDecimal([]byte(v.Raw))
-		return "#" + string(d.appendNormal(nil))
+		d, _ := ParseDecimal([]byte(v.Raw))
+		return "#" + string(d.AppendNormal(nil))
 	case v.Type == gjson.String:
 		return `"` + sized(v.Str)
 	case v.IsObject():
@@ -26,7 +26,7 @@ func plainCanonical(v gjson.Result, s shape) string {
 	case v.IsArray():
 		form := "["
 		v.ForEach(func(_, element gjson.Result) bool {
-			form += "," + plainCanonical(element, plainShape)
+			form += "," + plainCanonical(element, Plain)
 			return true
 		})
 		return form + "]"
@@ -34,7 +34,7 @@ func plainCanonical(v gjson.Result, s shape) string {
 	return v.Raw
 }
 
-func plainCanonicalObject(v gjson.Result, s shape) string {
+func plainCanonicalObject(v gjson.Result, s Shape) string {
 	last := make(map[string]gjson.Result)
 	v.ForEach(func(name, member gjson.Result) bool {
 		last[name.Str] = member
@@ -42,18 +42,18 @@ func plainCanonicalObject(v gjson.Result, s shape) string {
 	})
 	var names []string
 	for name, member := range last {
-		if member.Type != gjson.Null && (s != poolShape || !isPlainDefault(name, member)) {
+		if member.Type != gjson.Null && (s != Pool || !isPlainDefault(name, member)) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
 	form := "{"
 	for _, name := range names {
-		if at, _, ok := parseInstant(last[name].Str); ok && s == timedShape && name == timestampField {
+		if at, _, ok := ParseInstant(last[name].Str); ok && s == Timed && name == TimestampField {
 			form += sized(name) + string(binary.AppendVarint([]byte{'@'}, int64(at)))
 			continue
 		}
-		form += sized(name) + plainCanonical(last[name], plainShape)
+		form += sized(name) + plainCanonical(last[name], Plain)
 	}
 	return form + "}"
 }
@@ -123,33 +123,18 @@ func TestCanonical(t *testing.T) {
 		if !json.Valid([]byte(text)) {
 			t.Fatalf("%s is not valid", text)
 		}
-		got, err := appendCanonical(nil, jsonText(text), 0)
-		if want := plainCanonical(gjson.Parse(text), plainShape); err != nil || string(got) != want {
+		got, err := AppendCanonical(nil, Text(text))
+		if want := plainCanonical(gjson.Parse(text), Plain); err != nil || string(got) != want {
 			t.Fatalf("%s: got %q (%v), want %q", text, got, err, want)
 		}
 		text = `{"recovery_started": ` + text + `, "timestamp": ` + drawJSON(t, 1) + `}`
-		for _, s := range []shape{plainShape, timedShape, poolShape} {
-			got, err := appendCanonicalObject(nil, appendMembers(nil, jsonText(text)), s, 0)
+		for _, s := range []Shape{Plain, Timed, Pool} {
+			got, err := AppendCanonicalObject(nil, AppendMembers(nil, Text(text)), s)
 			if want := plainCanonical(gjson.Parse(text), s); err != nil || string(got) != want {
-				t.Fatalf("%s in shape %d: got %q (%v), want %q", text, s, got, err, want)
+				t.Fatalf("%s in Shape %d: got %q (%v), want %q", text, s, got, err, want)
 			}
 		}
 	})
-}
-
-// TestTwoTimestamps: only a double-encoded document can have two. The first one is read, the last one is compared.
-func TestTwoTimestamps(t *testing.T) {
-	parse := func(first string) value {
-		text := `{"timestamp": "2026-01-01T00:00:0` + first + `Z", "timestamp": "2026-01-01T00:00:09Z"}`
-		v, bad := new(valueParser).read(lastTrim, []byte(text))
-		if bad != nil {
-			t.Fatal(bad)
-		}
-		return v
-	}
-	if a, b := parse("1"), parse("2"); a.at == b.at || !a.same(&b) {
-		t.Errorf("%d and %d: same %v", a.at, b.at, a.same(&b))
-	}
 }
 
 // TestDeepAndHuge: what would take a machine down is refused.
@@ -161,7 +146,7 @@ func TestDeepAndHuge(t *testing.T) {
 		`{"a": [1e999999999]}`: false,
 		"1e10":                 true,
 	} {
-		if _, err := digestOf(jsonText(text)); (err == nil) != ok {
+		if _, err := DigestOf(Text(text)); (err == nil) != ok {
 			t.Errorf("%.20s of %d bytes: %v", text, len(text), err)
 		}
 	}
@@ -172,12 +157,12 @@ func TestDeepAndHuge(t *testing.T) {
 func TestMembersOfValue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := drawJSON(t, 2)
-		if !jsonText(text).isObject() {
+		if !Text(text).IsObject() {
 			text = `{"a": ` + text + `}`
 		}
-		members := appendMembers(nil, jsonText(text))
+		members := AppendMembers(nil, Text(text))
 		for _, name := range []string{"a", "b", "timestamp", "none"} {
-			if got, want := string(find(members, name)), gjson.Get(text, name).Raw; got != want {
+			if got, want := string(Find(members, name)), gjson.Get(text, name).Raw; got != want {
 				t.Fatalf("%s of %s: got %s, want %s", name, text, got, want)
 			}
 		}

@@ -1,4 +1,4 @@
-package cdc
+package jsonb
 
 import (
 	"strings"
@@ -13,10 +13,10 @@ var zonedLayouts = [...]string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05
 
 const naiveLayout = "2006-01-02T15:04:05"
 
-// parseInstant reads a timestamp as Python's isoformat or Postgres writes it. One without a zone is naive and is read
+// ParseInstant reads a timestamp as Python's isoformat or Postgres writes it. One without a zone is naive and is read
 // as UTC. Digits behind the microsecond do not count.
-func parseInstant[T string | []byte](text T) (at decode.Micros, naive, ok bool) {
-	if at, zone, ok := parseClock(text); ok && (string(zone) == "+00:00" || string(zone) == "+00" || string(zone) == "Z") {
+func ParseInstant[T string | []byte](text T) (at decode.Micros, naive, ok bool) {
+	if at, zone, ok := ParseClock(text); ok && (string(zone) == "+00:00" || string(zone) == "+00" || string(zone) == "Z") {
 		return at, false, true
 	}
 	return parseOddInstant(string(text))
@@ -42,13 +42,15 @@ func parseOddInstant(text string) (at decode.Micros, naive, ok bool) {
 const (
 	microsPerSecond = 1000000
 	microsPerDay    = 24 * 60 * 60 * microsPerSecond
-	clockDigits     = "2006-01-02T15:04:05"
+
+	// ClockDigits is as long as date and time without a fraction.
+	ClockDigits = "2006-01-02T15:04:05"
 )
 
-// parseClock reads date and time of a timestamp with at most six digits of a fraction, and returns what follows them.
+// ParseClock reads date and time of a timestamp with at most six digits of a fraction, and returns what follows them.
 // It is for the spellings that come with every row; what it does not take may be a timestamp all the same.
-func parseClock[T string | []byte](text T) (at decode.Micros, zone T, ok bool) {
-	if len(text) < len(clockDigits) || (text[10] != 'T' && text[10] != ' ') {
+func ParseClock[T string | []byte](text T) (at decode.Micros, zone T, ok bool) {
+	if len(text) < len(ClockDigits) || (text[10] != 'T' && text[10] != ' ') {
 		return 0, zone, false
 	}
 	valid := text[4] == '-' && text[7] == '-' && text[13] == ':' && text[16] == ':'
@@ -62,7 +64,7 @@ func parseClock[T string | []byte](text T) (at decode.Micros, zone T, ok bool) {
 	if !valid || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59 {
 		return 0, zone, false
 	}
-	fraction, zone, ok := parseFraction(text[len(clockDigits):])
+	fraction, zone, ok := parseFraction(text[len(ClockDigits):])
 	seconds := int64((hour*60+minute)*60 + second)
 	return decode.Micros(daysSince1970(year, month, day)*microsPerDay + seconds*microsPerSecond + fraction), zone, ok
 }
@@ -115,19 +117,21 @@ func floorDiv(a, b int) int {
 	return a / b
 }
 
-// formatInstant prints an instant as the contract has it: RFC 3339, UTC, microseconds.
-func formatInstant(at decode.Micros) schemas.Instant {
-	var text [len(instantLayout)]byte
-	return schemas.Instant(appendInstantText(text[:0], at))
+// FormatInstant prints an instant as the contract has it: RFC 3339, UTC, microseconds.
+func FormatInstant(at decode.Micros) schemas.Instant {
+	var text [len(InstantLayout)]byte
+	return schemas.Instant(AppendInstant(text[:0], at))
 }
 
-const instantLayout = "2006-01-02T15:04:05.000000Z"
+// InstantLayout is how AppendInstant prints, as package time describes layouts.
+const InstantLayout = "2006-01-02T15:04:05.000000Z"
 
-func appendInstantText(dst []byte, at decode.Micros) []byte {
+// AppendInstant appends what FormatInstant returns.
+func AppendInstant(dst []byte, at decode.Micros) []byte {
 	t := time.UnixMicro(int64(at)).UTC()
 	year, month, day := t.Date()
 	if year < 0 || year > 9999 {
-		return t.AppendFormat(dst, instantLayout)
+		return t.AppendFormat(dst, InstantLayout)
 	}
 	dst = append(appendPair(appendPair(dst, year/100), year%100), '-')
 	dst = append(appendPair(dst, int(month)), '-')
@@ -142,9 +146,9 @@ func appendInstantText(dst []byte, at decode.Micros) []byte {
 
 func appendPair(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
 
-// seconds returns the time between two instants as a decimal number.
-func seconds(from, to decode.Micros) schemas.Number {
-	d := decimal{short: int64(to - from), scale: 6}
+// Seconds returns the time between two instants as a decimal number.
+func Seconds(from, to decode.Micros) schemas.Number {
+	d := Decimal{short: int64(to - from), scale: 6}
 	var room [32]byte
-	return schemas.Number(d.appendNormal(room[:0]))
+	return schemas.Number(d.AppendNormal(room[:0]))
 }

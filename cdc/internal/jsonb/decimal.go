@@ -1,4 +1,4 @@
-package cdc
+package jsonb
 
 import (
 	"bytes"
@@ -12,9 +12,9 @@ import (
 // behind it, so only a double-encoded or hand-made document can hold more, and then a few bytes could ask for gigabytes.
 const maxDigits = 1 << 18
 
-// decimal is an exact decimal number: coefficient × 10^-scale. Binary floats would turn 61.355 − 38.9 into
+// Decimal is an exact decimal number: coefficient × 10^-scale. Binary floats would turn 61.355 − 38.9 into
 // 22.454999999999998.
-type decimal struct {
+type Decimal struct {
 	short int64    // the coefficient unless long holds it
 	long  *big.Int // nil for the numbers that usually come
 	scale int
@@ -25,8 +25,11 @@ const (
 	maxShort    = 1000000000000000000 // 10^shortDigits
 )
 
-// parseDecimal reads a JSON number.
-func parseDecimal(text []byte) (d decimal, ok bool) {
+// One is the number 1.
+var One = Decimal{short: 1}
+
+// ParseDecimal reads a JSON number. It is not ok for anything else, nor for a number of too many digits.
+func ParseDecimal(text []byte) (d Decimal, ok bool) {
 	mantissa, exponent := text, 0
 	if i := exponentAt(text); i >= 0 {
 		e, err := strconv.Atoi(strings.TrimPrefix(string(text[i+1:]), "+"))
@@ -41,18 +44,18 @@ func parseDecimal(text []byte) (d decimal, ok bool) {
 	}
 	if d.short, ok = parseShort(whole, fraction); !ok {
 		if d.long, ok = new(big.Int).SetString(string(whole)+string(fraction), 10); !ok {
-			return decimal{}, false
+			return Decimal{}, false
 		}
 	}
 	d.scale = len(fraction) - exponent
 	if d.scale < 0 {
-		d = decimal{long: d.times(-d.scale)}
+		d = Decimal{long: d.times(-d.scale)}
 	}
 	return d, true
 }
 
 // times returns the coefficient times 10^n.
-func (d decimal) times(n int) *big.Int {
+func (d Decimal) times(n int) *big.Int {
 	c := d.long
 	if c == nil {
 		c = big.NewInt(d.short)
@@ -64,7 +67,7 @@ func (d decimal) times(n int) *big.Int {
 }
 
 // timesShort does the same where the result has few digits.
-func (d decimal) timesShort(n int) (product int64, ok bool) {
+func (d Decimal) timesShort(n int) (product int64, ok bool) {
 	if d.long != nil || (n > shortDigits && d.short != 0) {
 		return 0, false
 	}
@@ -101,11 +104,11 @@ func parseShort(whole, fraction []byte) (n int64, ok bool) {
 // every number, only loses the zeros at its end.
 func appendNumber(dst, text []byte) (_ []byte, ok bool) {
 	if !isPlain(text) {
-		d, ok := parseDecimal(text)
+		d, ok := ParseDecimal(text)
 		if !ok {
 			return dst, false
 		}
-		return d.appendNormal(dst), true
+		return d.AppendNormal(dst), true
 	}
 	if bytes.IndexByte(text, '.') >= 0 {
 		text = bytes.TrimSuffix(bytes.TrimRight(text, "0"), []byte("."))
@@ -129,47 +132,49 @@ func exponentAt(text []byte) int {
 	return -1
 }
 
-// isInRange reports whether a JSON number can be read.
-func isInRange(text []byte) bool {
+// IsInRange reports whether a JSON number can be read.
+func IsInRange(text []byte) bool {
 	if isPlain(text) {
 		return true
 	}
-	_, ok := parseDecimal(text)
+	_, ok := ParseDecimal(text)
 	return ok
 }
 
-// isWhole reports whether a number that is in range has no fraction.
-func isWhole(text []byte) bool {
+// IsWhole reports whether a number that is in range has no fraction.
+func IsWhole(text []byte) bool {
 	var room [64]byte
 	spelled, _ := appendNumber(room[:0], text)
 	return bytes.IndexByte(spelled, '.') < 0
 }
 
-func (d decimal) sign() int {
+// Sign returns -1, 0 or 1.
+func (d Decimal) Sign() int {
 	if d.long != nil {
 		return d.long.Sign()
 	}
 	return cmp.Compare(d.short, 0)
 }
 
-// minus returns d − other with the longer of the two fractions.
-func (d decimal) minus(other decimal) decimal {
+// Minus returns d − other with the longer of the two fractions.
+func (d Decimal) Minus(other Decimal) Decimal {
 	scale := max(d.scale, other.scale)
 	a, shortA := d.timesShort(scale - d.scale)
 	b, shortB := other.timesShort(scale - other.scale)
 	if shortA && shortB && a-b < maxShort && a-b > -maxShort {
-		return decimal{short: a - b, scale: scale}
+		return Decimal{short: a - b, scale: scale}
 	}
-	return decimal{long: new(big.Int).Sub(d.times(scale-d.scale), other.times(scale-other.scale)), scale: scale}
+	return Decimal{long: new(big.Int).Sub(d.times(scale-d.scale), other.times(scale-other.scale)), scale: scale}
 }
 
-func (d decimal) compare(other decimal) int { return d.minus(other).sign() }
+// Compare returns -1, 0 or 1, as d is less than, equal to or greater than other.
+func (d Decimal) Compare(other Decimal) int { return d.Minus(other).Sign() }
 
 // String prints the number without an exponent.
-func (d decimal) String() string { return string(d.append(nil)) }
+func (d Decimal) String() string { return string(d.append(nil)) }
 
-func (d decimal) append(dst []byte) []byte {
-	if d.sign() < 0 {
+func (d Decimal) append(dst []byte) []byte {
+	if d.Sign() < 0 {
 		dst = append(dst, '-')
 	}
 	var room [2 * shortDigits]byte
@@ -192,8 +197,8 @@ func (d decimal) append(dst []byte) []byte {
 	return dst
 }
 
-// appendNormal appends one spelling for all spellings of the same number.
-func (d decimal) appendNormal(dst []byte) []byte {
+// AppendNormal appends one spelling for all spellings of the same number.
+func (d Decimal) AppendNormal(dst []byte) []byte {
 	start := len(dst)
 	dst = d.append(dst)
 	if d.scale > 0 {

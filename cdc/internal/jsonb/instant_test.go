@@ -1,4 +1,4 @@
-package cdc
+package jsonb
 
 import (
 	"strings"
@@ -19,11 +19,11 @@ func TestInstantsAsTheLibraryHasThem(t *testing.T) {
 		if layout == "2006-01-02T15:04:05Z" {
 			at = at.Truncate(time.Second)
 		}
-		got, naive, ok := parseInstant(text)
+		got, naive, ok := ParseInstant(text)
 		if !ok || naive || got != decode.Micros(at.UnixMicro()) {
 			t.Fatalf("%s read as %d %v %v, want %d", text, got, naive, ok, at.UnixMicro())
 		}
-		if printed := string(formatInstant(got)); printed != at.Format(instantLayout) {
+		if printed := string(FormatInstant(got)); printed != at.Format(InstantLayout) {
 			t.Fatalf("%s printed as %s", text, printed)
 		}
 	})
@@ -38,7 +38,7 @@ func TestAlmostTimestamps(t *testing.T) {
 			text[i] = rapid.SampledFrom([]byte("0123456789-:.TZ +")).Draw(t, "byte")
 		}
 		text = text[:rapid.IntRange(0, len(text)).Draw(t, "length")]
-		got, _, ok := parseInstant(string(text))
+		got, _, ok := ParseInstant(string(text))
 		want, wantOK := slowInstant(string(text))
 		if ok != wantOK || got != want {
 			t.Fatalf("%q read as %d %v, want %d %v", text, got, ok, want, wantOK)

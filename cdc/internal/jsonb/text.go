@@ -1,0 +1,92 @@
+// Package jsonb reads what the JSON values of a row mean: two spellings of one number, instant or object are one value,
+// and no digit is lost.
+//
+// Its input is what Postgres prints for jsonb, or a document that was checked with json.Valid. It keeps nothing and does
+// no I/O.
+package jsonb
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"unsafe"
+
+	"github.com/tidwall/gjson"
+
+	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
+)
+
+// Text is a JSON value as it stands in a document: valid, and without white space around it. An empty one is not there.
+type Text []byte
+
+// IsNull reports whether a value is null or not there.
+func (t Text) IsNull() bool { return len(t) == 0 || t[0] == 'n' }
+
+// IsString reports whether a value is a string.
+func (t Text) IsString() bool { return len(t) > 0 && t[0] == '"' }
+
+// IsObject reports whether a value is an object.
+func (t Text) IsObject() bool { return len(t) > 0 && t[0] == '{' }
+
+// IsArray reports whether a value is an array.
+func (t Text) IsArray() bool { return len(t) > 0 && t[0] == '[' }
+
+// IsTrue reports whether a value is true.
+func (t Text) IsTrue() bool { return len(t) > 0 && t[0] == 't' }
+
+// IsFalse reports whether a value is false.
+func (t Text) IsFalse() bool { return len(t) > 0 && t[0] == 'f' }
+
+// IsNumber reports whether a value is a number.
+func (t Text) IsNumber() bool { return len(t) > 0 && (t[0] == '-' || (t[0] >= '0' && t[0] <= '9')) }
+
+// Unquoted returns what a string says. The value must be a string; without escapes the result is a part of it.
+func (t Text) Unquoted() []byte {
+	if bytes.IndexByte(t, '\\') < 0 {
+		return t[1 : len(t)-1]
+	}
+	return []byte(gjson.Parse(unsafe.String(unsafe.SliceData(t), len(t))).Str)
+}
+
+// TextOrNull returns a copy of what a string says, nil for anything else.
+func (t Text) TextOrNull() schemas.Text {
+	if !t.IsString() {
+		return nil
+	}
+	s := string(t.Unquoted())
+	return &s
+}
+
+// Quote returns text as a JSON string. Invalid UTF-8 becomes U+FFFD.
+func Quote(text []byte) []byte {
+	quoted, err := json.Marshal(strings.ToValidUTF8(string(text), "\uFFFD"))
+	if err != nil {
+		return []byte("null") // a string always marshals
+	}
+	return quoted
+}
+
+// Member is a named value of an object.
+type Member struct {
+	Name  []byte
+	Value Text
+}
+
+// AppendMembers appends the members of an object, in their order.
+func AppendMembers(dst []Member, object Text) []Member {
+	for m := decode.MembersOf(object); m.Next(); {
+		dst = append(dst, Member{Text(m.Name).Unquoted(), m.Value()})
+	}
+	return dst
+}
+
+// Find returns the first member of a name, nil when there is none.
+func Find(members []Member, name string) Text {
+	for i := range members {
+		if string(members[i].Name) == name {
+			return members[i].Value
+		}
+	}
+	return nil
+}
