@@ -94,7 +94,7 @@ func (m *Machine) blockChange(key string, op schemas.Op) change {
 	chain, rest, _ := strings.Cut(rest, "\x00")
 	timeframe, book, _ := strings.Cut(rest, "\x00")
 	c := change{
-		m: m, op: op,
+		emitter: &m.emitter, op: op,
 		entity:  schemas.Block{TokenContract: contract, TokenChain: chain, Timeframe: timeframe, BookID: book},
 		subject: m.joined(bytesOf(contract), bytesOf(chain), bytesOf(timeframe), bytesOf(book)),
 		key:     m.joined(bytesOf(chain), bytesOf(contract), bytesOf(timeframe)),
@@ -103,18 +103,6 @@ func (m *Machine) blockChange(key string, op schemas.Op) change {
 		c.flags = append(c.flags, schemas.IneffectiveBook)
 	}
 	return c
-}
-
-// joined returns texts with a slash between each two, as subjects and Kafka keys have it.
-func (m *Machine) joined(parts ...[]byte) string {
-	m.scratch = m.scratch[:0]
-	for i, part := range parts {
-		if i > 0 {
-			m.scratch = append(m.scratch, '/')
-		}
-		m.scratch = append(m.scratch, part...)
-	}
-	return m.strings.keep(m.scratch)
 }
 
 func (m *Machine) applyBlock(change *decode.BlockChange) error {
@@ -188,17 +176,6 @@ func readBlock(row *decode.BlockRow, before *blockImage) blockImage {
 	after.fail2 = stampOf(row[decode.LastS2Failure], before.fail2)
 	after.success = stampOf(row[decode.LastSuccess], before.success)
 	return after
-}
-
-// column returns what a column of the new row holds, nil for NULL; a value that was not sent is as before.
-func column(v decode.Value, before []byte) []byte {
-	switch v.Kind {
-	case decode.Text:
-		return v.Text
-	case decode.Unchanged:
-		return before
-	}
-	return nil
 }
 
 // moveBlock handles a change of the primary key: the old block is gone, and what is new about the new one is not known.

@@ -1,14 +1,10 @@
 package cdc
 
 import (
-	"encoding/binary"
-
 	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
-
-func appendInstant(dst []byte, at decode.Micros) []byte { return binary.AppendVarint(dst, int64(at)) }
 
 // diffBlock reports what changed from one image of a block to the next. A block that was just inserted is compared
 // with an empty one.
@@ -42,7 +38,7 @@ func (c *change) failureTrigger(after *blockImage, moved1, moved2 bool) (string,
 }
 
 func (c *change) diffSet(before, after *blockImage, trigger string, when occurrence) {
-	since := c.m.tx.CommitTime
+	since := c.tx.CommitTime
 	if when.embedded {
 		since = when.at
 	}
@@ -72,7 +68,7 @@ func (c *change) diffCleared(before, after *blockImage) {
 		return
 	}
 	data := &schemas.EntryBlockCleared{Stages: stagesOf(free1, free2), Trigger: "manual"}
-	when, until := atCommit, c.m.tx.CommitTime
+	when, until := atCommit, c.tx.CommitTime
 	if after.success.at > before.success.at {
 		data.Trigger, until = "success", after.success.at
 		when = occurrence{at: after.success.at, embedded: true}

@@ -19,7 +19,7 @@ const (
 
 // change is one row change on its way to become events: what its events have in common.
 type change struct {
-	m       *Machine
+	*emitter
 	op      schemas.Op
 	entity  schemas.Entity
 	subject string
@@ -39,20 +39,7 @@ type occurrence struct {
 // atCommit is the occurrence of what has no timestamp of its own.
 var atCommit = occurrence{}
 
-func (c *change) place() place {
-	return place{c.m.tx.CommitLSN, !c.m.tx.Snapshot, c.m.tx.change, c.event}
-}
-
-// idOf and sequenceOf return the attributes of the event at a place.
-func (c *change) idOf(at place) string {
-	var room [96]byte
-	return c.m.strings.keep(at.appendID(room[:0], c.m.state.Checkpoint.SystemID))
-}
-
-func (c *change) sequenceOf(at place) string {
-	var room [40]byte
-	return c.m.strings.keep(at.appendSequence(room[:0]))
-}
+func (c *change) place() place { return c.placeOf(c.event) }
 
 // mark adds a flag to the next event.
 func (c *change) mark(when bool, f schemas.Flag) {
@@ -119,24 +106,11 @@ func (c *change) emit(data schemas.Data, before, after []byte, when occurrence) 
 	head.Entity = c.entity
 	head.Before, head.After = c.bound(before), c.bound(after)
 	head.Flags = append(append(c.occurred(head, when), c.marks...), c.flags...)
-	tx := &c.m.tx
+	tx := &c.tx
 	head.Origin = schemas.Origin{CommitLSN: tx.lsn, XID: tx.XID, CommitTime: tx.time, Op: c.op, Actor: tx.actor, Reason: tx.reason}
-	t := data.Type()
-	c.m.out.add(schemas.Attributes{
-		ID:           c.idOf(at),
-		Source:       c.m.source,
-		Type:         t,
-		Subject:      c.subject,
-		Time:         string(tx.time),
-		PartitionKey: c.key,
-		Sequence:     c.sequenceOf(at),
-		Severity:     schemas.SeverityOf(t),
-	}, data)
+	c.emitter.emit(at, c.subject, c.key, data)
 	c.marks = c.marks[:0]
 	c.event++
-	if c.m.rows != nil {
-		c.m.rows.differences++
-	}
 	return at
 }
 
@@ -146,13 +120,13 @@ func (c *change) occurred(head *schemas.Common, when occurrence) []schemas.Flag 
 	if when.naive {
 		flags = append(flags, schemas.NaiveTimestamp)
 	}
-	head.OccurredAt, head.OccurredAtQuality = c.m.strings.instant(when.at), schemas.Embedded
+	head.OccurredAt, head.OccurredAtQuality = c.strings.instant(when.at), schemas.Embedded
 	switch {
 	case !when.embedded:
-		head.OccurredAt, head.OccurredAtQuality = c.m.tx.time, schemas.CommitTime
-	case when.at > c.m.tx.CommitTime+futureAfter:
+		head.OccurredAt, head.OccurredAtQuality = c.tx.time, schemas.CommitTime
+	case when.at > c.tx.CommitTime+futureAfter:
 		flags = append(flags, schemas.FutureTimestamp)
-		head.OccurredAt, head.OccurredAtQuality = c.m.tx.time, schemas.CommitTime
+		head.OccurredAt, head.OccurredAtQuality = c.tx.time, schemas.CommitTime
 	case when.naive:
 		head.OccurredAtQuality = schemas.AssumedUTC
 	}

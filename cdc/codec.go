@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"lowcap-cdc/cdc/internal/jsonb"
+	"lowcap-cdc/decode"
 )
 
 // What reading an image may end with.
@@ -90,6 +91,8 @@ func appendOptional(dst, b []byte) []byte {
 	}
 	return append(binary.AppendUvarint(dst, uint64(len(b))+1), b...)
 }
+
+func appendInstant(dst []byte, at decode.Micros) []byte { return binary.AppendVarint(dst, int64(at)) }
 
 // appendBits appends up to eight answers as one byte, the first as its lowest bit.
 func appendBits(dst []byte, answers ...bool) []byte {

@@ -141,7 +141,7 @@ func (h *history) revert(j *judged) {
 	h.mark(j.unseen, schemas.UnseenValue)
 	own := schemas.Reverted{Key: j.key.String(), RevertedTo: h.bound(j.after.raw), RevertedFrom: h.bound(j.before.raw)}
 	if m.since != 0 {
-		own.AliveForSeconds = jsonb.Seconds(m.since, h.m.tx.CommitTime)
+		own.AliveForSeconds = jsonb.Seconds(m.since, h.tx.CommitTime)
 	}
 	var data schemas.Data
 	switch {

@@ -12,6 +12,7 @@ import (
 // history is the comparison of two documents of one position.
 type history struct {
 	change
+	values  valueParser
 	image   *positionImage // after the change; its memories are updated while events are emitted
 	engine  jsonb.Text     // uptrend_engine_v4 of the same row
 	fresh   bool           // the position was flat before this change
@@ -29,7 +30,7 @@ type unknownKey struct {
 func (m *Machine) beginHistory(c change, image *positionImage) *history {
 	h := &m.history
 	c.marks = h.marks[:0]
-	*h = history{change: c, image: image}
+	*h = history{change: c, values: h.values, image: image}
 	return h
 }
 
@@ -57,7 +58,7 @@ func members(document []byte) (known [keyCount][]byte, other map[string][]byte) 
 
 // judge compares two documents key by key. It changes nothing.
 func (h *history) judge(before, after []byte) {
-	h.m.values.reset()
+	h.values.reset()
 	was, wasOther := members(before)
 	is, isOther := members(after)
 	for k := range keyCount {
@@ -76,9 +77,9 @@ func (h *history) judgeKey(k key, was, is []byte) judged {
 	if bytes.Equal(was, is) && (was == nil) == (is == nil) {
 		return j // most keys, most of the time: nothing is read
 	}
-	j.before, _ = h.m.values.read(k, was)
+	j.before, _ = h.values.read(k, was)
 	j.after = j.before
-	after, bad := h.m.values.parse(k, is)
+	after, bad := h.values.parse(k, is)
 	if bad != nil {
 		j.verdict, j.why = broken, bad
 		return j
@@ -135,7 +136,7 @@ func (h *history) settle(after []byte) {
 		if j.verdict == same && j.before.same(&j.after) {
 			continue
 		}
-		m.since = h.m.tx.CommitTime
+		m.since = h.tx.CommitTime
 		if !j.after.empty && (j.key.isTimed() || j.key == lastExitGuard) && (!m.dated || j.after.at > m.newest) {
 			m.newest, m.dated = j.after.at, true
 		}
@@ -220,13 +221,6 @@ func (h *history) reportMalformed() {
 	}
 }
 
-func (c *change) quarantine(m *memory, bad *malformed) {
-	if !m.complain(malformedDigest(bad.path, bad.raw)) {
-		return
-	}
-	c.emit(&schemas.HistoryMalformed{Path: bad.path, Raw: c.bound(bad.raw), Why: bad.why}, nil, nil, atCommit)
-}
-
 func (h *history) reportUnknown() {
 	for _, u := range h.unknown {
 		h.emit(&schemas.HistoryUnknownKey{Key: u.name, Raw: h.bound(u.after)}, u.before, u.after, atCommit)
@@ -236,10 +230,10 @@ func (h *history) reportUnknown() {
 // absorb makes every value of a document seen, at the place of the baseline that reported it.
 func (h *history) absorb(document []byte, at place) {
 	known, _ := members(document)
-	h.m.values.reset()
+	h.values.reset()
 	for k := range keyCount {
 		m := &h.image.keys[k]
-		v, bad := h.m.values.parse(k, known[k])
+		v, bad := h.values.parse(k, known[k])
 		h.keys[k] = judged{key: k, after: v, why: bad}
 		if bad != nil {
 			h.keys[k] = judged{key: k, verdict: broken, why: bad}

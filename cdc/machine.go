@@ -17,43 +17,29 @@ import (
 
 // Machine turns changes into events and keeps the images. The same changes give the same events, bytes included.
 type Machine struct {
+	emitter
 	state *State
-	out   *outbox
-	gap   string // why a snapshot that finds images is taken; for the stream.gap
+	gap   string    // why a snapshot that finds images is taken; for the stream.gap
+	rows  *snapshot // that is being read, nil outside one
 
-	source string // the CloudEvents source
-	tx     transaction
-	rows   *snapshot // that is being read, nil outside one
-
-	position, was positionImage // scratch
+	// The rest is scratch.
+	position, was positionImage
+	history       history
 	blockWas      blockImage
 	blockText     []byte // of the image that comes after
-	strings       stringMaker
-	values        valueParser
-	history       history // scratch
-	scratch       []byte
-	blockKey      []byte // scratch
-}
-
-// transaction is the Postgres transaction that is being read.
-type transaction struct {
-	decode.Begin
-	change        uint32 // ordinal of the next row change
-	events        uint32 // events done of a TRUNCATE that is not finished
-	truncating    []emptied
-	skip          Done // what of it is in the sink already
-	actor, reason schemas.Text
-	time          schemas.Instant
-	lsn           string
+	blockKey      []byte
 }
 
 // newMachine returns a machine that goes on from a state.
 func newMachine(state *State, gap string) *Machine {
 	return &Machine{
-		state:  state,
-		out:    newOutbox(&state.Checkpoint.Events, maxBatchRecords),
-		gap:    gap,
-		source: state.Checkpoint.Source(),
+		emitter: emitter{
+			source:   state.Checkpoint.Source(),
+			systemID: state.Checkpoint.SystemID,
+			out:      newOutbox(&state.Checkpoint.Events, maxBatchRecords),
+		},
+		state: state,
+		gap:   gap,
 	}
 }
 
@@ -126,7 +112,7 @@ const hugeRow = 1 << 20
 // letGo forgets the scratch images and values that point into a huge row's bytes.
 func (m *Machine) letGo(change *decode.PositionChange) {
 	if len(change.New[decode.FeaturesColumn].Text) > hugeRow {
-		m.position, m.was, m.values, m.history = positionImage{}, positionImage{}, valueParser{}, history{}
+		m.position, m.was, m.history = positionImage{}, positionImage{}, history{}
 	}
 }
 

@@ -94,15 +94,3 @@ func (o *outbox) reset() {
 	o.batch = Batch{Events: o.batch.Events[:0], State: o.batch.State[:0]}
 	clear(o.known)
 }
-
-// record returns the state record of a row; its value is nil when the row is gone. The value is the image itself: a
-// sink only reads it.
-func (s *State) record(r row) StateRecord {
-	prefix := blockPrefix
-	if r.table == decode.Positions {
-		prefix = positionPrefix
-	}
-	record := StateRecord{Key: prefix + r.key}
-	record.Value, _ = s.images(r.table).get(bytesOf(r.key))
-	return record
-}

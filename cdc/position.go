@@ -92,12 +92,6 @@ func isQuiet(row *decode.PositionRow, image []byte, doc *document) bool {
 	return doc.why == nil && !incomplete && bytes.Equal(doc.history, history) && (doc.history == nil) == (history == nil) && r.err == nil
 }
 
-// isAs reports whether a column holds what it held before, nil for NULL.
-func isAs(v decode.Value, before []byte) bool {
-	now := column(v, before)
-	return bytes.Equal(now, before) && (now == nil) == (before == nil)
-}
-
 // countTrades counts the elements of completed_trades.
 func countTrades(v decode.Value, before int64) (int64, *malformed) {
 	switch v.Kind {
@@ -116,13 +110,13 @@ func countTrades(v decode.Value, before int64) (int64, *malformed) {
 }
 
 func (m *Machine) positionChange(id string, op schemas.Op) change {
-	return change{m: m, op: op, subject: id}
+	return change{emitter: &m.emitter, op: op, subject: id}
 }
 
 // describe sets the entity of a change from the image.
 func (c *change) describe(image *positionImage) {
-	c.entity = entityOf(c.subject, image, c.m.strings.keep)
-	c.key = c.m.joined(image.column(decode.TokenChain), image.column(decode.TokenContract), image.column(decode.Timeframe))
+	c.entity = entityOf(c.subject, image, c.strings.keep)
+	c.key = c.joined(image.column(decode.TokenChain), image.column(decode.TokenContract), image.column(decode.Timeframe))
 }
 
 // entityOf returns the entity of a position. keep makes its strings.
@@ -147,14 +141,6 @@ func entityOf(id string, image *positionImage, keep func([]byte) string) schemas
 		State:         column(decode.State),
 		TradeID:       column(decode.CurrentTradeID),
 	}
-}
-
-func textOf(b []byte) schemas.Text {
-	if b == nil {
-		return nil
-	}
-	s := string(b)
-	return &s
 }
 
 // diffPosition reports what changed from the image to the row, and stores the new image.

@@ -15,7 +15,7 @@ type snapshot struct {
 	tables      [decode.Positions + 1]tableSnapshot
 	publication uint32
 	compared    uint64
-	differences uint64
+	before      uint64 // number of the last event before its first row
 }
 
 // tableSnapshot is the part of one table. The zero value is for a table that the snapshot does not hold.
@@ -41,7 +41,7 @@ func (m *Machine) beginSnapshot(b *decode.Begin) {
 			m.reportMissing(t, "it does not exist", decode.Progress{LSN: b.CommitLSN, Time: b.CommitTime})
 		}
 	}
-	m.rows.differences = 0
+	m.rows.before = m.out.chain.Number
 }
 
 func (m *Machine) beginTable(t decode.Table, id decode.TableID, first bool) {
@@ -94,12 +94,12 @@ func (m *Machine) report(c *change, data schemas.Data) {
 
 func (m *Machine) streamChange() *change {
 	slot := m.state.Checkpoint.Slot
-	return &change{m: m, op: schemas.OpReconcile, entity: schemas.Stream{Slot: slot}, subject: slot, key: slot}
+	return &change{emitter: &m.emitter, op: schemas.OpReconcile, entity: schemas.Stream{Slot: slot}, subject: slot, key: slot}
 }
 
 func (m *Machine) tableChange(t decode.Table) *change {
 	name := t.String()
-	return &change{m: m, op: schemas.OpReconcile, entity: schemas.Table{Table: name}, subject: name, key: name}
+	return &change{emitter: &m.emitter, op: schemas.OpReconcile, entity: schemas.Table{Table: name}, subject: name, key: name}
 }
 
 // isFresh reports whether the snapshot that is being read is of another table than the images are.
@@ -158,6 +158,6 @@ func (m *Machine) finishSnapshot() {
 	}
 	checkpoint.Publication, checkpoint.Reconcile, m.gap = m.rows.publication, "", ""
 	if m.rows.whole {
-		m.report(m.streamChange(), &schemas.StreamReconciled{Rows: m.rows.compared, Differences: m.rows.differences})
+		m.report(m.streamChange(), &schemas.StreamReconciled{Rows: m.rows.compared, Differences: m.out.chain.Number - m.rows.before})
 	}
 }

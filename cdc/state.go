@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"unsafe"
 
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
@@ -110,6 +109,18 @@ func (s *State) load(to *images, key string, value []byte, check func([]byte) ([
 	return nil
 }
 
+// record returns the state record of a row; its value is nil when the row is gone. The value is the image itself: a
+// sink only reads it.
+func (s *State) record(r row) StateRecord {
+	prefix := blockPrefix
+	if r.table == decode.Positions {
+		prefix = positionPrefix
+	}
+	record := StateRecord{Key: prefix + r.key}
+	record.Value, _ = s.images(r.table).get(bytesOf(r.key))
+	return record
+}
+
 // images returns the images of a table's rows.
 func (s *State) images(t decode.Table) *images {
 	if t == decode.Blocks {
@@ -117,9 +128,6 @@ func (s *State) images(t decode.Table) *images {
 	}
 	return s.positions
 }
-
-// bytesOf returns a text's bytes, which nobody may write to.
-func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
 // Images returns how many rows are known and how many bytes of memory they take.
 func (s *State) Images() (rows int, bytes int64) {

@@ -25,13 +25,6 @@ type value struct {
 	digest jsonb.Digest
 }
 
-// malformed says where and why a value is not what the contract knows.
-type malformed struct {
-	path string
-	raw  []byte
-	why  string
-}
-
 // valueParser reads values and keeps its memory from one change to the next. What it returns is valid until reset.
 type valueParser struct {
 	members   []jsonb.Member

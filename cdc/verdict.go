@@ -1,8 +1,6 @@
 package cdc
 
 import (
-	"crypto/sha256"
-
 	"lowcap-cdc/cdc/internal/jsonb"
 )
 
@@ -65,15 +63,6 @@ func judgeUndated(j *judged, m *memory) {
 	default:
 		j.verdict = reverted
 	}
-}
-
-// malformedDigest identifies a malformed value by where it stands and its bytes.
-func malformedDigest(path string, raw []byte) jsonb.Digest {
-	h := sha256.New()
-	h.Write([]byte(path))
-	h.Write([]byte{0})
-	h.Write(raw)
-	return jsonb.Digest(h.Sum(nil)[:16])
 }
 
 // exitKind tells from a sell's signal whether it was made in an emergency, and of which kind.

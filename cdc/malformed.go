@@ -1,0 +1,32 @@
+package cdc
+
+import (
+	"crypto/sha256"
+
+	"lowcap-cdc/cdc/internal/jsonb"
+	"lowcap-cdc/schemas"
+)
+
+// malformed says where and why a value is not what the contract knows.
+type malformed struct {
+	path string
+	raw  []byte
+	why  string
+}
+
+// malformedDigest identifies a malformed value by where it stands and its bytes.
+func malformedDigest(path string, raw []byte) jsonb.Digest {
+	h := sha256.New()
+	h.Write([]byte(path))
+	h.Write([]byte{0})
+	h.Write(raw)
+	return jsonb.Digest(h.Sum(nil)[:16])
+}
+
+// quarantine reports a malformed value, once for each distinct one that the memory holds.
+func (c *change) quarantine(m *memory, bad *malformed) {
+	if !m.complain(malformedDigest(bad.path, bad.raw)) {
+		return
+	}
+	c.emit(&schemas.HistoryMalformed{Path: bad.path, Raw: c.bound(bad.raw), Why: bad.why}, nil, nil, atCommit)
+}

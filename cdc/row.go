@@ -1,0 +1,38 @@
+package cdc
+
+import (
+	"bytes"
+	"unsafe"
+
+	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
+)
+
+// column returns what a column of the new row holds, nil for NULL; a value that was not sent is as before.
+func column(v decode.Value, before []byte) []byte {
+	switch v.Kind {
+	case decode.Text:
+		return v.Text
+	case decode.Unchanged:
+		return before
+	}
+	return nil
+}
+
+// isAs reports whether a column holds what it held before, nil for NULL.
+func isAs(v decode.Value, before []byte) bool {
+	now := column(v, before)
+	return bytes.Equal(now, before) && (now == nil) == (before == nil)
+}
+
+// textOf returns a copy of a column's text, nil for NULL.
+func textOf(b []byte) schemas.Text {
+	if b == nil {
+		return nil
+	}
+	s := string(b)
+	return &s
+}
+
+// bytesOf returns a text's bytes, which nobody may write to.
+func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
