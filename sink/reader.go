@@ -42,10 +42,10 @@ type Range struct {
 type Reader interface {
 	// ReadState hands every committed state record to load, as Resume does.
 	ReadState(ctx context.Context, load func(key string, value []byte) error) error
-	// ReadEvents hands the committed events of a range to take, in the order of their sequence. What is committed later
+	// ReadEvents hands the committed events of a range to visit, in the order of their sequence. What is committed later
 	// comes in the order of sequence too as far as it was found together. With Follow it returns when ctx ends, without
-	// an error. take may keep what it is given; an error from it ends the reading.
-	ReadEvents(ctx context.Context, r Range, take func(*Stored) error) error
+	// an error. visit may keep what it is given; an error from it ends the reading.
+	ReadEvents(ctx context.Context, r Range, visit func(*Stored) error) error
 	// Kept says what of the events has been removed since they were committed, other than by hand.
 	Kept(ctx context.Context) ([]Kept, error)
 }
@@ -60,7 +60,7 @@ type Kept struct {
 }
 
 // Filter leaves out what the range does not ask for, where a sink cannot do that by itself.
-func (r *Range) Filter(take func(*Stored) error) func(*Stored) error {
+func (r *Range) Filter(visit func(*Stored) error) func(*Stored) error {
 	return func(s *Stored) error {
 		a := s.Attributes()
 		if len(r.Topics) > 0 && !slices.Contains(r.Topics, schemas.TopicOf(a.Type)) {
@@ -69,6 +69,6 @@ func (r *Range) Filter(take func(*Stored) error) func(*Stored) error {
 		if at, err := time.Parse(time.RFC3339Nano, a.Time); err == nil && at.Before(r.Since) {
 			return nil
 		}
-		return take(s)
+		return visit(s)
 	}
 }

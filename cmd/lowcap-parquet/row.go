@@ -62,7 +62,7 @@ type partition struct {
 	day string // of the commit, in UTC
 }
 
-// rowOf takes an event apart.
+// rowOf turns an event into a row and says which partition it belongs to.
 func rowOf(e *sink.Stored) (row, partition, error) {
 	a := e.Attributes()
 	at, err := time.Parse(time.RFC3339Nano, a.Time)

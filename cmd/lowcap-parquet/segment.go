@@ -38,8 +38,8 @@ func newSegmentWriter(dir, name string) *segmentWriter {
 	return &segmentWriter{dir: dir, name: name, parts: make(map[string]*part)}
 }
 
-// take takes the next event in.
-func (w *segmentWriter) take(e *sink.Stored) error {
+// add appends the next event.
+func (w *segmentWriter) add(e *sink.Stored) error {
 	r, at, err := rowOf(e)
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ func (t *target) has(s file.Segment) (bool, error) {
 func (t *target) write(ctx context.Context, from *file.Sink, s file.Segment) (files int, err error) {
 	w := newSegmentWriter(t.dir, s.FirstSequence)
 	defer w.abandon()
-	if err := from.ReadSegment(ctx, s, w.take); err != nil {
+	if err := from.ReadSegment(ctx, s, w.add); err != nil {
 		return 0, err
 	}
 	if w.events != s.Events {

@@ -10,7 +10,7 @@ import (
 
 // Kept implements Reader: the oldest segments may have been removed. Topic is the oldest file that is there.
 func (f *Sink) Kept(context.Context) ([]sink.Kept, error) {
-	v, err := f.look()
+	v, err := f.openView()
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (f *Sink) Kept(context.Context) ([]sink.Kept, error) {
 // CheckSegments holds every finished segment against the manifest, and calls found for each that is missing between
 // others, damaged or altered.
 func (f *Sink) CheckSegments(ctx context.Context, found func(finding string)) error {
-	v, err := f.look()
+	v, err := f.openView()
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (f *Sink) CheckSegments(ctx context.Context, found func(finding string)) er
 }
 
 // checkSegment returns what is wrong with a segment, or nothing. One that is not listed yet has nothing to be held against.
-func (f *Sink) checkSegment(s seen) string {
+func (f *Sink) checkSegment(s segmentFile) string {
 	if !s.there {
 		return "is missing, though older segments are there"
 	}
@@ -68,7 +68,8 @@ func (f *Sink) checkSegment(s seen) string {
 		return err.Error()
 	}
 	if got != s.Segment {
-		return fmt.Sprintf("holds %d events in %d bytes with SHA-256 %s, the manifest says %d, %d, %s", got.Events, got.Bytes, got.SHA256, s.Events, s.Bytes, s.SHA256)
+		return fmt.Sprintf("holds %d events in %d bytes with SHA-256 %s, the manifest says %d, %d, %s",
+			got.Events, got.Bytes, got.SHA256, s.Events, s.Bytes, s.SHA256)
 	}
 	return ""
 }

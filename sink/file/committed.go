@@ -10,20 +10,20 @@ import (
 	"lowcap-cdc/sink"
 )
 
-// standing is what the commits in state.log say of events.jsonl, as far as they have been read or written.
-type standing struct {
+// logState is what the commits in state.log say of events.jsonl, as far as they have been read or written.
+type logState struct {
 	end       int64  // where the last commit ends in state.log; 0: there is none
 	committed extent // the events of the last commit
 	rotated   extent // the last commit before a rotation, until one with events follows the rotation
 }
 
 // continues reports whether a commit fits behind the last one. One that is all zero begins a new events.jsonl.
-func (s *standing) continues(events extent) bool {
+func (s *logState) continues(events extent) bool {
 	return s.end == 0 || events == extent{} || events.start == s.committed.end
 }
 
-// note takes in the next commit, whose record ends at end.
-func (s *standing) note(end int64, events extent) {
+// advance adds the next commit, whose record ends at end.
+func (s *logState) advance(end int64, events extent) {
 	switch {
 	case events == extent{} && s.committed.end > 0:
 		s.rotated = s.committed
@@ -35,7 +35,7 @@ func (s *standing) note(end int64, events extent) {
 
 // awaitsRename reports whether file, the one named events.jsonl, is still the one from before the rotation: it ends with
 // the last commit before it. The log speaks of a rotation before the file gets its other name.
-func (s *standing) awaitsRename(file *os.File) (bool, error) {
+func (s *logState) awaitsRename(file *os.File) (bool, error) {
 	if s.rotated.end == 0 {
 		return false, nil
 	}
@@ -49,7 +49,7 @@ func (s *standing) awaitsRename(file *os.File) (bool, error) {
 
 // verifyExtent checks that a file holds the events of a commit.
 func verifyExtent(file *os.File, last extent) error {
-	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	sum := crc32.New(castagnoli)
 	if _, err := io.Copy(sum, io.NewSectionReader(file, last.start, last.end-last.start)); err != nil {
 		return err
 	}

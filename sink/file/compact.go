@@ -18,7 +18,7 @@ const entryOverhead = 8
 type liveSet struct {
 	entries map[keyDigest]liveEntry
 	bytes   int64  // the size of the live entries
-	ordinal uint32 // entries noted; compaction begins anew
+	ordinal uint32 // entries so far; compaction starts again at 0
 }
 
 type keyDigest [16]byte
@@ -40,8 +40,8 @@ func (l *liveSet) isLive(key string, ordinal uint32) bool {
 	return l.entries[digestOf(key)].ordinal == ordinal
 }
 
-// note takes in the log's next entry.
-func (l *liveSet) note(key string, value []byte) {
+// apply adds the next entry of the log.
+func (l *liveSet) apply(key string, value []byte) {
 	digest := digestOf(key)
 	l.ordinal++
 	l.bytes -= int64(l.entries[digest].bytes)
@@ -80,7 +80,7 @@ func (f *Sink) rewrite(log *logWriter) (*liveSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := log.settle(); err != nil {
+	if err := log.syncParts(); err != nil {
 		return nil, err
 	}
 	if err := log.commit(f.committed); err != nil {
@@ -107,7 +107,7 @@ func (f *Sink) copyLive(log *logWriter) (*liveSet, error) {
 		if value == nil || !f.live.isLive(key, ordinal) {
 			return nil
 		}
-		live.note(key, value)
+		live.apply(key, value)
 		return log.add(key, value)
 	})
 	return live, err

@@ -23,7 +23,6 @@ type eventLog struct {
 	file *os.File
 	out  *bufio.Writer
 	extent
-	table *crc32.Table
 }
 
 // openEvents opens events.jsonl, cuts what lies beyond the last commit and checks the last commit's bytes.
@@ -39,7 +38,7 @@ func openEvents(path string, last extent) (*eventLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := &eventLog{file: file, out: bufio.NewWriterSize(file, 1<<18), table: crc32.MakeTable(crc32.Castagnoli)}
+	log := &eventLog{file: file, out: bufio.NewWriterSize(file, 1<<18)}
 	if err := log.recover(path, last); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -84,7 +83,7 @@ func (l *eventLog) append(value []byte) error {
 	if err := l.out.WriteByte('\n'); err != nil {
 		return err
 	}
-	l.sum = crc32.Update(crc32.Update(l.sum, l.table, value), l.table, []byte{'\n'})
+	l.sum = crc32.Update(crc32.Update(l.sum, castagnoli, value), castagnoli, []byte{'\n'})
 	l.end += int64(len(value)) + 1
 	return nil
 }

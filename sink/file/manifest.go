@@ -62,7 +62,8 @@ func (f *Sink) manifest() ([]Segment, error) {
 		var s Segment
 		err := json.Unmarshal(line, &s)
 		if first, ok := segmentFirst(s.File); err != nil || !ok || first != s.FirstSequence {
-			return nil, fmt.Errorf("%w: line %d of %s names no segment; restore it from a backup", sink.ErrCorrupt, len(listed)+1, f.path(manifestName))
+			return nil, fmt.Errorf("%w: line %d of %s names no segment; restore it from a backup",
+				sink.ErrCorrupt, len(listed)+1, f.path(manifestName))
 		}
 		listed = append(listed, s)
 	}

@@ -45,20 +45,20 @@ func (f *Sink) ReadState(ctx context.Context, load func(key string, value []byte
 }
 
 // openCommitted opens state.log for reading beside the one who writes it, and returns what its commits say.
-func (f *Sink) openCommitted() (file *os.File, log standing, err error) {
+func (f *Sink) openCommitted() (file *os.File, log logState, err error) {
 	file, err = os.Open(f.path(stateName))
 	if err != nil {
 		return nil, log, fmt.Errorf("read file sink: %w; has anything been written there yet?", err)
 	}
-	log, err = readStanding(file)
+	log, err = readLogState(file)
 	if err != nil {
 		return nil, log, errors.Join(err, file.Close())
 	}
 	return file, log, nil
 }
 
-// readStanding reads the log up to its last whole commit; what lies behind it may be half written.
-func readStanding(file *os.File) (log standing, err error) {
+// readLogState reads the log up to its last whole commit; what lies behind it may be half written.
+func readLogState(file *os.File) (log logState, err error) {
 	info, err := file.Stat()
 	if err != nil {
 		return log, err
@@ -75,15 +75,15 @@ func readStanding(file *os.File) (log standing, err error) {
 		case err != nil:
 			return log, err
 		case record.commit:
-			log.note(reader.offset, record.events)
+			log.advance(reader.offset, record.events)
 		}
 	}
 }
 
 // ReadEvents implements Reader. A file has no topics: all of its events are read, those of other topics left out. The
 // oldest segments may have been removed; one that is missing between others is sink.ErrCorrupt.
-func (f *Sink) ReadEvents(ctx context.Context, r sink.Range, take func(*sink.Stored) error) error {
-	m := mark{take: r.Filter(take)}
+func (f *Sink) ReadEvents(ctx context.Context, r sink.Range, visit func(*sink.Stored) error) error {
+	m := mark{visit: r.Filter(visit)}
 	for {
 		if err := f.readChanged(ctx, &m); err != nil {
 			return err
@@ -103,7 +103,7 @@ type mark struct {
 	first  string      // the segment, by its first sequence; empty at the very beginning
 	offset int64       // the byte of its text up to which everything was handed out
 	log    fs.FileInfo // of state.log when it was looked at last
-	take   func(*sink.Stored) error
+	visit  func(*sink.Stored) error
 }
 
 // readChanged is readNew if there is a commit since the last time: every commit makes the log longer, or puts another in
@@ -121,7 +121,7 @@ func (f *Sink) readChanged(ctx context.Context, m *mark) error {
 
 // readNew hands out what was committed since the last time, and moves on.
 func (f *Sink) readNew(ctx context.Context, m *mark) error {
-	v, err := f.look()
+	v, err := f.openView()
 	if err != nil {
 		return err
 	}
@@ -143,22 +143,23 @@ func (f *Sink) readNew(ctx context.Context, m *mark) error {
 }
 
 // from returns the segments from the one that begins with first on, without those that were removed before it.
-func (v *view) from(first string) ([]seen, error) {
+func (v *view) from(first string) ([]segmentFile, error) {
 	if first == "" {
 		segments, _ := v.removed()
 		return v.segments[segments:], nil
 	}
-	if at := slices.IndexFunc(v.segments, func(s seen) bool { return s.FirstSequence == first }); at >= 0 {
+	if at := slices.IndexFunc(v.segments, func(s segmentFile) bool { return s.FirstSequence == first }); at >= 0 {
 		return v.segments[at:], nil
 	}
 	if first != v.first {
-		return nil, fmt.Errorf("%w: the segment that begins with event %s is no longer known; read again from the beginning", sink.ErrCorrupt, first)
+		return nil, fmt.Errorf("%w: the segment that begins with event %s is no longer known; read again from the beginning",
+			sink.ErrCorrupt, first)
 	}
 	return nil, nil
 }
 
 // readSegment hands out the rest of a finished segment.
-func (f *Sink) readSegment(ctx context.Context, m *mark, s seen) error {
+func (f *Sink) readSegment(ctx context.Context, m *mark, s segmentFile) error {
 	if !s.there {
 		return f.missing(s)
 	}
@@ -174,7 +175,7 @@ func (f *Sink) readSegment(ctx context.Context, m *mark, s seen) error {
 	return m.lines(ctx, text, s.File, 0)
 }
 
-func (f *Sink) missing(s seen) error {
+func (f *Sink) missing(s segmentFile) error {
 	return fmt.Errorf("%w: %s is missing, though older segments are there; restore it from a backup", sink.ErrCorrupt, f.path(s.File))
 }
 
@@ -201,7 +202,7 @@ func (m *mark) lines(ctx context.Context, text io.Reader, name string, end int64
 		}
 		value := line[:len(line)-1]
 		key := gjson.GetBytes(value, "partitionkey").String()
-		if err := m.take(&sink.Stored{Topic: name, Offset: m.offset, Key: []byte(key), Value: value}); err != nil {
+		if err := m.visit(&sink.Stored{Topic: name, Offset: m.offset, Key: []byte(key), Value: value}); err != nil {
 			return err
 		}
 		m.offset += int64(len(line))
@@ -213,7 +214,7 @@ func (m *mark) lines(ctx context.Context, text io.Reader, name string, end int64
 // removed it tells how many; one that is missing between others is sink.ErrCorrupt.
 func (f *Sink) Segments() (there []Segment, removed int, err error) {
 	v := &view{}
-	if err := f.lookAtSegments(v); err != nil {
+	if err := f.listSegments(v); err != nil {
 		return nil, 0, fmt.Errorf("read file sink: %w", err)
 	}
 	removed, _ = v.removed()
@@ -228,7 +229,7 @@ func (f *Sink) Segments() (there []Segment, removed int, err error) {
 	return there, removed, nil
 }
 
-// ReadSegment hands the events of a finished segment to take, as ReadEvents does.
-func (f *Sink) ReadSegment(ctx context.Context, s Segment, take func(*sink.Stored) error) error {
-	return f.readSegment(ctx, &mark{take: take}, seen{s, true})
+// ReadSegment hands the events of a finished segment to visit, as ReadEvents does.
+func (f *Sink) ReadSegment(ctx context.Context, s Segment, visit func(*sink.Stored) error) error {
+	return f.readSegment(ctx, &mark{visit: visit}, segmentFile{s, true})
 }

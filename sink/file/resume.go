@@ -115,7 +115,7 @@ func (f *Sink) findCommit(ctx context.Context) error {
 			return fmt.Errorf("%w: a commit in %s begins at byte %d of %s, the one before it ends at %d; restore both "+
 				"files from one backup", sink.ErrCorrupt, f.path(stateName), record.events.start, eventsName, f.committed.end)
 		}
-		f.note(reader.offset, record.events)
+		f.advance(reader.offset, record.events)
 	}
 }
 
@@ -155,7 +155,7 @@ func (f *Sink) replay(ctx context.Context, load func(string, []byte) error) erro
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		f.live.note(key, value)
+		f.live.apply(key, value)
 		return load(key, value)
 	})
 }

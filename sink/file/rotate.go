@@ -21,8 +21,8 @@ const (
 	pointRotated = "after-rotate-rename"  // the segment has its name, a new events.jsonl is not there yet
 )
 
-// turn rotates before a batch if it is due, and tells of an archive that has failed meanwhile.
-func (f *Sink) turn(batch *cdc.Batch) error {
+// rotateIfDue rotates before a batch where that is due, and returns the error of an archive that has failed in the background.
+func (f *Sink) rotateIfDue(batch *cdc.Batch) error {
 	if err := f.archived(false); err != nil {
 		return err
 	}

@@ -143,7 +143,8 @@ func rotated(t testing.TB, n int) (dir string) {
 // TestFileRotationKilled stops at each point of a rotation and of an archive, as a crash would. A reader beside the dead
 // sink, and the next instance, have exactly what was committed; so it goes on when each start is killed there again.
 func TestFileRotationKilled(t *testing.T) {
-	for _, point := range []string{pointRotate, pointRotated, pointArchive + ":1", pointArchived + ":1", pointArchive + ":2", pointArchived + ":2"} {
+	for _, point := range []string{pointRotate, pointRotated,
+		pointArchive + ":1", pointArchived + ":1", pointArchive + ":2", pointArchived + ":2"} {
 		t.Run(point, func(t *testing.T) {
 			dir, stop := t.TempDir(), errors.New("stop here")
 			deadly := func() Options {

@@ -61,7 +61,7 @@ type Sink struct {
 	events    *eventLog
 	log       *logWriter
 	live      *liveSet
-	standing             // what the log says
+	logState             // what the log says
 	parts     bool       // a batch with More was taken in
 	begun     time.Time  // commit time of the first event in events.jsonl; zero until it is asked for
 	archiving chan error // yields one outcome when the archive is done; nil while nothing is archived
@@ -103,17 +103,17 @@ func (f *Sink) commit(ctx context.Context, batch *cdc.Batch) error {
 	if err := f.options.Hook(pointProduce); err != nil {
 		return err
 	}
-	if err := f.turn(batch); err != nil {
+	if err := f.rotateIfDue(batch); err != nil {
 		return err
 	}
 	f.parts = batch.More
-	if err := f.take(batch); err != nil || batch.More {
+	if err := f.write(batch); err != nil || batch.More {
 		return err
 	}
 	if err := f.events.sync(); err != nil {
 		return fmt.Errorf("append events: %w", err)
 	}
-	if err := f.log.settle(); err != nil {
+	if err := f.log.syncParts(); err != nil {
 		return fmt.Errorf("append state: %w", err)
 	}
 	if err := f.options.Hook(pointEnd); err != nil {
@@ -128,8 +128,8 @@ func (f *Sink) commit(ctx context.Context, batch *cdc.Batch) error {
 	return f.compact()
 }
 
-// take writes the batch without making it count.
-func (f *Sink) take(batch *cdc.Batch) error {
+// write writes the batch without making it count.
+func (f *Sink) write(batch *cdc.Batch) error {
 	for i := range batch.Events {
 		value := batch.Events[i].Value
 		if bytes.IndexByte(value, '\n') >= 0 {
@@ -143,7 +143,7 @@ func (f *Sink) take(batch *cdc.Batch) error {
 		if err := f.log.add(record.Key, record.Value); err != nil {
 			return fmt.Errorf("append state: %w", err)
 		}
-		f.live.note(record.Key, record.Value)
+		f.live.apply(record.Key, record.Value)
 	}
 	return nil
 }
@@ -165,7 +165,7 @@ func (f *Sink) record(events extent) error {
 		// Resume would believe in it. Take it back.
 		return errors.Join(err, f.log.file.Truncate(before))
 	}
-	f.note(f.log.offset, events)
+	f.advance(f.log.offset, events)
 	return nil
 }
 

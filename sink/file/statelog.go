@@ -33,6 +33,9 @@ const (
 	partSize     = 1 << 20 // a record is closed when its entries reach this size, in bytes
 )
 
+// castagnoli is the table of the checksum that the log and the events have.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // logWriter appends records to state.log.
 type logWriter struct {
 	file     *os.File
@@ -60,10 +63,10 @@ func newLogWriter(file *os.File, offset int64) *logWriter {
 
 func fileHeader() []byte {
 	header := binary.LittleEndian.AppendUint32([]byte(logMagic), logVersion)
-	return binary.LittleEndian.AppendUint32(header, crc32.Checksum(header, crc32.MakeTable(crc32.Castagnoli)))
+	return binary.LittleEndian.AppendUint32(header, crc32.Checksum(header, castagnoli))
 }
 
-// add takes one entry in; a nil value removes the key.
+// add appends one entry; a nil value removes the key.
 func (w *logWriter) add(key string, value []byte) error {
 	w.entries = appendEntry(w.entries, key, value)
 	if len(w.entries) < partSize {
@@ -83,8 +86,8 @@ func appendEntry(to []byte, key string, value []byte) []byte {
 	return append(to, value...)
 }
 
-// settle makes the parts durable, which must be so before the commit that counts them is written.
-func (w *logWriter) settle() error {
+// syncParts makes the parts durable, which must be so before the commit that counts them is written.
+func (w *logWriter) syncParts() error {
 	if !w.unsynced {
 		return nil
 	}
@@ -111,8 +114,7 @@ func (w *logWriter) record(fields []byte) error {
 	if length > math.MaxInt32 {
 		return fmt.Errorf("a state value of %d bytes is too large, %d are possible", length, math.MaxInt32)
 	}
-	table := crc32.MakeTable(crc32.Castagnoli)
-	sum := crc32.Update(crc32.Checksum(fields, table), table, w.entries)
+	sum := crc32.Update(crc32.Checksum(fields, castagnoli), castagnoli, w.entries)
 	for _, part := range [][]byte{packHeader(w.offset, uint32(length), sum), fields, w.entries} {
 		if _, err := w.out.Write(part); err != nil {
 			return err
@@ -141,6 +143,5 @@ func packHeader(offset int64, length, sum uint32) []byte {
 func headerSum(offset int64, fields []byte) uint32 {
 	var place [8]byte
 	binary.LittleEndian.PutUint64(place[:], uint64(offset))
-	table := crc32.MakeTable(crc32.Castagnoli)
-	return crc32.Update(crc32.Checksum(place[:], table), table, fields[:8])
+	return crc32.Update(crc32.Checksum(place[:], castagnoli), castagnoli, fields[:8])
 }

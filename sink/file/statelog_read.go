@@ -70,7 +70,7 @@ func (r *logReader) next() (logRecord, error) {
 	if _, err := io.ReadFull(r.in, r.payload); err != nil {
 		return logRecord{}, broken(err)
 	}
-	if crc32.Checksum(r.payload, crc32.MakeTable(crc32.Castagnoli)) != binary.LittleEndian.Uint32(header[4:]) {
+	if crc32.Checksum(r.payload, castagnoli) != binary.LittleEndian.Uint32(header[4:]) {
 		return logRecord{}, errBroken
 	}
 	r.offset += recordHeader + length
@@ -128,7 +128,7 @@ func (r *logReader) intactCommit(at, length int64, want uint32) (bool, error) {
 	if n, err := payload.ReadAt(kind, 0); n == 0 || kind[0] != kindCommit {
 		return false, ignoreEOF(err)
 	}
-	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	sum := crc32.New(castagnoli)
 	_, err := io.Copy(sum, payload)
 	return sum.Sum32() == want, err
 }

@@ -12,14 +12,14 @@ import (
 
 // view is what somebody beside the running sink sees at one moment: everything that was committed.
 type view struct {
-	segments []seen
+	segments []segmentFile
 	live     *os.File // events.jsonl; nil where it is not there
 	length   int64    // how much of it is committed
 	first    string   // sequence of its first event, when there is a committed one
 }
 
-// seen is a finished segment. One that is not listed yet has only a file and a first sequence.
-type seen struct {
+// segmentFile is a finished segment. One that is not listed yet has only a file and a first sequence.
+type segmentFile struct {
 	Segment
 	there bool // its file has not been removed
 }
@@ -36,17 +36,17 @@ const (
 	pointSegments = "before-read-segments" // it knows how much of that is committed
 )
 
-// attempts is how often look tries: a rotation, which is what disturbs it, takes moments.
+// attempts is how often openView tries: a rotation, which is what disturbs it, takes moments.
 const attempts = 10
 
-// look takes a view. The log is read while a file is known to be events.jsonl, so that both belong together; then the
+// openView returns a view. The log is read while a file is known to be events.jsonl, so that both belong together; then the
 // segments before that file are looked up. What is rotated meanwhile is not missed: the segment was that file.
-func (f *Sink) look() (*view, error) {
+func (f *Sink) openView() (*view, error) {
 	for range attempts {
 		v := &view{}
-		ok, err := f.lookAtLive(v)
+		ok, err := f.openLive(v)
 		if err == nil && ok {
-			err = errors.Join(f.options.Hook(pointSegments), f.lookAtSegments(v))
+			err = errors.Join(f.options.Hook(pointSegments), f.listSegments(v))
 		}
 		if err == nil && ok {
 			return v, nil
@@ -59,8 +59,8 @@ func (f *Sink) look() (*view, error) {
 	return nil, fmt.Errorf("%w: %s is missing or replaced again and again; restore it from a backup", sink.ErrCorrupt, f.path(eventsName))
 }
 
-// lookAtLive reports false when there was a rotation meanwhile.
-func (f *Sink) lookAtLive(v *view) (ok bool, err error) {
+// openLive reports false when there was a rotation meanwhile.
+func (f *Sink) openLive(v *view) (ok bool, err error) {
 	if v.live, err = os.Open(f.path(eventsName)); err != nil {
 		v.live = nil
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -87,7 +87,7 @@ func (f *Sink) lookAtLive(v *view) (ok bool, err error) {
 }
 
 // measure learns how much of the live file is committed, and how it begins.
-func (v *view) measure(log *standing) error {
+func (v *view) measure(log *logState) error {
 	isOld, err := log.awaitsRename(v.live)
 	if err != nil {
 		return err
@@ -117,8 +117,8 @@ func (f *Sink) isLive(file *os.File) (bool, error) {
 	return os.SameFile(mine, named), nil
 }
 
-// lookAtSegments reads the directory before the manifest: a segment is listed before its text goes.
-func (f *Sink) lookAtSegments(v *view) error {
+// listSegments reads the directory before the manifest: a segment is listed before its text goes.
+func (f *Sink) listSegments(v *view) error {
 	found, err := f.names()
 	if err != nil {
 		return err
@@ -129,19 +129,19 @@ func (f *Sink) lookAtSegments(v *view) error {
 	}
 	for _, s := range listed {
 		is := found[s.FirstSequence]
-		v.segments = append(v.segments, seen{s, is.text || is.zip})
+		v.segments = append(v.segments, segmentFile{s, is.text || is.zip})
 		delete(found, s.FirstSequence)
 	}
 	for _, name := range found.texts() {
 		first, _ := segmentFirst(name)
-		v.segments = append(v.segments, seen{Segment{File: name, FirstSequence: first}, true})
+		v.segments = append(v.segments, segmentFile{Segment{File: name, FirstSequence: first}, true})
 		delete(found, first)
 	}
 	for first := range found {
 		return fmt.Errorf("%w: %s is not in %s; restore that from a backup, or move the segment away",
 			sink.ErrCorrupt, f.path(segmentText(first)+zipSuffix), manifestName)
 	}
-	if at := slices.IndexFunc(v.segments, func(s seen) bool { return s.FirstSequence == v.first }); at >= 0 {
+	if at := slices.IndexFunc(v.segments, func(s segmentFile) bool { return s.FirstSequence == v.first }); at >= 0 {
 		v.segments = v.segments[:at]
 	}
 	return nil

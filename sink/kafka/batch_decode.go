@@ -12,7 +12,7 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// recordBatch is a record batch of format v2 (Kafka protocol guide, "Record Batch"): the reverse of appendBatch.
+// recordBatch is a record batch of format v2 (Kafka protocol guide, "Record Batch"): what encoder.batch makes, read back.
 type recordBatch struct {
 	base     int64 // offset of its first record, also of one that was compacted away
 	last     int64 // offset of its last record
@@ -45,7 +45,7 @@ func nextBatch(data []byte) (b recordBatch, rest []byte, ok bool, err error) {
 		return b, nil, false, fmt.Errorf("%w: %d bytes, format %d", errBatch, size, data[min(16, len(data)-1)])
 	}
 	head := data[:size]
-	if sum := crc32.Checksum(head[castagnoliStart:], crc32.MakeTable(crc32.Castagnoli)); sum != binary.BigEndian.Uint32(head[17:]) {
+	if sum := crc32.Checksum(head[castagnoliStart:], castagnoli); sum != binary.BigEndian.Uint32(head[17:]) {
 		return b, nil, false, fmt.Errorf("%w: CRC-32C is %08x, the batch says %08x", errBatch, sum, binary.BigEndian.Uint32(head[17:]))
 	}
 	attributes := binary.BigEndian.Uint16(head[21:])
@@ -64,8 +64,8 @@ func nextBatch(data []byte) (b recordBatch, rest []byte, ok bool, err error) {
 	return b, data[size:], true, nil
 }
 
-// each calls take with every record's offset, key and value, nil where there is none. They stay valid.
-func (b *recordBatch) each(take func(offset int64, key, value []byte) error) error {
+// each calls visit with every record's offset, key and value, nil where there is none. They stay valid.
+func (b *recordBatch) each(visit func(offset int64, key, value []byte) error) error {
 	data, err := b.uncompressed()
 	if err != nil {
 		return fmt.Errorf("batch at offset %d: %w", b.base, err)
@@ -80,7 +80,7 @@ func (b *recordBatch) each(take func(offset int64, key, value []byte) error) err
 		if r.err != nil || body.err != nil {
 			return fmt.Errorf("batch at offset %d: %w: a record ends early", b.base, errBatch)
 		}
-		if err := take(offset, key, value); err != nil {
+		if err := visit(offset, key, value); err != nil {
 			return err
 		}
 	}

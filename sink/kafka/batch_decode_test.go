@@ -31,7 +31,7 @@ func recode(batch []byte, attributes uint16, records []byte) []byte {
 	b := append(bytes.Clone(batch[:batchHeader]), records...)
 	binary.BigEndian.PutUint32(b[8:], uint32(len(b)-batchLengthBefore))
 	binary.BigEndian.PutUint16(b[21:], attributes)
-	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[castagnoliStart:], crc32.MakeTable(crc32.Castagnoli)))
+	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[castagnoliStart:], castagnoli))
 	return b
 }
 
@@ -48,7 +48,8 @@ func readBatches(batches []byte, from int64, aborted ...fetch.ResponseTransactio
 // batch that is cut off is left to the next answer.
 func TestCommittedReading(t *testing.T) {
 	control := recode(batchOf(5, 7, "x"), transactional|controlBatch, nil)
-	whole := bytes.Join([][]byte{batchOf(0, 7, "a", "b"), batchOf(2, 7, "dead", "dead too"), batchOf(4, 9, "c"), control, batchOf(6, 7, "d")}, nil)
+	whole := bytes.Join([][]byte{batchOf(0, 7, "a", "b"), batchOf(2, 7, "dead", "dead too"), batchOf(4, 9, "c"), control,
+		batchOf(6, 7, "d")}, nil)
 	aborted := fetch.ResponseTransaction{ProducerID: 7, FirstOffset: 2}
 	for name, c := range map[string]struct {
 		batches []byte
@@ -76,8 +77,10 @@ func TestEveryCompression(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	framed := append(append(append([]byte{}, xerial...), 0, 0, 0, 1, 0, 0, 0, 1), binary.BigEndian.AppendUint32(nil, uint32(len(batch)-batchHeader))...)
-	variants := map[string][]byte{"none": recode(batch, 0, plain), "snappy": batch, "snappy as Java frames it": recode(batch, snappy, append(framed, batch[batchHeader:]...))}
+	framed := append(append([]byte{}, xerial...), 0, 0, 0, 1, 0, 0, 0, 1)
+	framed = append(binary.BigEndian.AppendUint32(framed, uint32(len(batch)-batchHeader)), batch[batchHeader:]...)
+	variants := map[string][]byte{"none": recode(batch, 0, plain), "snappy": batch,
+		"snappy as Java frames it": recode(batch, snappy, framed)}
 	for _, c := range []kafka.Compression{kafka.Gzip, kafka.Lz4, kafka.Zstd} {
 		var packed bytes.Buffer
 		w := c.Codec().NewWriter(&packed)

@@ -1,9 +1,10 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"sort"
+	"slices"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -17,9 +18,9 @@ const (
 	readCommittedLevel = 1
 )
 
-// readCommitted hands every committed record of a topic to take, partition by partition, up to where the last stable
+// readCommitted hands every committed record of a topic to visit, partition by partition, up to where the last stable
 // offset was at the beginning.
-func (k *Sink) readCommitted(ctx context.Context, topic string, ids []int, take func(sink.Stored) error) error {
+func (k *Sink) readCommitted(ctx context.Context, topic string, ids []int, visit func(sink.Stored) error) error {
 	for _, id := range ids {
 		first, stable, err := k.offsets(ctx, topic, id)
 		if err != nil {
@@ -27,7 +28,7 @@ func (k *Sink) readCommitted(ctx context.Context, topic string, ids []int, take 
 		}
 		// An empty topic is asked too: a missing right to read it must not show only at the next start.
 		for at, asked := first, false; !asked || at < stable; asked = true {
-			if at, err = k.fetchCommitted(ctx, partition{topic, id}, at, stable, take); err != nil {
+			if at, err = k.fetchCommitted(ctx, partition{topic, id}, at, stable, visit); err != nil {
 				return fmt.Errorf("read %s/%d at %d: %w", topic, id, at, err)
 			}
 		}
@@ -59,14 +60,14 @@ func (k *Sink) offsets(ctx context.Context, topic string, id int) (first, stable
 // fetchCommitted reads one response and returns the offset to go on from. An answer without a record although the end
 // lies behind the offset is asked for again: a leader that has just changed, or a broker that throttles, gives such, and
 // to pass on would leave a record out.
-func (k *Sink) fetchCommitted(ctx context.Context, at partition, offset, end int64, take func(sink.Stored) error) (int64, error) {
+func (k *Sink) fetchCommitted(ctx context.Context, at partition, offset, end int64, visit func(sink.Stored) error) (int64, error) {
 	next := offset
 	err := k.retry(ctx, func() error {
 		answers, err := k.fetch(ctx, map[partition]int64{at: offset}, 0)
 		if err != nil {
 			return err
 		}
-		next, err = committed(at, answers[at], offset, take)
+		next, err = committed(at, answers[at], offset, visit)
 		if err == nil && next == offset && offset < end {
 			return fmt.Errorf("nothing there, but the end is %d: %w", end, kafka.LeaderNotAvailable)
 		}
@@ -107,13 +108,13 @@ func (k *Sink) fetch(ctx context.Context, offsets map[partition]int64, wait time
 // committed filters an answer as the protocol asks of a read_committed client: the broker names the transactions that
 // were aborted and where each begins; its records are dropped until its control batch. It returns the offset to go on
 // from: past the asked one when there was any batch, whose own record may have been compacted away.
-func committed(at partition, part *fetchPartition, offset int64, take func(sink.Stored) error) (next int64, err error) {
+func committed(at partition, part *fetchPartition, offset int64, visit func(sink.Stored) error) (next int64, err error) {
 	if part == nil {
 		return offset, nil
 	}
 	next = offset
 	waiting, aborted := part.AbortedTransactions, make(map[int64]bool)
-	sort.Slice(waiting, func(i, j int) bool { return waiting[i].FirstOffset < waiting[j].FirstOffset })
+	slices.SortFunc(waiting, func(a, b fetch.ResponseTransaction) int { return cmp.Compare(a.FirstOffset, b.FirstOffset) })
 	for rest := part.RecordSet.batches; ; {
 		batch, behind, ok, err := nextBatch(rest)
 		if err != nil || !ok {
@@ -130,7 +131,7 @@ func committed(at partition, part *fetchPartition, offset int64, take func(sink.
 				if found < offset {
 					return nil // a fetch begins with the whole batch that holds its offset
 				}
-				return take(sink.Stored{Topic: at.topic, Partition: at.id, Offset: found, Key: key, Value: value})
+				return visit(sink.Stored{Topic: at.topic, Partition: at.id, Offset: found, Key: key, Value: value})
 			})
 		}
 		if err != nil {

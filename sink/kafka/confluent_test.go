@@ -36,7 +36,8 @@ func framing(t testing.TB, format Format) *Sink {
 			t.Fatal(err)
 		}
 	}
-	k := &Sink{config: Config{Format: format, Registry: &Registry{codecs: codecs}}, sorter: newSorter(), producer: &producer{partitions: map[string][]int{}}}
+	k := &Sink{config: Config{Format: format, Registry: &Registry{codecs: codecs}}, sorter: newSorter(),
+		producer: &producer{partitions: map[string][]int{}}}
 	for _, topic := range k.Topics() {
 		k.producer.partitions[topic] = []int{0, 1, 2}
 	}

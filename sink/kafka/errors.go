@@ -17,17 +17,9 @@ import (
 	"lowcap-cdc/sink"
 )
 
-// operationNotAttempted is what a broker answers for the partitions of a request whose other partitions it refused.
-const operationNotAttempted = kafka.Error(55)
-
-// codes that pass by themselves, beside those of the network: a leader or coordinator moves, a replica catches up, an
-// earlier transaction of the same id is being completed.
-var retriableCodes = map[kafka.Error]bool{2: true, 3: true, 5: true, 6: true, 7: true, 8: true, 9: true, 13: true,
-	14: true, 15: true, 16: true, 19: true, 20: true, 41: true, 51: true, 56: true, 74: true, 75: true, -1: true}
-
+// isRetriable reports whether the same request may succeed later without anybody doing anything.
 func isRetriable(err error) bool {
-	var config *sink.ClusterError
-	if errors.As(err, &config) || handshakeRepair(err) != "" {
+	if sink.IsCluster(err) || handshakeRepair(err) != "" {
 		return false
 	}
 	var code kafka.Error
@@ -52,28 +44,13 @@ func explain(err error) error {
 	if !errors.As(err, &code) {
 		return err
 	}
-	repair := ""
-	switch code {
-	case 47, 90, 48, 49, 59:
+	if fencedCodes[code] {
 		return fmt.Errorf("%w (%w)", sink.ErrFenced, err)
-	case 58:
-		repair = "set --kafka-user and the password that the broker knows"
-	case 33, 34:
-		repair = "choose the --kafka-sasl mechanism that the broker offers"
-	case 53:
-		repair = "grant Write and Describe on the transactional id"
-	case 29:
-		repair = "grant Write and Describe on the topic, and Read on the state topic"
-	case 3:
-		repair = "run: lowcap-cdc init"
-	case 10:
-		repair = "raise the topic's max.message.bytes"
-	case 50:
-		repair = "raise the broker's transaction.max.timeout.ms to 900000"
-	default:
-		return err
 	}
-	return &sink.ClusterError{Err: err, Repair: repair}
+	if repair := repairs[code]; repair != "" {
+		return &sink.ClusterError{Err: err, Repair: repair}
+	}
+	return err
 }
 
 // handshakeRepair says what to change when the two sides cannot agree on TLS; it is empty for every other error. The

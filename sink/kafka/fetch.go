@@ -64,4 +64,4 @@ const maxFetch = 1 << 30
 
 // registerFetch makes the library read fetch responses this way. It is for the whole process, in which nothing else
 // fetches through the library.
-var registerFetch = sync.OnceFunc(func() { protocol.Register(&fetch.Request{}, &fetchResponse{}) }) //nolint:gochecknoglobals // once a process
+var registerFetch = sync.OnceFunc(func() { protocol.Register(&fetch.Request{}, &fetchResponse{}) })

@@ -55,7 +55,8 @@ func (k *Sink) Consume(ctx context.Context, group string, topics []string, m Mem
 
 // endsGeneration reports whether an error only says that the group deals its partitions out anew.
 func endsGeneration(err error) bool {
-	for _, passing := range []error{context.Canceled, kafka.ErrGenerationEnded, kafka.RebalanceInProgress, kafka.IllegalGeneration, kafka.UnknownMemberId} {
+	for _, passing := range []error{context.Canceled, kafka.ErrGenerationEnded, kafka.RebalanceInProgress,
+		kafka.IllegalGeneration, kafka.UnknownMemberId} {
 		if errors.Is(err, passing) {
 			return true
 		}
@@ -74,7 +75,7 @@ func (k *Sink) join(group string, topics []string) (*kafka.ConsumerGroup, error)
 	}
 	return kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
 		ID: group, Brokers: k.config.Brokers, Topics: k.eventTopics(topics), StartOffset: kafka.LastOffset,
-		Dialer:           &kafka.Dialer{ClientID: "lowcap-cdc", Timeout: 10 * time.Second, DualStack: true, TLS: secure, SASLMechanism: mechanism},
+		Dialer:           &kafka.Dialer{ClientID: clientID, Timeout: dialTimeout, DualStack: true, TLS: secure, SASLMechanism: mechanism},
 		JoinGroupBackoff: time.Second, SessionTimeout: 10 * time.Second, WatchPartitionChanges: true,
 	})
 }

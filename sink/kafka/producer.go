@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sort"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +35,8 @@ type producer struct {
 }
 
 const (
+	// requestTimeout is how long one request may take.
+	requestTimeout = 30 * time.Second
 	// batchMargin is kept free below a topic's limit, in bytes.
 	batchMargin = 1024
 	// expectedRatio is by how much compression makes events smaller, at the least.
@@ -46,9 +48,9 @@ func newProducer(k *Sink) *producer {
 		encoder: encoder{contentType: k.config.Format.contentType()}}
 }
 
-// roundTrip sends one request. An error means that nobody knows whether the broker has seen it.
+// roundTrip sends one request. After an error nobody knows whether it has reached the broker.
 func (p *producer) roundTrip(ctx context.Context, request protocol.Message) (protocol.Message, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	response, err := p.k.transport.RoundTrip(ctx, p.k.client.Addr, request)
 	if err != nil {
@@ -113,7 +115,7 @@ func (p *producer) refresh(ctx context.Context) error {
 				partitions[t.Name] = append(partitions[t.Name], part.ID)
 				leaders[partition{t.Name, part.ID}] = part.Leader.ID
 			}
-			sort.Ints(partitions[t.Name])
+			slices.Sort(partitions[t.Name])
 		}
 		p.leaders = leaders
 		if p.partitions == nil {
@@ -184,7 +186,8 @@ func (p *producer) addPartitions(ctx context.Context, records map[partition][]re
 	return nil
 }
 
-// addedError returns the error that matters: one refused topic makes the others of the same request fail with 55.
+// addedError returns the error that matters: one refused topic makes the others of the same request fail with
+// operationNotAttempted.
 func addedError(r *addpartitionstotxn.Response) error {
 	var worst error
 	for _, t := range r.Results {
@@ -272,7 +275,7 @@ func (p *producer) produceRound(ctx context.Context, queues map[partition][][]by
 	})
 }
 
-// produce sends one request and takes what was accepted out of pending.
+// produce sends one request and removes from pending what the broker accepted.
 func (p *producer) produce(ctx context.Context, parts []partition, pending map[partition][]byte, done *sync.Mutex) error {
 	done.Lock()
 	topics := make(map[string][]rawproduce.RequestPartition)
@@ -282,11 +285,11 @@ func (p *producer) produce(ctx context.Context, parts []partition, pending map[p
 			RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(pending[at])}})
 	}
 	done.Unlock()
-	request := &rawproduce.Request{TransactionalID: p.name, Acks: -1, Timeout: int32((30 * time.Second).Milliseconds())}
+	request := &rawproduce.Request{TransactionalID: p.name, Acks: -1, Timeout: int32(requestTimeout.Milliseconds())}
 	for name, partitions := range topics {
 		request.Topics = append(request.Topics, rawproduce.RequestTopic{Topic: name, Partitions: partitions})
 	}
-	tripCtx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	tripCtx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	response, err := p.k.transport.RoundTrip(tripCtx, p.k.client.Addr, request)
 	done.Lock()
@@ -298,7 +301,7 @@ func (p *producer) produce(ctx context.Context, parts []partition, pending map[p
 	var worst error
 	for _, t := range response.(*produce.Response).Topics {
 		for _, part := range t.Partitions {
-			// 46: the broker has this very batch already.
+			// DuplicateSequenceNumber: the broker has this very batch already.
 			if code := kafka.Error(part.ErrorCode); code != 0 && code != kafka.DuplicateSequenceNumber {
 				worst = fmt.Errorf("topic %q partition %d: %w", t.Topic, part.Partition, code)
 				continue

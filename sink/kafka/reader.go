@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func (k *Sink) ReadState(ctx context.Context, load func(key string, value []byte
 }
 
 // ReadEvents implements Reader.
-func (k *Sink) ReadEvents(ctx context.Context, r sink.Range, take func(*sink.Stored) error) error {
+func (k *Sink) ReadEvents(ctx context.Context, r sink.Range, visit func(*sink.Stored) error) error {
 	leaders, err := k.leaders(ctx, k.eventTopics(r.Topics))
 	if err != nil {
 		return err
@@ -42,7 +43,7 @@ func (k *Sink) ReadEvents(ctx context.Context, r sink.Range, take func(*sink.Sto
 	if err != nil {
 		return err
 	}
-	if err := merge(ctx, cursors, take); err != nil || !r.Follow {
+	if err := merge(ctx, cursors, visit); err != nil || !r.Follow {
 		return err
 	}
 	at := make(map[partition]int64)
@@ -51,7 +52,7 @@ func (k *Sink) ReadEvents(ctx context.Context, r sink.Range, take func(*sink.Sto
 	}
 	err = k.follow(ctx, at, func(found []sink.Stored, _ map[partition]int64) error {
 		for i := range found {
-			if err := take(&found[i]); err != nil {
+			if err := visit(&found[i]); err != nil {
 				return err
 			}
 		}
@@ -148,7 +149,9 @@ func (k *Sink) cursors(ctx context.Context, partitions map[partition]int, since 
 		})
 	}
 	all.Wait()
-	slices.SortFunc(cursors, func(a, b *cursor) int { return strings.Compare(a.topic, b.topic)*1000 + a.id - b.id })
+	slices.SortFunc(cursors, func(a, b *cursor) int {
+		return cmp.Or(strings.Compare(a.topic, b.topic), cmp.Compare(a.id, b.id))
+	})
 	return cursors, failed
 }
 
@@ -201,7 +204,7 @@ func (c *cursor) fill(ctx context.Context) (err error) {
 }
 
 // merge hands out the records of all cursors by sequence: within a partition they are in that order already.
-func merge(ctx context.Context, cursors []*cursor, take func(*sink.Stored) error) error {
+func merge(ctx context.Context, cursors []*cursor, visit func(*sink.Stored) error) error {
 	for {
 		var first *cursor
 		for _, c := range cursors {
@@ -217,15 +220,17 @@ func merge(ctx context.Context, cursors []*cursor, take func(*sink.Stored) error
 		}
 		record := first.records[0]
 		first.records, first.sequences = first.records[1:], first.sequences[1:]
-		if err := take(&record); err != nil {
+		if err := visit(&record); err != nil {
 			return err
 		}
 	}
 }
 
-// follow reads partitions from the given offsets on, until ctx ends or take returns an error. It gives what it finds
+// follow reads partitions from the given offsets on, until ctx ends or visit returns an error. It gives what it finds
 // together in the order of sequence, and where each partition goes on that has moved.
-func (k *Sink) follow(ctx context.Context, at map[partition]int64, take func(found []sink.Stored, moved map[partition]int64) error) error {
+func (k *Sink) follow(
+	ctx context.Context, at map[partition]int64, visit func(found []sink.Stored, moved map[partition]int64) error,
+) error {
 	var leaders map[partition]int
 	for ctx.Err() == nil {
 		if leaders == nil {
@@ -246,7 +251,7 @@ func (k *Sink) follow(ctx context.Context, at map[partition]int64, take func(fou
 		if len(moved) == 0 {
 			continue
 		}
-		if err := take(found, moved); err != nil {
+		if err := visit(found, moved); err != nil {
 			return err
 		}
 		maps.Copy(at, moved)
@@ -273,7 +278,9 @@ func topicsOf(at map[partition]int64) []string {
 
 // round asks every leader once and returns the records and where each partition goes on that has moved, also beside an
 // error.
-func (k *Sink) round(ctx context.Context, leaders map[partition]int, at map[partition]int64) (found []sink.Stored, moved map[partition]int64, err error) {
+func (k *Sink) round(ctx context.Context, leaders map[partition]int, at map[partition]int64) (
+	found []sink.Stored, moved map[partition]int64, err error,
+) {
 	byLeader := make(map[int]map[partition]int64)
 	for p, offset := range at {
 		id := leaders[p]

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/tidwall/gjson"
 	"github.com/twmb/franz-go/pkg/sr"
@@ -53,7 +52,7 @@ func NewRegistry(config RegistryConfig) (*Registry, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = secure
-	options := []sr.ClientOpt{sr.UserAgent("lowcap-cdc"), sr.HTTPClient(&http.Client{Transport: transport, Timeout: 10 * time.Second})}
+	options := []sr.ClientOpt{sr.UserAgent(clientID), sr.HTTPClient(&http.Client{Transport: transport, Timeout: dialTimeout})}
 	if user := at.User; user != nil {
 		password, inURL := user.Password()
 		if !inURL {
@@ -66,7 +65,8 @@ func NewRegistry(config RegistryConfig) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Registry{client: client, at: at.String(), plain: config.CertFile == "", ids: make(map[string]int), codecs: make(map[int]*schemas.AvroCodec)}, nil
+	return &Registry{client: client, at: at.String(), plain: config.CertFile == "",
+		ids: make(map[string]int), codecs: make(map[int]*schemas.AvroCodec)}, nil
 }
 
 // registration is a schema and where it belongs: <topic>-<record name>, which Confluent's clients call
@@ -189,7 +189,8 @@ func (r *Registry) explain(what string, err error) error {
 	silent := fmt.Errorf("%s: no answer from the schema registry at %s: %w", what, r.at, err)
 	if handshakeRepair(err) != "" {
 		return &sink.ClusterError{Err: silent,
-			Repair: "set --schema-registry-ca to the CA that has signed its certificate, and --schema-registry-cert and --schema-registry-key where it asks for one"}
+			Repair: "set --schema-registry-ca to the CA that has signed its certificate, and --schema-registry-cert and " +
+				"--schema-registry-key where it asks for one"}
 	}
 	var network *net.OpError
 	if r.plain && strings.HasPrefix(r.at, "https:") && errors.As(err, &network) && network.Op != "dial" {
@@ -204,7 +205,8 @@ func answerRepair(status int) string {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return "write a user who may read and write these subjects into --schema-registry, and the password into --schema-registry-password-file"
 	case http.StatusConflict:
-		return "later versions only add fields: set the subject's compatibility to FORWARD (PUT /config/ and the subject), or give it another --topic-prefix"
+		return "later versions only add fields: set the subject's compatibility to FORWARD (PUT /config/ and the subject), " +
+			"or give it another --topic-prefix"
 	case http.StatusNotFound:
 		return "set --schema-registry to the registry, and the path of Confluent's API in it, that these records were written with"
 	case http.StatusUnprocessableEntity:

@@ -65,7 +65,7 @@ func New(config Config) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &kafka.Client{Addr: address, Transport: transport, Timeout: 30 * time.Second}
+	client := &kafka.Client{Addr: address, Transport: transport, Timeout: requestTimeout}
 	return &Sink{config: config, client: client, transport: transport, sorter: newSorter()}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -92,14 +93,15 @@ func oneEvent(n int) *cdc.Batch {
 // TestKafkaRetriableCodes answers each request of a commit once with each code that passes by itself.
 func TestKafkaRetriableCodes(t *testing.T) {
 	for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
-		for _, code := range []int16{7, 14, 15, 16, 51} {
+		for _, code := range []kafkago.Error{kafkago.RequestTimedOut, kafkago.GroupLoadInProgress, kafkago.GroupCoordinatorNotAvailable,
+			kafkago.NotCoordinatorForGroup, kafkago.ConcurrentTransactions} {
 			t.Run(fmt.Sprintf("%s %d", key.Name(), code), func(t *testing.T) {
 				c, addr := fake(t)
 				k := openKafka(t, addr)
 				if err := k.Resume(t.Context(), func(string, []byte) error { return nil }); err != nil {
 					t.Fatal(err)
 				}
-				answerOnce(c, key, code)
+				answerOnce(c, key, int16(code))
 				for n := range 3 {
 					if err := k.Commit(t.Context(), oneEvent(n)); err != nil {
 						t.Fatal(err)

@@ -39,8 +39,8 @@ func newTransport(config Config) (*kafka.Transport, net.Addr, error) {
 	k := &Sink{config: config}
 	return &kafka.Transport{
 		Dial:           dial,
-		DialTimeout:    10 * time.Second,
-		ClientID:       "lowcap-cdc",
+		DialTimeout:    dialTimeout,
+		ClientID:       clientID,
 		TLS:            secure,
 		SASL:           mechanism,
 		MetadataTopics: k.Topics(),
@@ -91,6 +91,12 @@ func saslMechanism(config Config) (sasl.Mechanism, error) {
 	return nil, fmt.Errorf("SASL mechanism %q is not plain, scram-sha-256 or scram-sha-512", config.SASL)
 }
 
+// clientID is how brokers name us in their logs and quotas.
+const clientID = "lowcap-cdc"
+
+// dialTimeout is how long a connection to a broker may take.
+const dialTimeout = 10 * time.Second
+
 // exchangeTimeout bounds the SASL exchange, which the library leaves without a deadline: a broker that accepts and
 // says nothing would hold the sidecar for ever.
 const exchangeTimeout = 30 * time.Second
@@ -106,7 +112,7 @@ func (c deadlineConn) SetDeadline(t time.Time) error {
 }
 
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, address)
+	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
