@@ -98,7 +98,7 @@ func (s *site) hugeFile() hugeSink {
 				return all
 			}
 			event := bytes.TrimSuffix(line, []byte("\n"))
-			if err := links.Take(event); err != nil {
+			if err := links.Follow(event); err != nil {
 				s.t.Fatal(err)
 			}
 			all = appendTold(all, event)

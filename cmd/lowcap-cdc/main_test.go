@@ -197,7 +197,7 @@ func streamed(t *testing.T, events []string) []string {
 	var kept []string
 	var links lab.Links
 	for _, e := range events {
-		if err := links.Take([]byte(e)); err != nil {
+		if err := links.Follow([]byte(e)); err != nil {
 			t.Fatal(err)
 		}
 		if comparable, ok := lab.Comparable([]byte(e)); ok {

@@ -11,7 +11,8 @@ import (
 func metrics(t *testing.T) []string {
 	t.Helper()
 	var names []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `(lowcap_cdc_[a-z_]+)` ").FindAllStringSubmatch(string(read(t, "../../docs/metrics.md")), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `(lowcap_cdc_[a-z_]+)` ").FindAllStringSubmatch(string(read(t,
+		"../../docs/metrics.md")), -1) {
 		names = append(names, row[1])
 	}
 	if len(names) == 0 {

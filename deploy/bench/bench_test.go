@@ -45,7 +45,8 @@ func TestSmoke(t *testing.T) {
 // TestCountNoticesWhatIsWrong: a doubled or a late event must not pass for one that is right.
 func TestCountNoticesWhatIsWrong(t *testing.T) {
 	event := func(n string) []byte { return []byte(`{"sequence":"` + strings.Repeat("0", 31) + n + `"}`) }
-	for name, events := range map[string][][]byte{"doubled": {event("1"), event("1")}, "late": {event("2"), event("1")}, "not an event": {[]byte("{}")}} {
+	for name, events := range map[string][][]byte{"doubled": {event("1"), event("1")}, "late": {event("2"), event("1")},
+		"not an event": {[]byte("{}")}} {
 		var r result
 		var order ordered
 		var err error

@@ -69,7 +69,8 @@ func (l *lane) drain(ctx context.Context, conn *pgx.Conn) (usage, error) {
 		return timed(ctx, conn, l.receive(ctx, "/dev/null"), l.slot, nil)
 	}
 	return timed(ctx, conn, l.rival(ctx), l.slot, func() (passed bool, err error) {
-		err = conn.QueryRow(ctx, `select confirmed_flush_lsn >= $2::text::pg_lsn from pg_replication_slots where slot_name = $1`, l.slot, l.until).Scan(&passed)
+		err = conn.QueryRow(ctx, `select confirmed_flush_lsn >= $2::text::pg_lsn from pg_replication_slots
+			where slot_name = $1`, l.slot, l.until).Scan(&passed)
 		return passed, err
 	})
 }
@@ -99,8 +100,10 @@ func (l *lane) pgoutputBytes(ctx context.Context) (int64, error) {
 // close gives the lane's slot and what was written back. The server notices the end of a connection a moment later.
 func (l *lane) close(ctx context.Context, conn *pgx.Conn) error {
 	err := poll(ctx, 30*time.Second, func() (gone bool, err error) {
-		err = conn.QueryRow(ctx, `with dropped as (select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active)
-			select not exists (select 1 from pg_replication_slots where slot_name = $1 and active) from (select count(*) from dropped) d`, l.slot).Scan(&gone)
+		err = conn.QueryRow(ctx, `with dropped as (
+				select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1 and not active)
+			select not exists (select 1 from pg_replication_slots where slot_name = $1 and active)
+			from (select count(*) from dropped) d`, l.slot).Scan(&gone)
 		return gone, err
 	})
 	return errors.Join(err, os.RemoveAll(l.dir()), l.deleteTopics(ctx))

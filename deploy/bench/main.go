@@ -34,7 +34,7 @@ func main() {
 	defer stop()
 	if err := run(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1) //nolint:gocritic // run has cleaned up
+		os.Exit(1) // run has cleaned up
 	}
 }
 

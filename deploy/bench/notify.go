@@ -125,7 +125,8 @@ func writeExits(ctx context.Context, conn *pgx.Conn, exits int) error {
 		case <-tick.C:
 		}
 		document := features(uint64(n), 7<<10, `{"last_trim":`+execution(n, "emergency_exit")+`}`)
-		if _, err := conn.Exec(ctx, `update lowcap_positions set features = $2::jsonb where id = $1::uuid`, positionID(0), document); err != nil {
+		if _, err := conn.Exec(ctx, `update lowcap_positions set features = $2::jsonb where id = $1::uuid`, positionID(0),
+			document); err != nil {
 			return err
 		}
 	}

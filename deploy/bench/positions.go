@@ -59,7 +59,8 @@ func trimmed(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf(`{"last_trim":%s,"trim_pool":{"usd_basis":%d.5,"recovery_started":false,"dx_count":0}}`, execution(n, "trim_flag"), 25*n)
+	return fmt.Sprintf(`{"last_trim":%s,"trim_pool":{"usd_basis":%d.5,"recovery_started":false,"dx_count":0}}`,
+		execution(n, "trim_flag"), 25*n)
 }
 
 func update(ctx context.Context, conn *pgx.Conn, rows int, next func(i int) (id, document string)) error {
@@ -132,10 +133,12 @@ func features(seed uint64, size int, history string) string {
 
 // stampOf returns the timestamp of the n-th execution, as the source prints it.
 func stampOf(n int) string {
-	return time.Date(2026, 1, 18, 11, 6, 52, 514883000, time.UTC).Add(time.Duration(n) * time.Second).Format("2006-01-02T15:04:05.000000+00:00")
+	first := time.Date(2026, 1, 18, 11, 6, 52, 514883000, time.UTC)
+	return first.Add(time.Duration(n) * time.Second).Format("2006-01-02T15:04:05.000000+00:00")
 }
 
 // execution returns the record of the n-th execution of a position.
 func execution(n int, signal string) string {
-	return fmt.Sprintf(`{"timestamp":"%s","price":0.00%d42,"size_frac":0.33,"signal":"%s","state":"S3","sr_level_price":0.0001%d}`, stampOf(n), 1000+n, signal, n)
+	return fmt.Sprintf(`{"timestamp":"%s","price":0.00%d42,"size_frac":0.33,"signal":"%s","state":"S3","sr_level_price":0.0001%d}`,
+		stampOf(n), 1000+n, signal, n)
 }

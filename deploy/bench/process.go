@@ -102,7 +102,7 @@ func (w *watcher) until(ctx context.Context, done <-chan error, stop func() (boo
 }
 
 // memory finds the largest and the present resident size.
-var memory = regexp.MustCompile(`VmHWM:\s+(\d+) kB\s+VmRSS:\s+(\d+) kB`) //nolint:gochecknoglobals // a constant
+var memory = regexp.MustCompile(`VmHWM:\s+(\d+) kB\s+VmRSS:\s+(\d+) kB`)
 
 func (w *watcher) sample(ctx context.Context) {
 	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.pid)); err == nil {

@@ -106,7 +106,8 @@ func (b *backlog) write(ctx context.Context, conn *pgx.Conn) error {
 	if b.events, err = b.workload.write(ctx, conn, b.rows); err != nil {
 		return fmt.Errorf("write backlog: %w", err)
 	}
-	if err := execAll(ctx, conn, `set synchronous_commit = on`, `select pg_logical_emit_message(true, 'bench', '')`, `checkpoint`); err != nil {
+	if err := execAll(ctx, conn, `set synchronous_commit = on`, `select pg_logical_emit_message(true, 'bench', '')`,
+		`checkpoint`); err != nil {
 		return err
 	}
 	return conn.QueryRow(ctx, `select pg_current_wal_flush_lsn()::text`).Scan(&b.until)
@@ -139,7 +140,8 @@ func (s *servers) runAll(ctx context.Context, conn *pgx.Conn, b *backlog, lanes 
 }
 
 func (s *servers) drop(ctx context.Context, conn *pgx.Conn, database string) error {
-	_, err := conn.Exec(ctx, `select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = $1 and not active`, database)
+	_, err := conn.Exec(ctx, `select pg_drop_replication_slot(slot_name) from pg_replication_slots
+		where database = $1 and not active`, database)
 	if err := errors.Join(err, conn.Close(ctx)); err != nil {
 		return err
 	}

@@ -25,7 +25,8 @@ type result struct {
 }
 
 func (r result) String() string {
-	return fmt.Sprintf("%-6s %6.2f s, CPU %5.2f s, sender %5.2f s, %3d MB, %d events", r.Contender, r.Seconds, r.CPU, r.SenderCPU, r.PeakRSS>>20, r.Events)
+	return fmt.Sprintf("%-6s %6.2f s, CPU %5.2f s, sender %5.2f s, %3d MB, %d events", r.Contender, r.Seconds, r.CPU,
+		r.SenderCPU, r.PeakRSS>>20, r.Events)
 }
 
 // report is what the program prints.
@@ -44,7 +45,8 @@ func (r *report) print(out io.Writer) {
 	fmt.Fprintf(out, "%s. Started %s; %d runs in turns, scale %g: median (min–max).\n", r.versions,
 		r.started.Format("2006-01-02 15:04"), r.options.runs, r.options.scale)
 	if len(r.results) > 0 {
-		fmt.Fprintf(out, "\n| workload | contender | seconds | of the limit | rows/s | MB/s | events/s | CPU s | sender's CPU s | peak RSS MB | events, verified |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
+		fmt.Fprintf(out, "\n| workload | contender | seconds | of the limit | rows/s | MB/s | events/s | CPU s | sender's CPU s | peak RSS MB |"+
+			" events, verified |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
 	}
 	for i, first := range r.results {
 		if i == 0 || r.results[i-1].Workload != first.Workload {
@@ -52,7 +54,8 @@ func (r *report) print(out io.Writer) {
 		}
 	}
 	if len(r.latencies) > 0 {
-		fmt.Fprintf(out, "\n| changes/s | events read | p50 ms | p99 ms | p99.9 ms | max ms | the write itself p50 ms | p99 ms | CPU s | peak RSS MB |\n|---|---|---|---|---|---|---|---|---|---|\n")
+		fmt.Fprintf(out, "\n| changes/s | events read | p50 ms | p99 ms | p99.9 ms | max ms | the write itself p50 ms | p99 ms | CPU s |"+
+			" peak RSS MB |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	}
 	for _, l := range r.latencies {
 		fmt.Fprintf(out, "| %d | %d of %d | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.2f | %d |\n", l.Rate, l.Read, l.Written,

@@ -58,7 +58,8 @@ func seedBlocks(n int) func(context.Context, *pgx.Conn) error {
 
 const (
 	touchSQL = `update token_timeframe_blocks set updated_at = clock_timestamp() where timeframe = 't' || (i % 4)`
-	failSQL  = `update token_timeframe_blocks set last_s1_failure_ts = timestamptz '2026-01-18 11:00:01.5+00' + i * interval '1 second', updated_at = clock_timestamp() where timeframe = 't' || (i % 4)`
+	failSQL  = `update token_timeframe_blocks set last_s1_failure_ts = timestamptz '2026-01-18 11:00:01.5+00' + i * interval '1 second',
+		updated_at = clock_timestamp() where timeframe = 't' || (i % 4)`
 )
 
 // writeBlocks updates a set of 1,000 blocks in each transaction.
@@ -85,7 +86,8 @@ func writeOneTransaction(sets int) func(context.Context, *pgx.Conn, int) (int, e
 
 func writeSmall(ctx context.Context, conn *pgx.Conn, rows int) (int, error) {
 	return 0, execAll(ctx, conn, loop(rows, `update token_timeframe_blocks set updated_at = clock_timestamp()
-		where token_contract = md5((1 + i % 1000)::text) || 'pump' and token_chain = 'solana' and timeframe = 't' || (i / 1000 % 4) and book_id = 'onchain_crypto'`))
+		where token_contract = md5((1 + i % 1000)::text) || 'pump' and token_chain = 'solana'
+		and timeframe = 't' || (i / 1000 % 4) and book_id = 'onchain_crypto'`))
 }
 
 func seedUnrelated(ctx context.Context, conn *pgx.Conn) error {
@@ -94,7 +96,8 @@ func seedUnrelated(ctx context.Context, conn *pgx.Conn) error {
 
 // writeUnrelated writes rows of about a kilobyte, 10,000 a transaction.
 func writeUnrelated(ctx context.Context, conn *pgx.Conn, rows int) (int, error) {
-	return 0, execAll(ctx, conn, loop(max(1, rows/10000), `insert into unrelated select g, repeat(md5(g::text), 30) from generate_series(1, 10000) g`))
+	insert := `insert into unrelated select g, repeat(md5(g::text), 30) from generate_series(1, 10000) g`
+	return 0, execAll(ctx, conn, loop(max(1, rows/10000), insert))
 }
 
 func execAll(ctx context.Context, conn *pgx.Conn, statements ...string) error {

@@ -11,8 +11,8 @@ import (
 )
 
 var (
-	long = flag.Duration("long", time.Minute, "how long each run goes on")                            //nolint:gochecknoglobals // a flag
-	seed = flag.Uint64("seed", 0, "of the run with a random seed; give it what a failed run printed") //nolint:gochecknoglobals // a flag
+	long = flag.Duration("long", time.Minute, "how long each run goes on")
+	seed = flag.Uint64("seed", 0, "of the run with a random seed; give it what a failed run printed")
 )
 
 // TestFixedSeed always draws the same faults.

@@ -17,7 +17,8 @@ import (
 // that state every second time, and makes room again. What the file says in the end must equal the undisturbed run's.
 func TestDiskFull(t *testing.T) {
 	disk := smallDisk(t)
-	w := &world{options: options{seed: 11, rate: 200, binary: build(t), out: t.Output()}, dir: t.TempDir(), sink: "file:" + filepath.Join(disk, "sink")}
+	w := &world{options: options{seed: 11, rate: 200, binary: build(t), out: t.Output()}, dir: t.TempDir(),
+		sink: "file:" + filepath.Join(disk, "sink")}
 	defer w.close() //nolint:errcheck // the test is over
 	if err := errors.Join(w.startPostgres(t.Context()), w.prepare(t.Context())); err != nil {
 		t.Fatal(err)
@@ -30,14 +31,14 @@ func TestDiskFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	random := rand.New(rand.NewPCG(w.options.seed, 2)) //nolint:gosec // not a secret
+	random := rand.New(rand.NewPCG(w.options.seed, 2))
 	for round := range 8 {
 		fillDisk(t, w, disk, random.Int64N(64<<10), round%2 == 1)
 	}
 	if _, err := load.stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.settle(t.Context()); err != nil {
+	if err := w.catchUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	got, want := journalOf(t, w, filepath.Join(disk, "sink")), journalOf(t, w, filepath.Join(w.dir, "reference"))

@@ -20,10 +20,10 @@ const (
 	hugeTokens = 5000 // 15,000 events, more than a batch holds
 )
 
-// loading is the source at work: several writers that go on through every crash of the database.
+// loading is the source at work: several writers that survive every crash of the database.
 type loading struct {
 	cancel context.CancelFunc
-	done   sync.WaitGroup
+	lanes  sync.WaitGroup
 	writes atomic.Int64
 	mu     sync.Mutex
 	errs   []error
@@ -33,7 +33,7 @@ func startLoad(ctx context.Context, w *world, lanes int) (*loading, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &loading{cancel: cancel}
 	for lane := range lanes {
-		l.done.Go(func() {
+		l.lanes.Go(func() {
 			if err := l.lane(ctx, w, lane, lanes); err != nil {
 				l.mu.Lock()
 				l.errs = append(l.errs, err)
@@ -89,6 +89,6 @@ func lostConnection(err error) bool {
 // stop ends the writers.
 func (l *loading) stop() (writes int64, err error) {
 	l.cancel()
-	l.done.Wait()
+	l.lanes.Wait()
 	return l.writes.Load(), errors.Join(l.errs...)
 }

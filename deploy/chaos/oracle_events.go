@@ -29,7 +29,7 @@ type told struct {
 const changeDigits = 25
 
 // take adds an event. Two events of one change may tell the same step, such as a recovery that started with a buy.
-func (t *told) take(e *event) {
+func (t *told) add(e *event) {
 	if change := e.Sequence[:min(changeDigits, len(e.Sequence))]; change != t.change {
 		t.flush()
 		t.change, t.entity = change, e.Subject

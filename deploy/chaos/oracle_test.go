@@ -21,7 +21,7 @@ func TestOracleCountsSteps(t *testing.T) {
 	} {
 		told := &told{steps: make(steps)}
 		for i := range c.events {
-			told.take(&c.events[i])
+			told.add(&c.events[i])
 		}
 		told.flush()
 		if got := told.steps["p"]; len(got) != c.want || got[0] != `trim_pool: {"dx_count":0} -> {"dx_count":1}` {

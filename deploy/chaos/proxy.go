@@ -28,7 +28,8 @@ func startProxy(name, upstream string) (*proxy, error) {
 
 // poison adds a toxic to what flows in one direction: upstream is from the sidecar to the server.
 func (p *proxy) poison(kind, direction, attributes string) error {
-	_, err := p.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name":"fault","type":%q,"stream":%q,"attributes":{%s}}`, kind, direction, attributes)))
+	toxic := fmt.Sprintf(`{"name":"fault","type":%q,"stream":%q,"attributes":{%s}}`, kind, direction, attributes)
+	_, err := p.Toxics.AddToxicJson(strings.NewReader(toxic))
 	if err != nil {
 		return fmt.Errorf("add toxic %s: %w", kind, err)
 	}

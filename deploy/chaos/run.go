@@ -48,7 +48,7 @@ func run(ctx context.Context, o options) (v *verdict, err error) {
 	if err := errors.Join(faultsErr, err); err != nil {
 		return nil, errors.Join(err, w.keep())
 	}
-	if err := w.settle(ctx); err != nil {
+	if err := w.catchUp(ctx); err != nil {
 		return nil, errors.Join(err, w.keep())
 	}
 	if err := v.count(ctx, w); err != nil {
@@ -62,7 +62,7 @@ func run(ctx context.Context, o options) (v *verdict, err error) {
 
 // disturb injects faults until a limit is reached.
 func disturb(ctx context.Context, w *world, v *verdict) error {
-	random := rand.New(rand.NewPCG(w.options.seed, 2)) //nolint:gosec // not a secret
+	random := rand.New(rand.NewPCG(w.options.seed, 2))
 	deck := faults(w.options)
 	begun := time.Now()
 	for !w.options.reached(v.kills, time.Since(begun)) {

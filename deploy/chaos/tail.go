@@ -39,11 +39,11 @@ func (t *tail) follow() {
 		if fetches.IsClientClosed() {
 			return
 		}
-		fetches.EachRecord(t.take) // an error is a fault at work; the client tries again
+		fetches.EachRecord(t.note) // an error is a fault at work; the client tries again
 	}
 }
 
-func (t *tail) take(r *kgo.Record) {
+func (t *tail) note(r *kgo.Record) {
 	sequence := header(r, "ce_sequence")
 	if len(sequence) < 16 {
 		return

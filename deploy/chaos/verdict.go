@@ -57,7 +57,8 @@ func (v *verdict) begin(f fault, calm time.Duration, overlap bool) {
 	if overlap {
 		then = ", and the next fault at once"
 	}
-	fmt.Fprintf(v.options.out, "%7.1fs  fault %d: %s after %v%s\n", time.Since(v.begun).Seconds(), v.faults, f.name, calm.Round(time.Millisecond), then)
+	fmt.Fprintf(v.options.out, "%7.1fs  fault %d: %s after %v%s\n", time.Since(v.begun).Seconds(), v.faults, f.name,
+		calm.Round(time.Millisecond), then)
 }
 
 func (v *verdict) recovered(f fault, took time.Duration) {
@@ -117,7 +118,7 @@ func (v *verdict) countSteps(ctx context.Context, conn *pgx.Conn) error {
 		if err := json.Unmarshal(value, &e); err != nil {
 			return err
 		}
-		t.take(&e)
+		t.add(&e)
 	}
 	t.flush()
 	v.steps = compareSteps(t.steps, want, v.options.out)
@@ -138,10 +139,13 @@ func (v *verdict) print(out io.Writer) {
 	fmt.Fprintf(out, "\nseed %d, Kafka %s (brokers: %d), Postgres %s, %s, %d cores; %d faults, %d of them kills, in %v\n\n",
 		v.options.seed, v.broker, v.options.brokers, v.server, runtime.Version(), runtime.NumCPU(), v.faults, v.kills, v.took.Round(time.Second))
 	fmt.Fprintf(out, "| | of | lost | doubled | out of order |\n|---|---|---|---|---|\n")
-	fmt.Fprintf(out, "| events, against the undisturbed run, byte for byte | %d | %d | %d | %d |\n", v.events.total, v.events.lost, v.events.doubled, v.events.disorder+v.readback.disorder)
-	fmt.Fprintf(out, "| steps of each row, against the triggers' log | %d | %d | %d | %d |\n\n", v.steps.total, v.steps.lost, v.steps.doubled, v.steps.disorder)
+	fmt.Fprintf(out, "| events, against the undisturbed run, byte for byte | %d | %d | %d | %d |\n", v.events.total,
+		v.events.lost, v.events.doubled, v.events.disorder+v.readback.disorder)
+	fmt.Fprintf(out, "| steps of each row, against the triggers' log | %d | %d | %d | %d |\n\n", v.steps.total,
+		v.steps.lost, v.steps.doubled, v.steps.disorder)
 	fmt.Fprintf(out, "%d events numbered and chained, %d of them not to the one before\n", len(v.readback.events.links), v.broken)
-	fmt.Fprintf(out, "%d transactions of the load; %d records of aborted Kafka transactions, %d of them seen by a committed reader, %d records that only one of the two clients (franz-go, Java) read; longest stall %v\n",
+	fmt.Fprintf(out, "%d transactions of the load; %d records of aborted Kafka transactions, %d of them seen by a committed reader, "+
+		"%d records that only one of the two clients (franz-go, Java) read; longest stall %v\n",
 		v.writes, v.readback.aborted, v.readback.abortedSeen, v.readback.java, v.stall.Round(10*time.Millisecond))
 	for _, code := range slices.Sorted(maps.Keys(v.exits)) {
 		fmt.Fprintf(out, "the sidecar ended by itself with exit code %d: %d times\n", code, v.exits[code])

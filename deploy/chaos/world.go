@@ -181,8 +181,8 @@ func (w *world) ask(ctx context.Context, sql string, answer ...any) error {
 	return conn.QueryRow(ctx, sql).Scan(answer...)
 }
 
-// settle ends the disturbed run and lets both streams come to the end of what was written.
-func (w *world) settle(ctx context.Context) error {
+// catchUp ends the disturbed run and lets both streams come to the end of what was written.
+func (w *world) catchUp(ctx context.Context) error {
 	w.sidecar.stop()
 	err := eventually(ctx, "finish the disturbed stream", func() error { return finish(w.command()) })
 	if err != nil {

@@ -20,7 +20,8 @@ import (
 // TestAbortedIsThere makes sure that the other tests can fail: who reads uncommitted sees the aborted events.
 func TestAbortedIsThere(t *testing.T) {
 	s := onStage(t)
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Addr()), kgo.ConsumeTopics("lowcap.control"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.kafka.Addr()), kgo.ConsumeTopics("lowcap.control"),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +42,8 @@ func TestJavaAlerts(t *testing.T) {
 
 func TestPythonAlerts(t *testing.T) {
 	s := onStage(t)
-	s.sameAlerts(t, output(t, exec.CommandContext(t.Context(), python(t, "python/requirements.txt"), "python/alerts.py", s.kafka.Addr(), "--once")))
+	s.sameAlerts(t, output(t, exec.CommandContext(t.Context(), python(t, "python/requirements.txt"), "python/alerts.py",
+		s.kafka.Addr(), "--once")))
 }
 
 func TestKcatAlerts(t *testing.T) {
@@ -53,7 +55,8 @@ func TestKcatAlerts(t *testing.T) {
 // TestKafkaConnect runs a standalone worker with the file sink until the file has every event, byte for byte.
 func TestKafkaConnect(t *testing.T) {
 	s, dir := onStage(t), copyOf(t, "connect")
-	worker := edited(t, dir, "worker.properties", "localhost:9092", s.kafka.Addr(), ":8083", ":0", "connect.offsets", filepath.Join(dir, "offsets"))
+	worker := edited(t, dir, "worker.properties", "localhost:9092", s.kafka.Addr(), ":8083", ":0", "connect.offsets",
+		filepath.Join(dir, "offsets"))
 	file := filepath.Join(dir, "events.jsonl")
 	connector := edited(t, dir, "file-sink.properties", "file=events.jsonl", "file="+file)
 	cmd := java(t, jars(t, "connect"), "org.apache.kafka.connect.cli.ConnectStandalone", worker, connector)
@@ -117,7 +120,8 @@ func TestPythonSDKReadsEvents(t *testing.T) {
 		if _, err := schemas.ParseStrict(headers, r.Value); err != nil {
 			t.Fatal(err)
 		}
-		if err := json.NewEncoder(&lines).Encode(map[string]any{"headers": headers, "key": string(r.Key), "value": string(r.Value)}); err != nil {
+		if err := json.NewEncoder(&lines).Encode(map[string]any{"headers": headers, "key": string(r.Key),
+			"value": string(r.Value)}); err != nil {
 			t.Fatal(err)
 		}
 	}

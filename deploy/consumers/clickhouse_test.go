@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var clickhouse = flag.Bool("clickhouse", false, "check the ClickHouse recipe too; the first time it downloads 500 MB") //nolint:gochecknoglobals // a flag
+var clickhouse = flag.Bool("clickhouse", false, "check the ClickHouse recipe too; the first time it downloads 500 MB")
 
 // TestClickHouseAnswers runs the same queries over ClickHouse's tables, in a ClickHouse that reads each event twice.
 func TestClickHouseAnswers(t *testing.T) {

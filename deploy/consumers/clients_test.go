@@ -14,7 +14,8 @@ const schemaDir = "../../schemas/v1"
 // TestPythonModels makes pydantic models from the schemas and takes every recorded event through them.
 func TestPythonModels(t *testing.T) {
 	interpreter, models := python(t, "../clients/python/requirements.txt"), filepath.Join(t.TempDir(), "lowcap_events")
-	generate := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(interpreter), "datamodel-codegen"), "--input", schemaDir, "--input-file-type", "jsonschema",
+	generate := exec.CommandContext(t.Context(), filepath.Join(filepath.Dir(interpreter), "datamodel-codegen"), "--input",
+		schemaDir, "--input-file-type", "jsonschema",
 		"--output-model-type", "pydantic_v2.BaseModel", "--use-title-as-name", "--output", models)
 	output(t, generate)
 	cmd := exec.CommandContext(t.Context(), interpreter, "../clients/python/roundtrip.py", models)
@@ -29,7 +30,8 @@ func TestPythonModels(t *testing.T) {
 // that does not fit.
 func TestTypeScriptTypes(t *testing.T) {
 	modules, types := nodeModules(t), t.TempDir()
-	output(t, exec.CommandContext(t.Context(), filepath.Join(modules, ".bin", "json2ts"), "-i", schemaDir+"/*.json", "-o", types, "--additionalProperties=false"))
+	output(t, exec.CommandContext(t.Context(), filepath.Join(modules, ".bin", "json2ts"), "-i", schemaDir+"/*.json", "-o",
+		types, "--additionalProperties=false"))
 	lines := recordedLines(t)
 	compile := func(events string) error {
 		assign := exec.CommandContext(t.Context(), "node", "../clients/typescript/assign.mjs", types, filepath.Join(types, "events.ts"))
@@ -52,7 +54,8 @@ func TestDocumentsParse(t *testing.T) {
 	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	got := output(t, exec.CommandContext(t.Context(), "node", filepath.Join(dir, "docs.mjs"), "../../schemas/asyncapi.json", "../../docs/events.md"))
+	got := output(t, exec.CommandContext(t.Context(), "node", filepath.Join(dir, "docs.mjs"),
+		"../../schemas/asyncapi.json", "../../docs/events.md"))
 	if got != "43 messages\n2 diagrams\n" {
 		t.Errorf("parsed %s", got)
 	}

@@ -15,7 +15,7 @@ import (
 	"lowcap-cdc/sink/sinktest"
 )
 
-var update = flag.Bool("update", false, "write the expected answers anew, from DuckDB's") //nolint:gochecknoglobals // a flag
+var update = flag.Bool("update", false, "write the expected answers anew, from DuckDB's")
 
 // answers returns what the three queries give on the recorded events. It was reviewed by hand.
 func answers(t *testing.T) string {
@@ -52,7 +52,8 @@ func duckDB(t *testing.T, dir, events string) string {
 	interpreter := python(t, "python/requirements.txt")
 	var got strings.Builder
 	for _, query := range queries() {
-		fmt.Fprintf(&got, "# %s\n%s", filepath.Base(query), output(t, exec.CommandContext(t.Context(), interpreter, "duckdb/query.py", dir, events, query)))
+		fmt.Fprintf(&got, "# %s\n%s", filepath.Base(query), output(t,
+			exec.CommandContext(t.Context(), interpreter, "duckdb/query.py", dir, events, query)))
 	}
 	return got.String()
 }
@@ -91,7 +92,8 @@ func write(t *testing.T, dir string, size int64, events []cdc.Event) {
 // TestFlinkAnswers runs the same queries over the topics, in a Flink cluster inside one process.
 func TestFlinkAnswers(t *testing.T) {
 	s := onStage(t)
-	arguments := append([]string{"--add-opens=java.base/java.util=ALL-UNNAMED", "--add-opens=java.base/java.lang=ALL-UNNAMED", "flink/Queries.java", s.kafka.Addr(), "flink/tables.sql", "flink/views.sql"}, queries()...)
+	arguments := append([]string{"--add-opens=java.base/java.util=ALL-UNNAMED", "--add-opens=java.base/java.lang=ALL-UNNAMED",
+		"flink/Queries.java", s.kafka.Addr(), "flink/tables.sql", "flink/views.sql"}, queries()...)
 	sameAnswers(t, output(t, java(t, jars(t, "flink"), arguments...)))
 }
 

@@ -34,7 +34,8 @@ func TestPythonDeserializers(t *testing.T) {
 			prefix := "python-" + string(format) + "."
 			registry := s.registered(t, prefix, format)
 			recipe := edited(t, copyOf(t, "registry"), "alerts.py", `"lowcap."`, `"`+prefix+`"`)
-			s.sameAlerts(t, output(t, exec.CommandContext(t.Context(), python(t, "registry/requirements.txt"), recipe, s.kafka.Addr(), registry.URL(), string(format), "--once")))
+			s.sameAlerts(t, output(t, exec.CommandContext(t.Context(), python(t, "registry/requirements.txt"), recipe,
+				s.kafka.Addr(), registry.URL(), string(format), "--once")))
 		})
 	}
 }

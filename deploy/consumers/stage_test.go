@@ -30,7 +30,7 @@ type stage struct {
 	events []cdc.Event
 }
 
-var shared struct { //nolint:gochecknoglobals // a broker takes seconds to start; one serves all tests
+var shared struct { // a broker takes seconds to start; one serves all tests
 	open     func() (*stage, error)
 	stage    *stage
 	registry func() (*lab.Registry, error)
@@ -131,8 +131,10 @@ func (s *stage) abort(ctx context.Context, topics []string) error {
 		if strings.HasSuffix(topic, "cdc-state") {
 			continue
 		}
-		record := &kgo.Record{Topic: topic, Key: []byte("k"), Value: []byte(`{"id":"aborted","type":"lowcap.emergency_exit.executed.v1","severity":"page"}`),
-			Headers: []kgo.RecordHeader{{Key: "ce_id", Value: []byte("aborted")}, {Key: "ce_type", Value: []byte("lowcap.emergency_exit.executed.v1")}, {Key: "ce_severity", Value: []byte("page")}}}
+		record := &kgo.Record{Topic: topic, Key: []byte("k"),
+			Value: []byte(`{"id":"aborted","type":"lowcap.emergency_exit.executed.v1","severity":"page"}`),
+			Headers: []kgo.RecordHeader{{Key: "ce_id", Value: []byte("aborted")},
+				{Key: "ce_type", Value: []byte("lowcap.emergency_exit.executed.v1")}, {Key: "ce_severity", Value: []byte("page")}}}
 		if err := client.ProduceSync(ctx, record).FirstErr(); err != nil {
 			return err
 		}

@@ -97,5 +97,6 @@ func output(t *testing.T, cmd *exec.Cmd) string {
 
 // java runs a class; a .java file is compiled on the way.
 func java(t *testing.T, jars string, args ...string) *exec.Cmd {
-	return exec.CommandContext(t.Context(), "java", slices.Concat([]string{"-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", jars}, args)...)
+	return exec.CommandContext(t.Context(), "java", slices.Concat([]string{"-Xmx512m", "-XX:+UseSerialGC",
+		"-XX:TieredStopAtLevel=1", "-cp", jars}, args)...)
 }

@@ -83,7 +83,8 @@ func verdict(ctx context.Context, addr, reference string) (clean bool, err error
 	for _, t := range slices.Sorted(maps.Keys(types)) {
 		fmt.Printf("  %-34s %4d\n", short(t), types[t])
 	}
-	fmt.Printf("  %-34s %4d\n  lost %d   doubled %d   out of order %d   (against an undisturbed run, byte for byte)\n", "all", len(got), lost, doubled, disorder)
+	fmt.Printf("  %-34s %4d\n  lost %d   doubled %d   out of order %d   (against an undisturbed run, byte for byte)\n",
+		"all", len(got), lost, doubled, disorder)
 	return lost+doubled+disorder == 0 && len(got) > 0, nil
 }
 
@@ -91,7 +92,8 @@ func verdict(ctx context.Context, addr, reference string) (clean bool, err error
 func outOfOrder(records []*kgo.Record) int {
 	byPlace := slices.Clone(records)
 	slices.SortStableFunc(byPlace, func(a, b *kgo.Record) int {
-		return strings.Compare(fmt.Sprintf("%s/%d/%019d", a.Topic, a.Partition, a.Offset), fmt.Sprintf("%s/%d/%019d", b.Topic, b.Partition, b.Offset))
+		return strings.Compare(fmt.Sprintf("%s/%d/%019d", a.Topic, a.Partition, a.Offset),
+			fmt.Sprintf("%s/%d/%019d", b.Topic, b.Partition, b.Offset))
 	})
 	n := 0
 	for i := 1; i < len(byPlace); i++ {

@@ -40,7 +40,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 	}
 	if err != nil || !clean {
-		os.Exit(1) //nolint:gocritic // run has cleaned up
+		os.Exit(1) // run has cleaned up
 	}
 }
 
@@ -121,7 +121,8 @@ type sidecar struct {
 }
 
 func (s *sidecar) command(ctx context.Context, slot, sink string, args ...string) *exec.Cmd {
-	all := append([]string{"run", "--postgres", s.dsn, "--sink", sink, "--slot", slot, "--topic-prefix", prefix, "--log-level", "warn"}, args...)
+	all := append([]string{"run", "--postgres", s.dsn, "--sink", sink, "--slot", slot, "--topic-prefix", prefix,
+		"--log-level", "warn"}, args...)
 	return exec.CommandContext(ctx, s.binary, all...)
 }
 

@@ -15,7 +15,7 @@ import (
 
 const testVersion = "v1.2.3-test"
 
-var buildStep = regexp.MustCompile(`(?m)^RUN (CGO_ENABLED=0 .*)$`) //nolint:gochecknoglobals // a constant
+var buildStep = regexp.MustCompile(`(?m)^RUN (CGO_ENABLED=0 .*)$`)
 
 // build runs the Dockerfile's build step in a copy of what the build context holds, and returns the binary.
 func build(t *testing.T) string {
@@ -75,7 +75,8 @@ func TestBuildIsReproducible(t *testing.T) {
 	image, dist := build(t), t.TempDir()
 	platform := runtime.GOOS + "-" + runtime.GOARCH
 	released := filepath.Join(dist, "lowcap-cdc-"+platform)
-	cmd := exec.CommandContext(t.Context(), "make", "--silent", "-C", "../..", "DIST="+dist, "PLATFORMS="+platform, "VERSION="+testVersion, released)
+	cmd := exec.CommandContext(t.Context(), "make", "--silent", "-C", "../..", "DIST="+dist, "PLATFORMS="+platform,
+		"VERSION="+testVersion, released)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -19,7 +19,7 @@ import (
 
 const clientModule = "helm.sh/helm/v4/cmd/helm@v4.3.1"
 
-var client string //nolint:gochecknoglobals // building it takes longer than all tests
+var client string // building it takes longer than all tests
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "lowcap-helm")

@@ -19,7 +19,7 @@ import (
 const operatorModule = "github.com/prometheus-operator/prometheus-operator@v0.85.0"
 
 // The oldest Kubernetes that Chart.yaml allows, and the newest whose schemas were to be had.
-var kubernetesVersions = []string{"1.27.0", "1.37.0"} //nolint:gochecknoglobals // a constant
+var kubernetesVersions = []string{"1.27.0", "1.37.0"}
 
 func TestRenderedObjectsFitTheirSchemas(t *testing.T) {
 	wheel, operator := kubernetesSchemas(t), operatorSchemas(t)

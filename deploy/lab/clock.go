@@ -19,7 +19,7 @@ func (p *Postgres) FakeClock() (set func(offset time.Duration) error, err error)
 	set = func(offset time.Duration) error {
 		next := file + ".next" // renamed, so that no process reads half of it
 		text := fmt.Appendf(nil, "%+d\n", int(offset.Seconds()))
-		return errors.Join(os.WriteFile(next, text, 0o644), os.Rename(next, file)) //nolint:gosec // another user reads it
+		return errors.Join(os.WriteFile(next, text, 0o644), os.Rename(next, file)) // another user reads it
 	}
 	p.environment = append(os.Environ(), "LD_PRELOAD="+found[0], "FAKETIME_TIMESTAMP_FILE="+file, "FAKETIME_NO_CACHE=1",
 		"FAKETIME_DONT_FAKE_MONOTONIC=1", "DONT_FAKE_MONOTONIC=1")

@@ -12,10 +12,10 @@ import (
 )
 
 // baselineID is the id of a baseline in an event that refers to it.
-var baselineID = regexp.MustCompile(`"first_event_id":"[^"]*/b`) //nolint:gochecknoglobals // a constant
+var baselineID = regexp.MustCompile(`"first_event_id":"[^"]*/b`)
 
 // link is an event's number and chain, which follow from every event before it, baselines included.
-var link = regexp.MustCompile(`"number":"[0-9]+","chain":"[0-9a-f]{64}",`) //nolint:gochecknoglobals // a constant
+var link = regexp.MustCompile(`"number":"[0-9]+","chain":"[0-9a-f]{64}",`)
 
 // Comparable returns what two slots on one database must say alike, byte for byte. A baseline is not: it carries its own
 // slot's consistent point. An event that refers to one is compared without that place, and every event without its link:
@@ -34,8 +34,8 @@ type Links struct {
 	chain  string
 }
 
-// Take returns an error unless the event comes right after the one before it.
-func (l *Links) Take(event []byte) error {
+// Follow returns an error unless the event comes right after the one before it.
+func (l *Links) Follow(event []byte) error {
 	var e struct{ ID, Number, Chain string }
 	if err := json.Unmarshal(event, &e); err != nil {
 		return err

@@ -28,7 +28,7 @@ type Load struct {
 
 // NewLoad returns a generator. Several may write to one database at once, each with its own seed and connection.
 func NewLoad(seed uint64) *Load {
-	l := &Load{random: rand.New(rand.NewPCG(seed, 1))} //nolint:gosec // not a secret
+	l := &Load{random: rand.New(rand.NewPCG(seed, 1))}
 	for i := range l.desks {
 		l.desks[i] = newDesk(i)
 	}
@@ -77,7 +77,8 @@ func (l *Load) next() []string {
 	case draw < 25:
 		return []string{l.trade(position)}
 	case draw < 26:
-		return []string{fmt.Sprintf("update lowcap_positions set status = '%s' where timeframe = 'p%d'", pick(l.random, "active", "watchlist", "dormant", "paused"), position)}
+		return []string{fmt.Sprintf("update lowcap_positions set status = '%s' where timeframe = 'p%d'",
+			pick(l.random, "active", "watchlist", "dormant", "paused"), position)}
 	case draw < 28:
 		return l.reinsert(position)
 	case draw < 35:
@@ -107,7 +108,8 @@ func (l *Load) reinsert(position int) []string {
 	if l.random.IntN(2) == 0 {
 		features = l.desks[position].features(l.desks[position].current)
 	}
-	back := fmt.Sprintf("insert into lowcap_positions (token_chain, token_contract, timeframe, features) values ('solana', 'X', 'p%d', %s)", position, features)
+	back := fmt.Sprintf("insert into lowcap_positions (token_chain, token_contract, timeframe, features) values ('solana', 'X', 'p%d', %s)",
+		position, features)
 	if l.random.IntN(2) == 0 {
 		return []string{gone, back}
 	}
@@ -116,7 +118,8 @@ func (l *Load) reinsert(position int) []string {
 
 func (l *Load) severalRows(position, block int) string {
 	second := (position + 1) % LoadPositions
-	return strings.Join([]string{"begin", l.annotation(), l.desks[position].write(l.history(position)), l.desks[second].write(l.history(second)),
+	return strings.Join([]string{"begin", l.annotation(), l.desks[position].write(l.history(position)),
+		l.desks[second].write(l.history(second)),
 		fmt.Sprintf("update lowcap_positions set status = 'active', state = 'S1' where timeframe < 'p%d'", l.random.IntN(5)),
 		l.block(block)[0], "commit"}, "; ")
 }

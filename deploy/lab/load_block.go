@@ -23,7 +23,8 @@ func (l *Load) block(n int) []string {
 	case 4, 5: // a success clears stage 1
 		return []string{"update token_timeframe_blocks set blocked_s1 = false, last_success_ts = clock_timestamp() " + where}
 	case 6: // an operator clears, or leaves NULL behind
-		return []string{fmt.Sprintf("update token_timeframe_blocks set blocked_s1 = %s, blocked_s2 = false %s", pick(l.random, "null", "false", "true"), where)}
+		return []string{fmt.Sprintf("update token_timeframe_blocks set blocked_s1 = %s, blocked_s2 = false %s",
+			pick(l.random, "null", "false", "true"), where)}
 	}
 	return []string{"delete from token_timeframe_blocks " + where}
 }
@@ -39,8 +40,10 @@ func upsertBlock(n int, book, columns string) string {
 		}
 		values, sets = append(values, value), append(sets, c+" = excluded."+c)
 	}
-	return fmt.Sprintf(`insert into token_timeframe_blocks (token_contract, token_chain, timeframe, book_id, %s) values ('C%d', 'solana', '1h', '%s', %s)
-		on conflict (token_contract, token_chain, timeframe, book_id) do update set %s`, columns, n, book, strings.Join(values, ", "), strings.Join(sets, ", "))
+	return fmt.Sprintf(`insert into token_timeframe_blocks (token_contract, token_chain, timeframe, book_id, %s)
+		values ('C%d', 'solana', '1h', '%s', %s)
+		on conflict (token_contract, token_chain, timeframe, book_id) do update set %s`,
+		columns, n, book, strings.Join(values, ", "), strings.Join(sets, ", "))
 }
 
 // WriteHuge blocks, clears and deletes many tokens in one transaction: three events for each, more than a batch holds

@@ -78,7 +78,8 @@ func (l *Load) history(position int) map[string]any {
 			h["trim_pool"] = pool(0, false, 0)
 		}
 	case 6, 7:
-		h["last_s3_buy"] = map[string]any{"timestamp": at, "price": 0.75, "size_frac": 0.1, "signal": pick(l.random, "dx_flag", "reclaimed_ema333"), "state": "S3"}
+		h["last_s3_buy"] = map[string]any{"timestamp": at, "price": 0.75, "size_frac": 0.1,
+			"signal": pick(l.random, "dx_flag", "reclaimed_ema333"), "state": "S3"}
 		h["trim_pool"] = climbedPool(h["trim_pool"])
 	case 8:
 		h["last_emergency_exit"] = map[string]any{"timestamp": at, "exit_value_usd": l.step, "rebuy_used": l.random.IntN(2) == 0}
@@ -99,7 +100,8 @@ func (l *Load) history(position int) map[string]any {
 // timestamp is a second later with every step, in each of the forms that occur.
 func (l *Load) timestamp() string {
 	at := time.Date(2026, 1, 1, 0, 0, l.step, 0, time.UTC)
-	return at.Format(pick(l.random, "2006-01-02T15:04:05+00:00", "2006-01-02T15:04:05.000001+00:00", "2006-01-02T15:04:05Z", "2006-01-02T15:04:05"))
+	return at.Format(pick(l.random, "2006-01-02T15:04:05+00:00", "2006-01-02T15:04:05.000001+00:00",
+		"2006-01-02T15:04:05Z", "2006-01-02T15:04:05"))
 }
 
 func pool(basis float64, started bool, dx int) map[string]any {

@@ -117,7 +117,8 @@ func (p *Postgres) command(ctx context.Context, name string, args ...string) err
 
 // Start starts the server again after Stop, on the same port with the same data.
 func (p *Postgres) Start(ctx context.Context) error {
-	options := fmt.Sprintf("-p %d -k %s -h 127.0.0.1 -c wal_level=logical -c max_replication_slots=20 -c max_wal_senders=20 -c max_connections=60", p.Port, p.dir)
+	options := fmt.Sprintf("-p %d -k %s -h 127.0.0.1 -c wal_level=logical -c max_replication_slots=20 -c max_wal_senders=20 "+
+		"-c max_connections=60", p.Port, p.dir)
 	for _, s := range p.settings {
 		options += " -c " + s
 	}

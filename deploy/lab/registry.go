@@ -13,7 +13,8 @@ import (
 
 const registryPOM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>lowcap</groupId><artifactId>registry</artifactId><version>1</version><dependencies>
-<dependency><groupId>io.apicurio</groupId><artifactId>apicurio-registry-app</artifactId><version>` + registryVersion + `</version><type>tar.gz</type><classifier>all</classifier>
+<dependency><groupId>io.apicurio</groupId><artifactId>apicurio-registry-app</artifactId><version>` + registryVersion + `</version>
+  <type>tar.gz</type><classifier>all</classifier>
 <exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions></dependency>
 </dependencies></project>`
 

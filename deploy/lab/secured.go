@@ -42,20 +42,23 @@ func (k *Kafka) Certificates() *Certificates { return k.secured.certificates }
 
 // credentials are the arguments that format the storage with alice in it.
 func (s *secured) credentials() []string {
-	return []string{"--add-scram", "SCRAM-SHA-256=[name=alice,password=wonderland]", "--add-scram", "SCRAM-SHA-512=[name=alice,password=wonderland]"}
+	return []string{"--add-scram", "SCRAM-SHA-256=[name=alice,password=wonderland]", "--add-scram",
+		"SCRAM-SHA-512=[name=alice,password=wonderland]"}
 }
 
 // securedProperties overrides the listeners; of a key that is there twice the last one counts.
 func (k *Kafka) securedProperties() []string {
 	s := k.secured
-	addresses := fmt.Sprintf("PLAINTEXT://127.0.0.1:%d,SASL_PLAINTEXT://127.0.0.1:%d,SSL://127.0.0.1:%d,SASL_SSL://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d",
+	addresses := fmt.Sprintf("PLAINTEXT://127.0.0.1:%d,SASL_PLAINTEXT://127.0.0.1:%d,SSL://127.0.0.1:%d,"+
+		"SASL_SSL://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d",
 		k.port, s.sasl, s.tls, s.saslTLS, k.controller)
 	scram := "=org.apache.kafka.common.security.scram.ScramLoginModule required;"
 	return []string{
 		"listeners=" + addresses, "advertised.listeners=" + addresses,
 		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT",
 		"listener.name.sasl_plaintext.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
-		`listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_alice="wonderland" user_mallory="mirror";`,
+		`listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required ` +
+			`user_alice="wonderland" user_mallory="mirror";`,
 		"listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config" + scram,
 		"listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config" + scram,
 		"listener.name.sasl_ssl.sasl.enabled.mechanisms=SCRAM-SHA-512",
@@ -63,6 +66,7 @@ func (k *Kafka) securedProperties() []string {
 		"ssl.keystore.type=PEM", "ssl.keystore.location=" + s.certificates.Server,
 		"ssl.truststore.type=PEM", "ssl.truststore.location=" + s.certificates.CA,
 		"listener.name.ssl.ssl.client.auth=required",
-		"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users=User:ANONYMOUS;User:alice;User:CN=lowcap-cdc",
+		"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+		"super.users=User:ANONYMOUS;User:alice;User:CN=lowcap-cdc",
 	}
 }

@@ -31,11 +31,13 @@ func (p *Postgres) Standby(ctx context.Context) (*Postgres, error) {
 			return nil, err
 		}
 	}
-	follow := fmt.Sprintf("primary_conninfo = 'host=127.0.0.1 port=%d user=postgres dbname=postgres'\nprimary_slot_name = 'standby'\nhot_standby_feedback = on\n", p.Port)
+	follow := fmt.Sprintf("primary_conninfo = 'host=127.0.0.1 port=%d user=postgres dbname=postgres'\n"+
+		"primary_slot_name = 'standby'\nhot_standby_feedback = on\n", p.Port)
 	if p.keepsFailoverSlots() {
 		follow += "sync_replication_slots = on\n"
 	}
-	if err := errors.Join(appendFile(filepath.Join(s.Data(), "postgresql.auto.conf"), follow), appendFile(filepath.Join(s.Data(), "standby.signal"), "")); err != nil {
+	if err := errors.Join(appendFile(filepath.Join(s.Data(), "postgresql.auto.conf"), follow),
+		appendFile(filepath.Join(s.Data(), "standby.signal"), "")); err != nil {
 		return nil, err
 	}
 	return s, errors.Join(p.Start(ctx), s.Start(ctx))

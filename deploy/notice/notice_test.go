@@ -150,7 +150,8 @@ func written(texts map[string][]string) string {
 		together[text] = append(together[text], name)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "lowcap-cdc is released under the licence in LICENSE. Its programs contain the software below.\nWritten by: make notice\n")
+	fmt.Fprintf(&b, "lowcap-cdc is released under the licence in LICENSE. Its programs contain the software below.\n"+
+		"Written by: make notice\n")
 	for _, text := range order {
 		fmt.Fprintf(&b, "\n%s\n%s\n%s\n\n%s\n", rule, strings.Join(together[text], "\n"), rule, text)
 	}

@@ -82,37 +82,37 @@ func TestExampleSetsSettingsThatExist(t *testing.T) {
 // TestUnitRuns installs the unit as its header says, under a real systemd: with all its hardening it streams, a process that
 // hangs is replaced, a wrong setting is not tried again, and a stop is in order.
 func TestUnitRuns(t *testing.T) {
-	m := lab.Boot(t)
-	install(t, m)
-	m.Run("systemctl", "start", "lowcap-cdc")
-	if status := m.Property("StatusText"); status != "streaming" {
+	h := lab.Boot(t)
+	install(t, h)
+	h.Run("systemctl", "start", "lowcap-cdc")
+	if status := h.Property("StatusText"); status != "streaming" {
 		t.Errorf("started, and the status is %q", status)
 	}
 	events := "/var/lib/lowcap-cdc/events.jsonl"
-	m.Run("test", "-e", events)
+	h.Run("test", "-e", events)
 
-	main := m.Property("MainPID")
-	m.Run("kill", "-STOP", main)
-	m.Until("the watchdog to replace a process that hangs", func() bool {
-		return m.Property("NRestarts") != "0" && m.Property("StatusText") == "streaming" && m.Property("MainPID") != main
+	main := h.Property("MainPID")
+	h.Run("kill", "-STOP", main)
+	h.Until("the watchdog to replace a process that hangs", func() bool {
+		return h.Property("NRestarts") != "0" && h.Property("StatusText") == "streaming" && h.Property("MainPID") != main
 	})
 
-	m.Run("systemctl", "stop", "lowcap-cdc")
-	if result := m.Property("Result"); result != "success" {
+	h.Run("systemctl", "stop", "lowcap-cdc")
+	if result := h.Property("Result"); result != "success" {
 		t.Errorf("stopped, and the result is %q", result)
 	}
 
-	m.Run("sed", "-i", "s/^LOWCAP_CDC_SINK=.*/LOWCAP_CDC_SINK=nonsense:/", "/etc/lowcap-cdc/environment")
-	if _, err := m.Try("systemctl", "start", "lowcap-cdc"); err == nil {
+	h.Run("sed", "-i", "s/^LOWCAP_CDC_SINK=.*/LOWCAP_CDC_SINK=nonsense:/", "/etc/lowcap-cdc/environment")
+	if _, err := h.Try("systemctl", "start", "lowcap-cdc"); err == nil {
 		t.Error("a wrong setting starts")
 	}
-	if status, state := m.Property("ExecMainStatus"), m.Property("ActiveState"); status != "2" || state != "failed" {
+	if status, state := h.Property("ExecMainStatus"), h.Property("ActiveState"); status != "2" || state != "failed" {
 		t.Errorf("a wrong setting ends with code %s and leaves the unit %s", status, state)
 	}
 }
 
 // install builds the binary, starts a database, and installs the unit with a shorter watchdog.
-func install(t *testing.T, m *lab.Machine) {
+func install(t *testing.T, h *lab.Host) {
 	t.Helper()
 	server, err := lab.StartPostgres(t.Context(), "fsync=off")
 	if err != nil {
@@ -132,11 +132,11 @@ func install(t *testing.T, m *lab.Machine) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Run("install", "-m", "755", binary, "/usr/local/bin/lowcap-cdc")
-	m.Run("install", "-m", "644", filepath.Join(here, unit), "/etc/systemd/system/"+unit)
-	m.Run("install", "-m", "700", "-d", "/etc/lowcap-cdc", "/etc/systemd/system/"+unit+".d")
+	h.Run("install", "-m", "755", binary, "/usr/local/bin/lowcap-cdc")
+	h.Run("install", "-m", "644", filepath.Join(here, unit), "/etc/systemd/system/"+unit)
+	h.Run("install", "-m", "700", "-d", "/etc/lowcap-cdc", "/etc/systemd/system/"+unit+".d")
 	settings := "LOWCAP_CDC_POSTGRES=" + server.DSN("trading") + "\nLOWCAP_CDC_SINK=file:/var/lib/lowcap-cdc\n"
-	m.Write("/etc/lowcap-cdc/environment", settings)
-	m.Write("/etc/systemd/system/"+unit+".d/test.conf", "[Service]\nWatchdogSec=5s\nRestartSec=100ms\n")
-	m.Run("systemctl", "daemon-reload")
+	h.Write("/etc/lowcap-cdc/environment", settings)
+	h.Write("/etc/systemd/system/"+unit+".d/test.conf", "[Service]\nWatchdogSec=5s\nRestartSec=100ms\n")
+	h.Run("systemctl", "daemon-reload")
 }

@@ -37,9 +37,9 @@ func TestOperations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := lab.Boot(t, "--net")
-	prepare(t, m, root)
-	s := openShell(t, m, root)
+	h := lab.Boot(t, "--net")
+	prepare(t, h, root)
+	s := openShell(t, h, root)
 	for i := range d.parts {
 		s.open(d.parts[i].prose)
 		s.run(&d.parts[i])
@@ -55,22 +55,23 @@ func TestOperations(t *testing.T) {
 }
 
 // prepare makes the machine what the document finds: the bot's database, a broker, Prometheus.
-func prepare(t *testing.T, m *lab.Machine, root string) {
+func prepare(t *testing.T, h *lab.Host, root string) {
 	t.Helper()
-	bin := m.StartPostgres()
+	bin := h.StartPostgres()
 	psql := func(database string, args ...string) {
-		m.Run(append([]string{bin + "/psql", "-qX", "-v", "ON_ERROR_STOP=1", "-h", "/run/postgresql", "-U", "postgres", "-d", database}, args...)...)
+		h.Run(append([]string{bin + "/psql", "-qX", "-v", "ON_ERROR_STOP=1", "-h", "/run/postgresql", "-U", "postgres", "-d",
+			database}, args...)...)
 	}
 	psql("postgres", "-c", "create database trading")
 	psql("trading", "-f", root+"/deploy/lab/source.sql", "-f", root+"/deploy/docker/load.sql")
-	m.StartKafka()
-	m.Write("/etc/default/prometheus-alertmanager", "ARGS=--cluster.listen-address=\n") // it looks for peers, and there is no network
+	h.StartKafka()
+	h.Write("/etc/default/prometheus-alertmanager", "ARGS=--cluster.listen-address=\n") // it looks for peers, and there is no network
 	if *update {
 		return
 	}
 	rules := root + "/deploy/alerts/lowcap-cdc.rules.yaml"
-	m.Write("/run/short.rules.yaml", shortened(t, rules))
-	m.Run("mount", "--bind", "/run/short.rules.yaml", rules)
+	h.Write("/run/short.rules.yaml", shortened(t, rules))
+	h.Run("mount", "--bind", "/run/short.rules.yaml", rules)
 }
 
 // shortened returns the rules with the stuck alert of a test that has no three minutes. Its limit stays above the ten
@@ -98,9 +99,9 @@ type shell struct {
 
 const prompt = "@walkthrough@"
 
-func openShell(t *testing.T, m *lab.Machine, root string) *shell {
+func openShell(t *testing.T, h *lab.Host, root string) *shell {
 	t.Helper()
-	cmd := m.Command("bash", "--norc")
+	cmd := h.Command("bash", "--norc")
 	cmd.Env = append(os.Environ(), "PGHOST=/run/postgresql", "PGUSER=postgres", "SYSTEMD_PAGER=", "SYSTEMD_COLORS=0", "TZ=UTC")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -220,6 +221,8 @@ func (s *shell) open(prose []string) {
 
 func (s *shell) browse(what, address string) string {
 	s.t.Helper()
-	return strings.Join(s.do("chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update "+
-		"--disable-sync --hide-scrollbars --window-size=1000,1100 --virtual-time-budget=5000 --user-data-dir=$(mktemp -d -p /run) "+what+" "+address+" 2>/dev/null"), "\n")
+	const chromium = "chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking " +
+		"--disable-component-update --disable-sync --hide-scrollbars --window-size=1000,1100 --virtual-time-budget=5000 " +
+		"--user-data-dir=$(mktemp -d -p /run) "
+	return strings.Join(s.do(chromium+what+" "+address+" 2>/dev/null"), "\n")
 }

@@ -28,15 +28,16 @@ for dir in etc usr/local var/lib var/tmp tmp; do
   mount -t overlay overlay -o lowerdir=/$dir,upperdir=/run/overlay/$dir/upper,workdir=/run/overlay/$dir/work /$dir
 done
 mkdir -p /run/systemd/system
-for unit in /lib/systemd/system/sysinit.target.wants/* /etc/systemd/system/sysinit.target.wants/* /etc/systemd/system/network-online.target.wants/*; do
+for unit in /lib/systemd/system/sysinit.target.wants/* /etc/systemd/system/sysinit.target.wants/* \
+  /etc/systemd/system/network-online.target.wants/*; do
   case $unit in *journald*|*"*") ;; *) ln -sf /dev/null "/run/systemd/system/${unit##*/}" ;; esac
 done
 printf "[Unit]\nDescription=nothing but what is started by hand\n" > /run/systemd/system/lab.target
 container=lxc exec /lib/systemd/systemd --system --unit=lab.target --log-target=null --show-status=no
 '`
 
-// Machine is a systemd that was booted for a test. Everything that runs in it sees this machine's files.
-type Machine struct {
+// Host is a systemd that was booted for a test. Everything that runs in it sees this machine's files.
+type Host struct {
 	t    testing.TB
 	init string // its process id, as seen from here
 	said *strings.Builder
@@ -44,7 +45,7 @@ type Machine struct {
 
 // Boot starts a machine, which ends with the test. It shares this machine's network, unless it is told to have more
 // namespaces of its own, as unshare names them: --net.
-func Boot(t testing.TB, namespaces ...string) *Machine {
+func Boot(t testing.TB, namespaces ...string) *Host {
 	t.Helper()
 	if os.Getuid() != 0 && os.Getenv("CI") == "" {
 		Missing(t, "only root can boot a systemd of its own")
@@ -52,8 +53,8 @@ func Boot(t testing.TB, namespaces ...string) *Machine {
 	name := fmt.Sprintf("lowcap-cdc-test-%d", os.Getpid())
 	cmd := exec.Command("sh", append([]string{"-c", bootScript, "sh", name}, namespaces...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	m := &Machine{t: t, said: new(strings.Builder)}
-	cmd.Stdout, cmd.Stderr = m.said, m.said
+	h := &Host{t: t, said: new(strings.Builder)}
+	cmd.Stdout, cmd.Stderr = h.said, h.said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -62,16 +63,16 @@ func Boot(t testing.TB, namespaces ...string) *Machine {
 		cmd.Wait()         //nolint:errcheck // it was killed
 		removeGroups(name)
 	})
-	m.Until("systemd to boot", func() bool {
+	h.Until("systemd to boot", func() bool {
 		child, err := exec.Command("pgrep", "--parent", strconv.Itoa(cmd.Process.Pid)).Output()
 		if err != nil {
 			return false // it has not forked yet
 		}
-		m.init = strings.TrimSpace(string(child))
-		_, err = m.Try("systemctl", "show", "--property", "Version")
+		h.init = strings.TrimSpace(string(child))
+		_, err = h.Try("systemctl", "show", "--property", "Version")
 		return err == nil
 	})
-	return m
+	return h
 }
 
 // removeGroups removes the control groups that the machine's systemd has made; the kernel does it for nobody.
@@ -83,45 +84,46 @@ func removeGroups(name string) {
 }
 
 // Command returns a program that will run inside the machine.
-func (m *Machine) Command(args ...string) *exec.Cmd {
-	all := append([]string{"--target", m.init, "--mount", "--pid", "--ipc", "--uts", "--net", "--"}, args...)
-	return exec.CommandContext(m.t.Context(), "nsenter", all...)
+func (h *Host) Command(args ...string) *exec.Cmd {
+	all := append([]string{"--target", h.init, "--mount", "--pid", "--ipc", "--uts", "--net", "--"}, args...)
+	return exec.CommandContext(h.t.Context(), "nsenter", all...)
 }
 
 // Try runs a program inside the machine and returns what it printed.
-func (m *Machine) Try(args ...string) (string, error) {
-	out, err := m.Command(args...).CombinedOutput()
+func (h *Host) Try(args ...string) (string, error) {
+	out, err := h.Command(args...).CombinedOutput()
 	return strings.TrimSpace(string(out)), err
 }
 
 // Run is Try for what must work.
-func (m *Machine) Run(args ...string) string {
-	m.t.Helper()
-	out, err := m.Try(args...)
+func (h *Host) Run(args ...string) string {
+	h.t.Helper()
+	out, err := h.Try(args...)
 	if err != nil {
-		journal, _ := m.Try("journalctl", "--no-pager", "--output=cat", "--unit=lowcap-cdc", "--lines=20")
-		m.t.Fatalf("%s: %v: %s\n%s", strings.Join(args, " "), err, out, journal)
+		journal, _ := h.Try("journalctl", "--no-pager", "--output=cat", "--unit=lowcap-cdc", "--lines=20")
+		h.t.Fatalf("%s: %v: %s\n%s", strings.Join(args, " "), err, out, journal)
 	}
 	return out
 }
 
 // Property returns what systemd says of the unit lowcap-cdc.
-func (m *Machine) Property(name string) string {
-	m.t.Helper()
-	return m.Run("systemctl", "show", "--property", name, "--value", "lowcap-cdc")
+func (h *Host) Property(name string) string {
+	h.t.Helper()
+	return h.Run("systemctl", "show", "--property", name, "--value", "lowcap-cdc")
 }
 
 // Until waits for a condition, for a minute.
-func (m *Machine) Until(what string, met func() bool) {
-	m.t.Helper()
+func (h *Host) Until(what string, met func() bool) {
+	h.t.Helper()
 	deadline, tick := time.After(time.Minute), time.NewTicker(100*time.Millisecond)
 	defer tick.Stop()
 	for !met() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			journal, _ := m.Try("journalctl", "--no-pager", "--output=cat", "--lines=60", "--grep", "level|ystemd|lowcap-cdc.service")
-			m.t.Fatalf("waited in vain for %s\n%s%s\n%s", what, m.said, journal, m.Run("systemctl", "show", "lowcap-cdc", "-p", "NRestarts,StatusText,MainPID,ActiveState,SubState,Result"))
+			journal, _ := h.Try("journalctl", "--no-pager", "--output=cat", "--lines=60", "--grep", "level|ystemd|lowcap-cdc.service")
+			h.t.Fatalf("waited in vain for %s\n%s%s\n%s", what, h.said, journal,
+				h.Run("systemctl", "show", "lowcap-cdc", "-p", "NRestarts,StatusText,MainPID,ActiveState,SubState,Result"))
 		}
 	}
 }

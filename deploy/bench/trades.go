@@ -20,7 +20,7 @@ type trade struct {
 }
 
 // stepEvents says how many events the contract gives for each of the ten steps.
-var stepEvents = [10]int{1, 2, 2, 2, 2, 3, 2, 2, 2, 1} //nolint:gochecknoglobals // a constant
+var stepEvents = [10]int{1, 2, 2, 2, 2, 3, 2, 2, 2, 1}
 
 // step moves the trade on to its n-th step.
 func (t *trade) step(n int, before trade) {
@@ -65,7 +65,8 @@ func (t *trade) history() string {
 
 func (t *trade) pool() string {
 	if t.dx > 0 {
-		return fmt.Sprintf(`"trim_pool":{"usd_basis":%d.25,"recovery_started":true,"dx_count":%d,"dx_last_price":0.0012,"dx_next_arm":0.0011}`, t.basis, t.dx)
+		return fmt.Sprintf(`"trim_pool":{"usd_basis":%d.25,"recovery_started":true,"dx_count":%d,"dx_last_price":0.0012,"dx_next_arm":0.0011}`,
+			t.basis, t.dx)
 	}
 	basis := "0"
 	if t.basis > 0 {
