@@ -82,6 +82,8 @@ fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./decode -run '^$$' -fuzz FuzzMembers -fuzztime $(FUZZTIME)
 	$(GO) test ./sink/kafka -run '^$$' -fuzz FuzzRecordSet -fuzztime $(FUZZTIME)
 	$(GO) test ./schemas -run '^$$' -fuzz FuzzAvro -fuzztime $(FUZZTIME)
+	$(GO) test ./cmd/lowcap-cdc/internal/audit/seal -run '^$$' -fuzz FuzzLog -fuzztime $(FUZZTIME)
+	$(GO) test ./cmd/lowcap-cdc/internal/audit/seal -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 
 soak: deps ## kill -9 under load for SOAK
 	$(GO) test ./cmd/lowcap-cdc -run TestKilledUnderLoad -soak $(SOAK) -timeout 0 -v

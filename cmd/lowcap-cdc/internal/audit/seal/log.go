@@ -1,0 +1,179 @@
+package seal
+
+import (
+	"bufio"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// What a log may hold, so that a foreign file can do no harm.
+const (
+	mostSeals   = 1 << 20  // a seal every five minutes for ten years
+	longestNote = 64 << 10 // bytes
+	longestLine = 8 << 10  // bytes of a line of the frontier file: 63 hashes
+)
+
+// Seal is a note of a log, checked.
+type Seal struct {
+	Checkpoint
+	offset int64 // where its note begins
+	length int
+}
+
+// Log is a file of seals, each with an empty line after it.
+type Log struct {
+	path  string
+	Seals []Seal // by Size, ascending
+	end   int64  // bytes that whole notes take
+	Torn  int64  // bytes behind them: a note that was not written to its end
+}
+
+// ErrLog says that a log of seals is not one, or was altered.
+var ErrLog = errors.New("the log of seals is not whole")
+
+// ReadLog reads a log and checks every seal: the signature of its key, those of the witnesses, and that they follow each
+// other. A log that is not there is empty. The error is ErrLog where the log was altered.
+func ReadLog(path string, by *Verifier, witnesses ...*Verifier) (*Log, error) {
+	l := &Log{path: path}
+	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return l, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read seals: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	if err := l.read(file, by, witnesses); err != nil {
+		return nil, fmt.Errorf("read seals: %s at byte %d: %w", path, l.end, err)
+	}
+	return l, nil
+}
+
+func (l *Log) read(from io.Reader, by *Verifier, witnesses []*Verifier) error {
+	lines := bufio.NewReaderSize(from, longestNote)
+	var text []byte
+	blank := 0 // of the note: one ends its text, the next one its signatures
+	for {
+		line, err := lines.ReadSlice('\n')
+		text = append(text, line...)
+		switch {
+		case errors.Is(err, io.EOF):
+			l.Torn = int64(len(text))
+			return nil
+		case errors.Is(err, bufio.ErrBufferFull) || len(text) > longestNote:
+			return fmt.Errorf("%w: a note there is longer than %d bytes", ErrLog, longestNote)
+		case err != nil:
+			return err
+		}
+		if len(line) > 1 {
+			continue
+		}
+		if blank++; blank < 2 {
+			continue
+		}
+		if err := l.take(text, by, witnesses); err != nil {
+			return err
+		}
+		text, blank = text[:0], 0
+	}
+}
+
+// take checks a note, with the empty line after it, and puts it into the log.
+func (l *Log) take(text []byte, by *Verifier, witnesses []*Verifier) error {
+	signed := text[:len(text)-1]
+	c, _, err := Open(signed, by, witnesses...)
+	if err != nil {
+		return err
+	}
+	if n := len(l.Seals); n > 0 && l.Seals[n-1].Size >= c.Size {
+		return fmt.Errorf("%w: a seal over %d events follows one over %d", ErrLog, c.Size, l.Seals[n-1].Size)
+	}
+	if len(l.Seals) == mostSeals {
+		return fmt.Errorf("%w: it has more than %d seals; begin another log", ErrLog, mostSeals)
+	}
+	l.Seals = append(l.Seals, Seal{Checkpoint: c, offset: l.end, length: len(signed)})
+	l.end += int64(len(text))
+	return nil
+}
+
+// Open checks a seal's signatures and reads its checkpoint. Signatures by other keys are passed over.
+func Open(signed []byte, by *Verifier, witnesses ...*Verifier) (Checkpoint, *note.Note, error) {
+	known := []note.Verifier{by.Log()}
+	for _, w := range witnesses {
+		known = append(known, w.Witness())
+	}
+	n, err := note.Open(signed, note.VerifierList(known...))
+	if err != nil {
+		return Checkpoint{}, nil, fmt.Errorf("%w: the seal there is not signed by %s: %v", ErrLog, by.Name(), err) //nolint:errorlint // ErrLog is what callers ask for
+	}
+	for i, v := range known {
+		if !slices.ContainsFunc(n.Sigs, func(s note.Signature) bool { return s.Name == v.Name() && s.Hash == v.KeyHash() }) {
+			what := "signed"
+			if i > 0 {
+				what = "cosigned"
+			}
+			return Checkpoint{}, nil, fmt.Errorf("%w: the seal there is not %s by %s", ErrLog, what, v.Name())
+		}
+	}
+	for _, s := range slices.Concat(n.Sigs, n.UnverifiedSigs) {
+		if !isBase64(s.Base64) {
+			return Checkpoint{}, nil, fmt.Errorf("%w: a signature there is not written as base64 writes it", ErrLog)
+		}
+	}
+	c, err := ParseCheckpoint(n.Text)
+	switch {
+	case err != nil:
+		return Checkpoint{}, nil, fmt.Errorf("%w: %w", ErrLog, err)
+	case c.Origin != by.Name():
+		return Checkpoint{}, nil, fmt.Errorf("%w: the seal there is of %q, the key's name is %q", ErrLog, c.Origin, by.Name())
+	}
+	return c, n, nil
+}
+
+// isBase64 reports whether a text is what its own bytes are written as: base64 has unused bits at its end.
+func isBase64(text string) bool {
+	raw, err := base64.StdEncoding.DecodeString(text)
+	return err == nil && base64.StdEncoding.EncodeToString(raw) == text
+}
+
+// Last returns the newest seal, nil when there is none.
+func (l *Log) Last() *Seal {
+	if len(l.Seals) == 0 {
+		return nil
+	}
+	return &l.Seals[len(l.Seals)-1]
+}
+
+// Covering returns the oldest seal that an event's number is under, nil when there is none.
+func (l *Log) Covering(number uint64) *Seal {
+	at, _ := slices.BinarySearchFunc(l.Seals, number, func(s Seal, n uint64) int {
+		if s.Size < n {
+			return -1
+		}
+		return 1
+	})
+	if at == len(l.Seals) {
+		return nil
+	}
+	return &l.Seals[at]
+}
+
+// Note returns a seal's signed note.
+func (l *Log) Note(s *Seal) ([]byte, error) {
+	file, err := os.Open(l.path)
+	if err != nil {
+		return nil, fmt.Errorf("read seals: %w", err)
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	signed := make([]byte, s.length)
+	if _, err := file.ReadAt(signed, s.offset); err != nil {
+		return nil, fmt.Errorf("read seals: %w", err)
+	}
+	return signed, nil
+}
