@@ -15,20 +15,20 @@ func numbered(n int) *cdc.Batch {
 	return &cdc.Batch{Events: []cdc.Event{{Value: fmt.Appendf(nil, `{"id":"%d"}`, n)}}}
 }
 
-func TestStdoutPrintsStreamedEventsOnly(t *testing.T) {
+func TestStdoutPrintsBaselineAndStream(t *testing.T) {
 	var out bytes.Buffer
 	s := NewStdout(&out)
 	if err := s.Resume(context.Background(), func(string, []byte) error { return errors.New("loaded") }); err != nil {
 		t.Fatal(err)
 	}
-	part, end := numbered(7), numbered(8)
-	part.More = true
-	for _, batch := range []*cdc.Batch{part, part, end, numbered(1), numbered(2)} {
+	baseline := numbered(1)
+	baseline.More = true
+	for _, batch := range []*cdc.Batch{baseline, numbered(2), numbered(3)} {
 		if err := s.Commit(context.Background(), batch); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if want := "{\"id\":\"1\"}\n{\"id\":\"2\"}\n"; out.String() != want {
+	if want := "{\"id\":\"1\"}\n{\"id\":\"2\"}\n{\"id\":\"3\"}\n"; out.String() != want {
 		t.Fatalf("printed\n%swant\n%s", out.String(), want)
 	}
 	if err := s.Close(); err != nil {
