@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"lowcap-cdc/cdc/check"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/sink/kafka"
 )
@@ -93,16 +94,23 @@ func (*checkCommand) Run(s *Settings, std *streams) error {
 	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
 	defer cancel()
 	failed := 0
-	line := func(ok bool, name, detail, repair string) {
-		if ok {
-			fmt.Fprintf(std.out, "ok    %-28s %s\n", name, detail)
-			return
+	line := func(f check.Finding) {
+		switch f.Severity {
+		case check.OK:
+			fmt.Fprintf(std.out, "ok    %-28s %s\n", f.Name, f.Detail)
+		case check.Warn:
+			fmt.Fprintf(std.out, "warn  %-28s %s; run: %s\n", f.Name, f.Detail, f.Repair)
+		default:
+			failed++
+			fmt.Fprintf(std.out, "FAIL  %-28s %s; run: %s\n", f.Name, f.Detail, f.Repair)
 		}
-		failed++
-		fmt.Fprintf(std.out, "FAIL  %-28s %s; run: %s\n", name, detail, repair)
 	}
 	for _, f := range pg.Check(ctx, s.source()) {
-		line(f.OK, f.Name, f.Detail, f.Repair)
+		severity := check.Fail
+		if f.OK {
+			severity = check.OK
+		}
+		line(check.Finding{Name: f.Name, Severity: severity, Detail: f.Detail, Repair: f.Repair})
 	}
 	to, err := s.openSink(std.out)
 	if err != nil {
@@ -111,7 +119,7 @@ func (*checkCommand) Run(s *Settings, std *streams) error {
 	defer to.Close() //nolint:errcheck // nothing was committed
 	if k, ok := to.(*kafka.Sink); ok {
 		for _, f := range k.Check(ctx) {
-			line(f.OK, f.Name, f.Detail, f.Repair)
+			line(f)
 		}
 	}
 	if failed > 0 {

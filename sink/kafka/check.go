@@ -11,24 +11,26 @@ import (
 
 	"github.com/segmentio/kafka-go"
 
-	"lowcap-cdc/sink"
+	"lowcap-cdc/cdc/check"
 )
 
 // Check looks at every precondition in the cluster. It changes nothing.
-func (k *Sink) Check(ctx context.Context) []sink.Finding {
+func (k *Sink) Check(ctx context.Context) []check.Finding {
 	if broker, err := k.hangsUp(ctx); err != nil {
-		return []sink.Finding{{Name: "kafka", Detail: fmt.Sprintf("%s ends the connection when TLS begins (%v), as a plaintext port does", broker, err),
+		return []check.Finding{{Name: "kafka", Severity: check.Fail,
+			Detail: fmt.Sprintf("%s ends the connection when TLS begins (%v), as a plaintext port does", broker, err),
 			Repair: "lowcap-cdc check, with the broker's TLS port in --sink, or without --kafka-tls, --kafka-ca and --kafka-cert"}}
 	}
 	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: k.Topics()})
 	if err != nil {
-		return []sink.Finding{{Name: "kafka", Detail: unreachable(explain(err), k.config).Error(), Repair: "lowcap-cdc check, when the brokers answer"}}
+		return []check.Finding{{Name: "kafka", Severity: check.Fail, Detail: unreachable(explain(err), k.config).Error(),
+			Repair: "lowcap-cdc check, when the brokers answer"}}
 	}
-	findings := []sink.Finding{{Name: "kafka", OK: true, Detail: fmt.Sprintf("%d brokers", len(meta.Brokers))}}
+	findings := []check.Finding{{Name: "kafka", Severity: check.OK, Detail: fmt.Sprintf("%d brokers", len(meta.Brokers))}}
 	for _, t := range meta.Topics {
-		f := sink.Finding{Name: "topic " + t.Name, OK: t.Error == nil, Detail: fmt.Sprintf("%d partitions", len(t.Partitions))}
+		f := check.Finding{Name: "topic " + t.Name, Severity: check.OK, Detail: fmt.Sprintf("%d partitions", len(t.Partitions))}
 		if t.Error != nil {
-			f.Detail, f.Repair = t.Error.Error(), "lowcap-cdc init"
+			f.Severity, f.Detail, f.Repair = check.Fail, t.Error.Error(), "lowcap-cdc init"
 		}
 		if errors.Is(t.Error, kafka.UnknownTopicOrPartition) {
 			f.Detail = "does not exist, or may not be described"

@@ -7,12 +7,14 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/tidwall/gjson"
 	"github.com/twmb/franz-go/pkg/sr"
 
+	"lowcap-cdc/cdc/check"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
 )
@@ -153,8 +155,8 @@ func (r *Registry) codec(ctx context.Context, id int) (*schemas.AvroCodec, error
 }
 
 // check asks the registry which kinds of schema it takes.
-func (r *Registry) check(ctx context.Context, format Format) sink.Finding {
-	f := sink.Finding{Name: "schema registry", Repair: "lowcap-cdc check, when it is repaired"}
+func (r *Registry) check(ctx context.Context, format Format) check.Finding {
+	f := check.Finding{Name: "schema registry", Severity: check.Fail, Repair: "lowcap-cdc check, when it is repaired"}
 	types, err := r.client.SupportedTypes(ctx)
 	if err != nil {
 		f.Detail = r.explain("ask for its types", err).Error()
@@ -164,8 +166,8 @@ func (r *Registry) check(ctx context.Context, format Format) sink.Finding {
 	if format == Avro {
 		want = sr.TypeAvro
 	}
-	for _, t := range types {
-		f.OK = f.OK || t == want
+	if slices.Contains(types, want) {
+		f.Severity, f.Repair = check.OK, ""
 	}
 	f.Detail = fmt.Sprintf("%s takes %v, needed is %v", r.at, types, want)
 	return f
