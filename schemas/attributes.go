@@ -6,16 +6,27 @@ import "strings"
 
 // Attributes are the CloudEvents 1.0 context attributes of an event, extension attributes included.
 type Attributes struct {
-	ID           string   `json:"id"`                                                         // <system id>/<commit LSN>/<phase><change>/<event>, the same after any crash
-	Source       string   `json:"source"`                                                     // /postgres/<system id>/<database>
-	Type         Type     `json:"type"`                                                       // e.g. lowcap.trim_pool.opened.v1
-	Subject      string   `json:"subject"`                                                    // the position's id, the block's key, the table's name, or the slot
-	Time         string   `json:"time" jsonschema:"format=date-time"`                         // commit time, RFC 3339 in UTC with microseconds
-	PartitionKey string   `json:"partitionkey"`                                               // token_chain/token_contract/timeframe, the Kafka key
-	Sequence     string   `json:"sequence" jsonschema:"pattern=^[0-9A-F]{32}$"`               // 32 hexadecimal digits whose lexicographic order is WAL order over all topics of a source
-	Severity     Severity `json:"severity"`                                                   // what an alert should do with it: page, warn, info
-	Number       uint64   `json:"number,string,omitempty" jsonschema:"pattern=^[1-9][0-9]*$"` // counts the events of a source over all topics, from 1 on, without a gap; absent before contract v1.1
-	Chain        string   `json:"chain,omitempty" jsonschema:"pattern=^[0-9a-f]{64}$"`        // SHA-256 of the JSON of the event numbered one less, hexadecimal; zeros for the first; absent before contract v1.1
+	// <system id>/<commit LSN>/<phase><change>/<event>, the same after any crash
+	ID string `json:"id"`
+	// /postgres/<system id>/<database>
+	Source string `json:"source"`
+	// e.g. lowcap.trim_pool.opened.v1
+	Type Type `json:"type"`
+	// the position's id, the block's key, the table's name, or the slot
+	Subject string `json:"subject"`
+	// commit time, RFC 3339 in UTC with microseconds
+	Time string `json:"time" jsonschema:"format=date-time"`
+	// token_chain/token_contract/timeframe, the Kafka key
+	PartitionKey string `json:"partitionkey"`
+	// 32 hexadecimal digits whose lexicographic order is WAL order over all topics of a source
+	Sequence string `json:"sequence" jsonschema:"pattern=^[0-9A-F]{32}$"`
+	// what an alert should do with it: page, warn, info
+	Severity Severity `json:"severity"`
+	// counts the events of a source over all topics, from 1 on, without a gap; absent before contract v1.1
+	Number uint64 `json:"number,string,omitempty" jsonschema:"pattern=^[1-9][0-9]*$"`
+	// SHA-256 of the JSON of the event numbered one less, hexadecimal; zeros for the first; absent before contract
+	// v1.1
+	Chain string `json:"chain,omitempty" jsonschema:"pattern=^[0-9a-f]{64}$"`
 }
 
 // Severity says who should be told of an event.

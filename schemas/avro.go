@@ -1,19 +1,16 @@
 package schemas
 
 import (
-	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 )
-
-//go:embed avro/v1/*.avsc
-var avroFiles embed.FS
 
 // AvroSchema returns the Avro schema of a type's events: the CloudEvents attributes and data, with the names and the order
 // that they have in structured JSON. A type that is not of this contract is an error.
 func AvroSchema(t Type) ([]byte, error) {
-	schema, err := avroFiles.ReadFile("avro/v1/" + t.Name() + ".avsc")
+	schema, err := fs.ReadFile(files, "avro/v1/"+t.Name()+".avsc")
 	if err != nil {
 		return nil, fmt.Errorf("find Avro schema of %q: %w", t, err)
 	}

@@ -6,7 +6,7 @@ import "testing"
 func BenchmarkAppendEvent(b *testing.B) {
 	var events []Event
 	size := 0
-	for _, line := range recorded(b) {
+	for _, line := range recorded() {
 		event, err := Parse(nil, line)
 		if err != nil {
 			b.Fatal(err)
@@ -22,5 +22,16 @@ func BenchmarkAppendEvent(b *testing.B) {
 		e.Number, e.Chain = chain.Next()
 		room = AppendEvent(room[:0], &e.Attributes, e.Data)
 		chain.Add(e.Number, room)
+	}
+}
+
+// BenchmarkParse reads every recorded event.
+func BenchmarkParse(b *testing.B) {
+	lines := recorded()
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if _, err := Parse(nil, lines[i%len(lines)]); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -16,7 +16,7 @@ type Chain struct {
 }
 
 // noPredecessor is the chain of a source's first event.
-var noPredecessor = strings.Repeat("0", 2*sha256.Size) //nolint:gochecknoglobals // a constant
+var noPredecessor = strings.Repeat("0", 2*sha256.Size)
 
 // Next returns the number and the chain of the event after the last one.
 func (c *Chain) Next() (number uint64, chain string) {

@@ -3,6 +3,7 @@ package schemas_test
 import (
 	"bufio"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"log"
@@ -77,14 +78,14 @@ func Example_audit() {
 			fmt.Println(event.Type.Name(), "by", *head.Origin.Actor, "because", *head.Origin.Reason)
 		}
 		if data, ok := event.Data.(*schemas.TrimPoolReverted); ok {
-			fmt.Println("pool of", name(head.Entity), "taken back from", string(data.RevertedFrom))
+			fmt.Println("pool of", name(head.Entity), "taken back from", usd(data.RevertedFrom))
 		}
 	}
 	// Output:
-	// pool of POPCAT taken back from {"dx_count": 0, "usd_basis": 22.455, "dx_next_arm": null, "dx_last_price": null, "recovery_started": false}
-	// pool of POPCAT taken back from {"dx_count": 0, "usd_basis": 61.355, "dx_next_arm": null, "dx_last_price": null, "recovery_started": false}
-	// pool of POPCAT taken back from {"dx_count": 0, "usd_basis": 22.455, "dx_next_arm": null, "dx_last_price": null, "recovery_started": false}
-	// pool of EXIT taken back from {"dx_count": 0, "usd_basis": 120.5, "dx_next_arm": null, "dx_last_price": null, "recovery_started": false}
+	// pool of POPCAT taken back from USD 22.455
+	// pool of POPCAT taken back from USD 61.355
+	// pool of POPCAT taken back from USD 22.455
+	// pool of EXIT taken back from USD 120.5
 	// execution.amended by anna because fill price corrected
 	// trim_pool.opened by anna because fill price corrected
 	// entry_block.cleared by anna because manual unblock
@@ -123,6 +124,17 @@ func Example_analytics() {
 	// out by dx_ladder_complete 180.500
 	// out by s2_dip_buy 83.480
 	// out by s2_entry_new_trade 45.000
+}
+
+// usd shows how much a pool holds.
+func usd(pool schemas.Raw) string {
+	var fields struct {
+		Basis schemas.Number `json:"usd_basis"`
+	}
+	if err := json.Unmarshal(pool, &fields); err != nil {
+		log.Fatal(err)
+	}
+	return "USD " + string(fields.Basis)
 }
 
 func name(entity schemas.Entity) string {

@@ -13,39 +13,69 @@ import (
 	"github.com/invopop/jsonschema"
 )
 
-var update = flag.Bool("update", false, "write the schemas and the documents made from them anew") //nolint:gochecknoglobals // a flag
+var update = flag.Bool("update", false, "write the schemas and the documents made from the types anew")
 
-// TestSchemasMatchTypes generates the schema of every type and compares it with the file: the types are the source.
-func TestSchemasMatchTypes(t *testing.T) {
-	g := newGenerator(t)
-	for _, kind := range Kinds() {
-		schema := g.event(kind)
-		describedEverywhere(t, kind.Type.Name(), schema)
-		sameFile(t, filepath.Join("v1", kind.Type.Name()+".json"), indented(t, schema))
-	}
-}
-
-// sameFile compares a generated file with the one in the tree, and writes it first with -update.
-func sameFile(t *testing.T, path string, generated []byte) {
-	t.Helper()
+// TestMain writes first what is to be written, so that all tests of one run see the same.
+func TestMain(m *testing.M) {
+	flag.Parse()
 	if *update {
-		if err := os.WriteFile(path, generated, 0o600); err != nil {
-			t.Fatal(err)
+		files = os.DirFS(".")
+		for path, text := range documents() {
+			must(0, os.WriteFile(path, text, 0o600))
 		}
 	}
-	if old, err := os.ReadFile(path); err != nil || !bytes.Equal(old, generated) {
-		t.Errorf("%s differs from what it is made from (%v); run: go test ./schemas -update", path, err)
+	os.Exit(m.Run())
+}
+
+// TestDocumentsMatchTypes makes everything that follows from the types again and compares it with the files.
+func TestDocumentsMatchTypes(t *testing.T) {
+	for path, text := range documents() {
+		if old, err := os.ReadFile(path); err != nil || !bytes.Equal(old, text) {
+			t.Errorf("%s differs from what it is made from (%v); run: go test ./schemas -update", path, err)
+		}
 	}
 }
 
-func indented(t *testing.T, value any) []byte {
-	t.Helper()
-	text, err := json.MarshalIndent(value, "", "  ")
-	if err != nil {
-		t.Fatal(err)
+// documents returns what is made from the types, by path: schemas of each type, and the documents for people and tools.
+func documents() map[string][]byte {
+	g := newGenerator()
+	made := map[string][]byte{
+		"asyncapi.json": indented(g.asyncAPI()), "../docs/events.md": g.reference(), "../deploy/consumers/flink/tables.sql": flinkTables(),
 	}
-	return append(text, '\n')
+	for _, kind := range Kinds() {
+		name := kind.Type.Name()
+		made[filepath.Join("v1", name+".json")] = indented(g.event(kind))
+		avro := &avroGenerator{generator: g}
+		made[filepath.Join("avro", "v1", name+".avsc")] = indented(avro.event(kind))
+	}
+	return made
 }
+
+// TestEverythingIsDescribed fails for an event or a field without a comment.
+func TestEverythingIsDescribed(t *testing.T) {
+	g := newGenerator()
+	for _, kind := range Kinds() {
+		describedEverywhere(t, kind.Type.Name(), g.event(kind))
+		if about := g.guide(kind); about.why == "" || about.do == "" {
+			t.Errorf("%s: the comment of its struct lacks a paragraph that begins with Why: or Do:", kind.Type)
+		}
+	}
+	for _, flag := range flags() {
+		if constantComments()[string(flag)] == "" {
+			t.Errorf("flag %s has no comment", flag)
+		}
+	}
+}
+
+// must ends the run: these tests cannot go on without what is missing.
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+func indented(value any) []byte { return append(must(json.MarshalIndent(value, "", "  ")), '\n') }
 
 // generator makes schemas by reflection. Their objects are open: a consumer that validates with an older copy accepts
 // the fields that a later one adds.
@@ -54,20 +84,24 @@ type generator struct {
 	examples map[Type]json.RawMessage
 }
 
-func newGenerator(t *testing.T) *generator {
-	t.Helper()
+func newGenerator() *generator {
 	g := &generator{
 		Reflector: jsonschema.Reflector{Anonymous: true, DoNotReference: true, AllowAdditionalProperties: true, Mapper: leaf},
-		examples:  recordedExamples(t),
+		examples:  recordedExamples(),
 	}
-	if err := g.AddGoComments("lowcap-cdc/schemas", ".", jsonschema.WithFullComment()); err != nil {
-		t.Fatal(err)
-	}
-	g.LookupComment = func(of reflect.Type, field string) string {
-		name, _, _ := strings.Cut(of.Name(), "[") // PerStage[...]
-		return strings.Join(strings.Fields(g.CommentMap["lowcap-cdc/schemas."+strings.TrimSuffix(name+"."+field, ".")]), " ")
-	}
+	must(0, g.AddGoComments("lowcap-cdc/schemas", ".", jsonschema.WithFullComment()))
+	g.LookupComment = func(of reflect.Type, field string) string { return g.paragraphs(of, field)[0] }
 	return g
+}
+
+// paragraphs returns the comment of a type, or of a field of it.
+func (g *generator) paragraphs(of reflect.Type, field string) []string {
+	name, _, _ := strings.Cut(of.Name(), "[") // PerStage[...]
+	paragraphs := strings.Split(g.CommentMap["lowcap-cdc/schemas."+strings.TrimSuffix(name+"."+field, ".")], "\n\n")
+	for i, text := range paragraphs {
+		paragraphs[i] = strings.Join(strings.Fields(text), " ")
+	}
+	return paragraphs
 }
 
 // envelope is an event in structured form without its data.
@@ -83,7 +117,8 @@ func (g *generator) event(kind Kind) *jsonschema.Schema {
 	root := g.of(reflect.TypeFor[envelope]())
 	root.Version, root.ID = jsonschema.Version, jsonschema.ID(kind.Type.DataSchema())
 	data := g.data(kind)
-	root.Title, root.Description = kind.Type.Name(), strings.Replace(data.Description, reflect.TypeOf(kind.New()).Elem().Name(), kind.Type.Name(), 1)
+	root.Title = kind.Type.Name()
+	root.Description = strings.Replace(data.Description, reflect.TypeOf(kind.New()).Elem().Name(), kind.Type.Name(), 1)
 	for name, value := range map[string]any{"specversion": "1.0", "datacontenttype": "application/json",
 		"dataschema": kind.Type.DataSchema(), "type": kind.Type, "severity": kind.Severity} {
 		property, _ := root.Properties.Get(name)
@@ -186,14 +221,11 @@ func flags() []Flag {
 }
 
 // recordedExamples returns the first recorded event of each type.
-func recordedExamples(t *testing.T) map[Type]json.RawMessage {
-	t.Helper()
+func recordedExamples() map[Type]json.RawMessage {
 	examples := make(map[Type]json.RawMessage)
-	for _, line := range recorded(t) {
+	for _, line := range recorded() {
 		var event struct{ Type Type }
-		if err := json.Unmarshal(line, &event); err != nil {
-			t.Fatal(err)
-		}
+		must(0, json.Unmarshal(line, &event))
 		if examples[event.Type] == nil {
 			examples[event.Type] = line
 		}
@@ -202,13 +234,8 @@ func recordedExamples(t *testing.T) map[Type]json.RawMessage {
 }
 
 // recorded returns the recorded events, one a line.
-func recorded(t testing.TB) [][]byte {
-	t.Helper()
-	text, err := os.ReadFile("testdata/events.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+func recorded() [][]byte {
+	return bytes.Split(bytes.TrimSpace(must(os.ReadFile("testdata/events.jsonl"))), []byte("\n"))
 }
 
 // describedEverywhere fails for a property without a description.

@@ -19,6 +19,14 @@ func beginObject(dst []byte) *object { return &object{dst: append(dst, '{'), fir
 
 func (o *object) end() []byte { return append(o.dst, '}') }
 
+// open begins an object inside this one; close ends it.
+func (o *object) open(name string) {
+	o.name(name)
+	o.dst, o.first = append(o.dst, '{'), true
+}
+
+func (o *object) close() { o.dst, o.first = append(o.dst, '}'), false }
+
 func (o *object) name(name string) {
 	if !o.first {
 		o.dst = append(o.dst, ',')
@@ -131,25 +139,22 @@ func appendList[T ~string](o *object, name string, values []T) {
 	o.dst = append(o.dst, ']')
 }
 
+func (o *object) flags(name string, values []Flag)     { appendList(o, name, values) }
 func (o *object) stages(name string, values []Stage)   { appendList(o, name, values) }
 func (o *object) strings(name string, values []string) { appendList(o, name, values) }
 
 func (o *object) instants(name string, value PerStage[Instant]) {
-	o.name(name)
-	o.dst = append(o.dst, `{"s1":`...)
-	o.instantValue(value.S1)
-	o.dst = append(o.dst, `,"s2":`...)
-	o.instantValue(value.S2)
-	o.dst = append(o.dst, '}')
+	o.open(name)
+	o.instant("s1", value.S1)
+	o.instant("s2", value.S2)
+	o.close()
 }
 
 func (o *object) numbers(name string, value PerStage[Number]) {
-	o.name(name)
-	o.dst = append(o.dst, `{"s1":`...)
-	o.numberValue(value.S1)
-	o.dst = append(o.dst, `,"s2":`...)
-	o.numberValue(value.S2)
-	o.dst = append(o.dst, '}')
+	o.open(name)
+	o.number("s1", value.S1)
+	o.number("s2", value.S2)
+	o.close()
 }
 
 const hexDigits = "0123456789abcdef"

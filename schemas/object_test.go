@@ -11,7 +11,8 @@ import (
 // TestStringsComeBack: whatever a string holds, its JSON is valid and reads as the string, broken UTF-8 replaced.
 func TestStringsComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		pieces := rapid.SliceOf(rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{`"`, `\`, "\n", "\x00", "\x1f", "\xff", "plain text ", "ü", "\u2028"}))).Draw(t, "pieces")
+		odd := rapid.SampledFrom([]string{`"`, `\`, "\n", "\x00", "\x1f", "\xff", "plain text ", "ü", "\u2028"})
+		pieces := rapid.SliceOf(rapid.OneOf(rapid.String(), odd)).Draw(t, "pieces")
 		s := strings.Join(pieces, "")
 		var back string
 		if err := json.Unmarshal(appendString(nil, s), &back); err != nil {

@@ -50,7 +50,8 @@ const structured = "application/cloudevents+json"
 // holds something else.
 func Parse(headers map[string]string, value []byte) (Event, error) {
 	if contentType, ok := headers["content-type"]; ok && !strings.HasPrefix(contentType, structured) {
-		return Event{}, fmt.Errorf("parse event: %w: content-type is %q, not %s; read the value with what wrote it", ErrNotEvent, contentType, structured)
+		return Event{}, fmt.Errorf("parse event: %w: content-type is %q, not %s; read the value with what wrote it",
+			ErrNotEvent, contentType, structured)
 	}
 	var event struct {
 		SpecVersion string `json:"specversion"`
@@ -79,7 +80,8 @@ func ParseStrict(headers map[string]string, value []byte) (Event, error) {
 		return Event{}, err
 	}
 	if unknown, ok := event.Data.(*Unknown); ok {
-		return Event{}, fmt.Errorf("parse event %s: %w: type %s is not known; use a newer version of this package", event.ID, ErrContract, unknown.Named)
+		return Event{}, fmt.Errorf("parse event %s: %w: type %s is not known; use a newer version of this package",
+			event.ID, ErrContract, unknown.Named)
 	}
 	if at, same := sameJSON(value, AppendEvent(nil, &event.Attributes, event.Data)); !same {
 		return Event{}, fmt.Errorf("parse event %s: %w: %s is missing, not known, or of another kind", event.ID, ErrContract, at)
@@ -125,10 +127,8 @@ func parseData(of Type, text Raw) (Data, error) {
 }
 
 func newData(of Type) Data {
-	for _, kind := range Kinds() {
-		if kind.Type == of {
-			return kind.New()
-		}
+	if kind := kindOf[of]; kind != nil {
+		return kind.New()
 	}
 	return &Unknown{Named: of}
 }

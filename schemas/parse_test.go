@@ -20,7 +20,7 @@ func headersOf(a *Attributes) map[string]string {
 
 // TestParseKeepsEveryByte reads each recorded event and writes it again: nothing is lost, not even a digit.
 func TestParseKeepsEveryByte(t *testing.T) {
-	for _, line := range recorded(t) {
+	for _, line := range recorded() {
 		event, err := ParseStrict(nil, line)
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +42,7 @@ func TestParseKeepsEveryByte(t *testing.T) {
 }
 
 func TestParseLater(t *testing.T) {
-	line := string(recorded(t)[0])
+	line := string(recorded()[0])
 	more := strings.Replace(line, `"flags":[`, `"new_field":{"a":1},"flags":["new_flag",`, 1)
 	more = strings.Replace(strings.Replace(more, `,]`, `]`, 1), `"severity"`, `"newattribute":"x","severity"`, 1)
 	event, err := Parse(nil, []byte(more))
@@ -63,7 +63,7 @@ func TestParseLater(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	line := string(recorded(t)[0])
+	line := string(recorded()[0])
 	other := headersOf(&Attributes{ID: "another"})
 	for name, c := range map[string]struct {
 		headers map[string]string
@@ -102,7 +102,7 @@ func TestNumberIsExact(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, line := range recorded(f) {
+	for _, line := range recorded() {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, value []byte) {
@@ -121,7 +121,7 @@ func FuzzParse(f *testing.F) {
 
 func TestOrderAndDedup(t *testing.T) {
 	var events []Event
-	for _, line := range recorded(t) {
+	for _, line := range recorded() {
 		event, err := Parse(nil, line)
 		if err != nil {
 			t.Fatal(err)

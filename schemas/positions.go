@@ -14,18 +14,42 @@ type PositionColumns struct {
 }
 
 // PositionCreated says that a row was inserted.
+//
+// Why: A row was inserted. One with a history has a baseline beside it.
+//
+// Do: Begin to follow the position.
+//
+// Hidden: Tools delete and insert rows with a new id: an insert with a history is not new executions.
+//
+//lowcap:event position.created positions info
 type PositionCreated struct {
 	Common
 	PositionColumns
 }
 
 // PositionDeleted says that the row is gone; the columns are what was last known.
+//
+// Why: The row is gone, or got another key.
+//
+// Do: Close what is open; the columns are what was last known.
+//
+// Hidden: The database says only the key.
+//
+//lowcap:event position.deleted positions info
 type PositionDeleted struct {
 	Common
 	PositionColumns
 }
 
 // PositionBaseline says how a position stood when it was first seen. Nothing in it is new.
+//
+// Why: First sight of a position: snapshot, or inserted with a history.
+//
+// Do: Take it as the starting state. Nothing in it is new.
+//
+// Hidden: Old executions would otherwise look new after every restart of a consumer.
+//
+//lowcap:event position.baseline positions info
 type PositionBaseline struct {
 	Common
 	PositionColumns
@@ -33,6 +57,14 @@ type PositionBaseline struct {
 }
 
 // PositionStatusChanged says that the status column changed.
+//
+// Why: The status column changed.
+//
+// Do: Take `to` as an open word: new ones may come.
+//
+// Hidden: Thousands of other updates of the row say nothing and give no event.
+//
+//lowcap:event position.status_changed positions info
 type PositionStatusChanged struct {
 	Common
 	From Text `json:"from"` // the status before; null when it was not known
@@ -40,12 +72,28 @@ type PositionStatusChanged struct {
 }
 
 // TradeOpened says that a position began a trade.
+//
+// Why: The position began a trade.
+//
+// Do: Open the trade.
+//
+// Hidden: The pool may still hold the trade before's money.
+//
+//lowcap:event trade.opened positions info
 type TradeOpened struct {
 	Common
 	TradeID string `json:"trade_id"` // the trade, a UUID
 }
 
 // TradeClosed says that a position ended its trade.
+//
+// Why: The position ended its trade.
+//
+// Do: Close the trade; `completed_trade` is what the bot computed.
+//
+// Hidden: Neither pool nor executions are reset then.
+//
+//lowcap:event trade.closed positions info
 type TradeClosed struct {
 	Common
 	TradeID        string  `json:"trade_id"`        // the trade, a UUID
@@ -55,6 +103,14 @@ type TradeClosed struct {
 }
 
 // StreamGap says that changes between two places in the WAL were never seen.
+//
+// Why: The slot was lost, so the changes between two places are unknown.
+//
+// Do: Tell somebody. Values in between never existed for you; the comparison that follows says how the tables differ.
+//
+// Hidden: Silence would look like a quiet day.
+//
+//lowcap:event stream.gap control warn
 type StreamGap struct {
 	Common
 	FromLSN  string  `json:"from_lsn"`  // where the known stream ended
@@ -65,6 +121,12 @@ type StreamGap struct {
 }
 
 // StreamReconciled closes a reconcile: every row was compared, the stream goes on from here.
+//
+// Why: Every row was compared; the stream goes on.
+//
+// Do: Take your state for complete again.
+//
+//lowcap:event stream.reconciled control info
 type StreamReconciled struct {
 	Common
 	Rows        uint64 `json:"rows"`        // rows compared
@@ -72,6 +134,14 @@ type StreamReconciled struct {
 }
 
 // TableTruncated says that a table was emptied; a deleted event for each known row follows.
+//
+// Why: A table was emptied.
+//
+// Do: Expect a `.deleted` for each known row, with `op` truncate.
+//
+// Hidden: TRUNCATE has no row changes of its own in the stream.
+//
+//lowcap:event table.truncated control warn
 type TableTruncated struct {
 	Common
 	Table string `json:"table"` // the table's name
@@ -79,6 +149,14 @@ type TableTruncated struct {
 }
 
 // TableMissing says that a watched table cannot be seen any more.
+//
+// Why: A watched table was dropped, re-created, or left the publication.
+//
+// Do: Tell somebody: changes of it are not seen.
+//
+// Hidden: The schema file drops and creates the table, which silently leaves the publication.
+//
+//lowcap:event table.missing control warn
 type TableMissing struct {
 	Common
 	Table string `json:"table"` // the table's name
@@ -86,6 +164,12 @@ type TableMissing struct {
 }
 
 // TablePresent says that a watched table is back.
+//
+// Why: The table is back; how its rows differ from what was known follows.
+//
+// Do: Take the events that follow as the new state.
+//
+//lowcap:event table.present control info
 type TablePresent struct {
 	Common
 	Table string `json:"table"` // the table's name

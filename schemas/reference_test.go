@@ -8,39 +8,39 @@ import (
 	"go/token"
 	"reflect"
 	"strings"
-	"testing"
 
 	"github.com/invopop/jsonschema"
 )
 
-// TestReferenceMatchesTypes generates docs/events.md from the types, the guide and the recording.
-func TestReferenceMatchesTypes(t *testing.T) {
-	g := newGenerator(t)
+// reference returns docs/events.md, made from the types, their comments and the recording.
+func (g *generator) reference() []byte {
 	var page strings.Builder
 	page.WriteString(introduction)
-	fmt.Fprintf(&page, "\n## Common fields\n\nOf every `data`, beside the type's own:\n\n%s\nThe `entity` is one of these:\n\n%s", g.fields(reflect.TypeFor[Common](), nil), g.entityFields())
-	fmt.Fprintf(&page, "\n`origin`:\n\n%s\n%s", g.fields(reflect.TypeFor[Origin](), nil), flagTable(t))
+	fmt.Fprintf(&page, "\n## Common fields\n\nOf every `data`, beside the type's own:\n\n%s\nThe `entity` is one of these:\n\n%s",
+		g.fields(reflect.TypeFor[Common](), nil), g.entityFields())
+	fmt.Fprintf(&page, "\n`origin`:\n\n%s\n%s", g.fields(reflect.TypeFor[Origin](), nil), flagTable())
 	topic := ""
 	for _, kind := range Kinds() {
 		if kind.Topic != topic {
 			topic = kind.Topic
 			fmt.Fprintf(&page, "\n## `lowcap.%s`\n\n%s\n%s", topic, topicDescriptions()[topic], diagrams()[topic])
 		}
-		g.section(t, &page, kind)
+		g.section(&page, kind)
 	}
-	sameFile(t, "../docs/events.md", []byte(page.String()))
+	return []byte(page.String())
 }
 
 const introduction = `# Events
 
-Made by ` + "`go test ./schemas -update`" + ` from the Go types, the guide beside them and a recording; do not edit. How to read
-them with your tools: [consumers.md](consumers.md). How they may change: [contract-changelog.md](contract-changelog.md).
+Made by ` + "`go test ./schemas -update`" + ` from the Go types, their comments and a recording; do not edit. How to read them with your
+tools: [consumers.md](consumers.md). How they may change: [contract-changelog.md](contract-changelog.md).
 
 Two rules before everything else. **Order by ` + "`sequence`" + `**, never by ` + "`occurred_at` or `time`" + `, which are clocks. **Never
 debounce**: a value that lives for 200 ms is often the only evidence that something happened, and what takes it back is an
 event of its own.
 
-Every event carries its ` + "`number`" + ` and, in ` + "`chain`" + `, the hash of the one before it: [what for](consumers.md#prove-that-nothing-is-missing).
+Every event carries its ` + "`number`" + ` and, in ` + "`chain`" + `, the hash of the one before it: [what
+for](consumers.md#prove-that-nothing-is-missing).
 
 Severity: page = wake somebody, warn = tell somebody in working hours, info = the rest. It is in the header ` + "`ce_severity`" + `.
 `
@@ -50,21 +50,38 @@ func diagrams() map[string]string {
 	return map[string]string{TrimPools: fenced(poolDiagram), EntryBlocks: fenced(blockDiagram)}
 }
 
-func (g *generator) section(t *testing.T, page *strings.Builder, kind Kind) {
-	t.Helper()
-	of, name := reflect.TypeOf(kind.New()).Elem(), kind.Type.Name()
-	about, ok := guides()[name]
-	if !ok {
-		t.Errorf("%s is not in the guide", name)
+// guide is what the comment of an event's struct says beside what the event is.
+type guide struct {
+	why    string // what stands behind it
+	do     string // what a consumer should do
+	hidden string // which hazard of the source the event spares its reader
+}
+
+func (g *generator) guide(kind Kind) (about guide) {
+	for _, text := range g.paragraphs(reflect.TypeOf(kind.New()).Elem(), "") {
+		label, said, _ := strings.Cut(text, ": ")
+		switch label {
+		case "Why":
+			about.why = said
+		case "Do":
+			about.do = said
+		case "Hidden":
+			about.hidden = said
+		}
 	}
+	return about
+}
+
+func (g *generator) section(page *strings.Builder, kind Kind) {
+	of, name, about := reflect.TypeOf(kind.New()).Elem(), kind.Type.Name(), g.guide(kind)
 	when := strings.Replace(g.LookupComment(of, ""), of.Name(), "`"+name+"`", 1)
 	fmt.Fprintf(page, "\n### %s\n\n%s **Severity %s.**\n\n- Why: %s\n- Do: %s\n", name, when, kind.Severity, about.why, about.do)
-	if about.hide != "" {
-		fmt.Fprintf(page, "- Hidden from you: %s\n", about.hide)
+	if about.hidden != "" {
+		fmt.Fprintf(page, "- Hidden from you: %s\n", about.hidden)
 	}
 	fmt.Fprintf(page, "\n%s", g.fields(of, map[string]bool{"Common": true}))
 	if example, ok := g.examples[kind.Type]; ok {
-		fmt.Fprintf(page, "\n%s", shortened(t, example))
+		fmt.Fprintf(page, "\n%s", shortened(example))
 	}
 }
 
@@ -124,53 +141,38 @@ func (g *generator) entityFields() string {
 	return tables.String()
 }
 
-func flagTable(t *testing.T) string {
+func flagTable() string {
 	var table strings.Builder
 	table.WriteString("Flags; a consumer ignores those that it does not know:\n\n| flag | |\n|---|---|\n")
 	for _, flag := range flags() {
-		comment := constantComments(t)[string(flag)]
-		if comment == "" {
-			t.Errorf("flag %s has no comment", flag)
-		}
-		fmt.Fprintf(&table, "| `%s` | %s |\n", flag, comment)
+		fmt.Fprintf(&table, "| `%s` | %s |\n", flag, constantComments()[string(flag)])
 	}
 	return table.String()
 }
 
 // shortened shows of an example what the type is about: its own fields, before and after.
-func shortened(t *testing.T, example json.RawMessage) string {
-	t.Helper()
+func shortened(example json.RawMessage) string {
 	var event struct {
 		Subject, Sequence string
 		Data              json.RawMessage
 	}
-	if err := json.Unmarshal(example, &event); err != nil {
-		t.Fatal(err)
-	}
+	must(0, json.Unmarshal(example, &event))
 	text := string(event.Data)
 	own, _, _ := strings.Cut(text, `"entity":`)
 	changed := text[strings.Index(text, `"before":`):]
 	changed, _, _ = strings.Cut(changed, `,"origin":`)
-	return "```json\n{\n" + membersByLine(t, own+changed+"}") + "}\n```\n"
+	return "```json\n{\n" + membersByLine(own+changed+"}") + "}\n```\n"
 }
 
 // membersByLine writes each member of an object on a line of its own, in order.
-func membersByLine(t *testing.T, object string) string {
-	t.Helper()
+func membersByLine(object string) string {
 	decoder := json.NewDecoder(strings.NewReader(object))
-	if _, err := decoder.Token(); err != nil {
-		t.Fatal(err)
-	}
+	must(decoder.Token())
 	var lines strings.Builder
 	for decoder.More() {
-		name, err := decoder.Token()
-		if err != nil {
-			t.Fatal(err)
-		}
+		name := must(decoder.Token())
 		var value json.RawMessage
-		if err := decoder.Decode(&value); err != nil {
-			t.Fatal(err)
-		}
+		must(0, decoder.Decode(&value))
 		comma := ""
 		if decoder.More() {
 			comma = ","
@@ -181,12 +183,8 @@ func membersByLine(t *testing.T, object string) string {
 }
 
 // constantComments returns the comment behind each string constant of values.go, by value.
-func constantComments(t *testing.T) map[string]string {
-	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "values.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
+func constantComments() map[string]string {
+	file := must(parser.ParseFile(token.NewFileSet(), "values.go", nil, parser.ParseComments))
 	comments := make(map[string]string)
 	ast.Inspect(file, func(n ast.Node) bool {
 		if spec, ok := n.(*ast.ValueSpec); ok && len(spec.Values) == 1 {

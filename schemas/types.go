@@ -1,8 +1,14 @@
 package schemas
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// The topics that events go to; a sink puts its prefix before them.
+//go:generate go run ./internal/generate
+//go:generate go test -count=1 -run ^TestDocumentsMatchTypes$ -update .
+
+// The topics that events go to; a sink puts its prefix before them. Their order is that of the reference.
 const (
 	EntryBlocks    = "entry-blocks"
 	TrimPools      = "trim-pools"
@@ -13,7 +19,8 @@ const (
 	Control        = "control"
 )
 
-// Kind is one event type of the contract: where it goes, how urgent it is, and what its data looks like.
+// Kind is one event type of the contract: where it goes, how urgent it is, and what its data looks like. The directive in
+// the comment of its struct says all of this.
 type Kind struct {
 	Type     Type
 	Topic    string
@@ -21,76 +28,37 @@ type Kind struct {
 	New      func() Data // a zero value to read into
 }
 
-func kind[T any, P interface {
-	*T
-	Data
-}](topic string, severity Severity) Kind {
-	return Kind{P(nil).Type(), topic, severity, func() Data { return P(new(T)) }}
-}
+// kindOf finds a type of this contract.
+var kindOf = func() map[Type]*Kind {
+	byType := make(map[Type]*Kind, len(kinds))
+	for i := range kinds {
+		byType[kinds[i].Type] = &kinds[i]
+	}
+	return byType
+}()
 
 // Kinds returns every event type of the contract, in the order of the reference.
-func Kinds() []Kind {
-	return []Kind{
-		kind[EntryBlockSet](EntryBlocks, Info), kind[EntryBlockRefreshed](EntryBlocks, Info),
-		kind[EntryBlockCleared](EntryBlocks, Info), kind[EntryBlockSuccessObserved](EntryBlocks, Info),
-		kind[EntryBlockOrphaned](EntryBlocks, Warn), kind[EntryBlockDeleted](EntryBlocks, Info),
-		kind[EntryBlockBaseline](EntryBlocks, Info),
-		kind[TrimPoolOpened](TrimPools, Info), kind[TrimPoolIncreased](TrimPools, Info),
-		kind[TrimPoolRecoveryStarted](TrimPools, Info), kind[TrimPoolDXBought](TrimPools, Info),
-		kind[TrimPoolReplaced](TrimPools, Info), kind[TrimPoolClosed](TrimPools, Info),
-		kind[TrimPoolAdjusted](TrimPools, Info), kind[TrimPoolReverted](TrimPools, Warn),
-		kind[TrimPoolRestored](TrimPools, Info),
-		kind[EmergencyExitExecuted](EmergencyExits, Page), kind[EmergencyExitTriggered](EmergencyExits, Page),
-		kind[EmergencyExitRebuyUsed](EmergencyExits, Info), kind[EmergencyExitGuardStamped](EmergencyExits, Info),
-		kind[EmergencyExitReverted](EmergencyExits, Warn), kind[EmergencyExitRestored](EmergencyExits, Info),
-		kind[ExecutionBuyRecorded](Executions, Info), kind[ExecutionTrimRecorded](Executions, Info),
-		kind[ExecutionTrimSignaled](Executions, Info), kind[ExecutionAmended](Executions, Info),
-		kind[ExecutionReverted](Executions, Warn), kind[ExecutionRestored](Executions, Info),
-		kind[BuybackRecorded](Executions, Info), kind[HistoryPrevStateChanged](Executions, Info),
-		kind[PositionCreated](Positions, Info), kind[PositionDeleted](Positions, Info),
-		kind[PositionBaseline](Positions, Info), kind[PositionStatusChanged](Positions, Info),
-		kind[TradeOpened](Positions, Info), kind[TradeClosed](Positions, Info),
-		kind[HistoryMalformed](Quarantine, Warn), kind[HistoryUnknownKey](Quarantine, Info),
-		kind[StreamGap](Control, Warn), kind[StreamReconciled](Control, Info),
-		kind[TableTruncated](Control, Warn), kind[TableMissing](Control, Warn),
-		kind[TablePresent](Control, Info),
-	}
-}
+func Kinds() []Kind { return slices.Clone(kinds) }
 
-// TopicOf returns the topic of an event type, control for a type of another version.
+// TopicOf returns the topic of an event type. A type that this version does not know goes where its family goes (the name
+// up to the dot), and control is where a family goes that it does not know either.
 func TopicOf(t Type) string {
+	if kind := kindOf[t]; kind != nil {
+		return kind.Topic
+	}
 	family, _, _ := strings.Cut(t.Name(), ".")
-	switch family {
-	case "entry_block":
-		return EntryBlocks
-	case "trim_pool":
-		return TrimPools
-	case "emergency_exit":
-		return EmergencyExits
-	case "execution", "buyback":
-		return Executions
-	case "position", "trade":
-		return Positions
-	case "history":
-		if t == (*HistoryPrevStateChanged)(nil).Type() {
-			return Executions
+	for _, kind := range slices.Backward(kinds) { // the last topic of a family is the one for what is new
+		if strings.HasPrefix(kind.Type.Name(), family+".") {
+			return kind.Topic
 		}
-		return Quarantine
 	}
 	return Control
 }
 
-// SeverityOf returns the severity of an event type.
+// SeverityOf returns the severity of an event type, info for a type that is not of this contract.
 func SeverityOf(t Type) Severity {
-	name := t.Name()
-	switch name {
-	case "emergency_exit.executed", "emergency_exit.triggered":
-		return Page
-	case "entry_block.orphaned", "history.malformed", "stream.gap", "table.missing", "table.truncated":
-		return Warn
-	}
-	if strings.HasSuffix(name, ".reverted") {
-		return Warn
+	if kind := kindOf[t]; kind != nil {
+		return kind.Severity
 	}
 	return Info
 }

@@ -15,7 +15,7 @@ import (
 	"lowcap-cdc/schemas"
 )
 
-var compiled sync.Map //nolint:gochecknoglobals // compiling takes longer than checking
+var compiled sync.Map // compiling takes longer than checking
 
 // Validate fails the test when an event is not one line, or does not fit the schema of its type.
 func Validate(t testing.TB, event []byte) {
