@@ -136,6 +136,7 @@ func (p *Pipeline) isUntil() bool { return p.Until != 0 && p.state.Checkpoint.LS
 // seal closes the batch at the place that was reached.
 func (p *Pipeline) seal() (*Batch, error) {
 	inSnapshot := p.machine.rows != nil
+	p.Source.Await(p.state.agenda.next)
 	if p.open && !inSnapshot {
 		p.machine.cut()
 	}

@@ -94,6 +94,7 @@ func (p *Pipeline) start(ctx context.Context) error {
 	checkpoint.Identity, checkpoint.Slot = identity, p.Slot
 	p.sealed, p.last = *checkpoint, *checkpoint
 	p.machine = newMachine(p.state, p.Reconcile)
+	p.Source.Await(p.state.agenda.next)
 	if p.limit > 0 {
 		p.machine.out.limit = p.limit
 	}

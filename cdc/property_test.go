@@ -47,9 +47,10 @@ func (s *tape) Next(context.Context) (decode.Message, error) {
 	return message, nil
 }
 
-func (s *tape) Buffered() bool     { return s.at%3 != 0 && s.at < s.end }
-func (s *tape) Confirm(decode.LSN) {}
-func (s *tape) Close() error       { return nil }
+func (s *tape) Buffered() bool      { return s.at%3 != 0 && s.at < s.end }
+func (s *tape) Await(decode.Micros) {}
+func (s *tape) Confirm(decode.LSN)  {}
+func (s *tape) Close() error        { return nil }
 
 // memorySink keeps what was committed; a process may die between the two.
 type memorySink struct {

@@ -40,6 +40,10 @@ type Source interface {
 	Next(ctx context.Context) (decode.Message, error)
 	// Buffered reports whether Next would return a message without waiting for the server.
 	Buffered() bool
+	// Await says from when on, by the database's clock, something is due; 0 says that nothing waits. Only the commit of a
+	// transaction tells what time it is, so while something waits the source writes ticks into the WAL: transactional,
+	// empty messages with decode.TickPrefix, one in ten seconds by its own clock. It does not wait.
+	Await(due decode.Micros)
 	// Confirm tells the server that everything committed before lsn is durable in the sink. It does not wait.
 	Confirm(lsn decode.LSN)
 	// Close ends the connection and waits for everything that was started. It is idempotent.

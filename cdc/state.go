@@ -54,8 +54,9 @@ const (
 // State is what a sink remembers for the pipeline: the checkpoint and an image of every row.
 type State struct {
 	Checkpoint Checkpoint
-	positions  *images       // by id
-	blocks     *images       // by blockKey
+	positions  *images // by id
+	blocks     *images // by blockKey
+	agenda     agenda
 	position   positionImage // scratch
 	block      blockImage
 }

@@ -8,6 +8,10 @@ import (
 // AnnotationPrefix is the prefix of the logical messages that annotate a transaction.
 const AnnotationPrefix = "lowcap-cdc"
 
+// TickPrefix is the prefix of the empty, transactional messages that the sidecar writes while something waits for time to
+// pass. Nothing is read out of them: their transaction's commit tells the time, whoever wrote them.
+const TickPrefix = "lowcap-cdc.tick"
+
 // microsFrom1970To2000 is the distance between the Unix epoch and the Postgres epoch.
 const microsFrom1970To2000 = 946684800 * 1000000
 

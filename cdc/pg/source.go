@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -26,7 +27,8 @@ type Source struct {
 	held     frame // what the stream brought when a join was due
 	holding  bool
 	identity cdc.Identity
-	inside   bool // inside a transaction
+	inside   bool         // inside a transaction
+	due      atomic.Int64 // what Await was told last, for who writes the ticks
 	progress decode.Progress
 }
 
