@@ -73,7 +73,7 @@ lint: ## golangci-lint and govulncheck
 	@$(GO) run $(GOVULNCHECK) ./... || .ci/vulndb-missing $$?
 
 huge: deps ## one transaction of 10,000,000 rows, 100,000 subtransactions, a 20 MB document, a COPY of 1,000,000 positions
-	$(GO) test ./cmd/lowcap-cdc -run TestHuge -huge-rows 10000000 -huge-subtransactions 100000 -huge-document 20 -huge-copy 1000000 -count=1 -timeout 0 -v
+	$(GO) test ./cmd/lowcap-cdc/e2e -run TestHuge -huge-rows 10000000 -huge-subtransactions 100000 -huge-document 20 -huge-copy 1000000 -count=1 -timeout 0 -v
 
 fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./decode -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)
@@ -86,7 +86,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./cmd/lowcap-cdc/internal/audit/seal -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 
 soak: deps ## kill -9 under load for SOAK
-	$(GO) test ./cmd/lowcap-cdc -run TestKilledUnderLoad -soak $(SOAK) -timeout 0 -v
+	$(GO) test ./cmd/lowcap-cdc/e2e -run TestKilledUnderLoad -soak $(SOAK) -timeout 0 -v
 
 chaos: deps build ## every kind of fault until KILLS or DURATION; SEED repeats one; CLUSTER=3 moves leaders (docs/chaos.md)
 	$(GO) run ./deploy/chaos -binary bin/lowcap-cdc -kills $(KILLS) -duration $(DURATION) -seed $(SEED) -cluster $(CLUSTER)

@@ -1,16 +1,11 @@
 package main
 
 import (
-	"context"
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
-	"strings"
-	"text/tabwriter"
 	"time"
 
-	"lowcap-cdc/sink"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/audit"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 )
 
 type auditCommand struct {
@@ -26,95 +21,50 @@ type auditTokenCommand struct {
 }
 
 // Run prints the timeline.
-func (c *auditTokenCommand) Run(s *Settings, std *streams) error {
-	from, err := parsePoint(c.From, time.Now())
+func (c *auditTokenCommand) Run(s *settings.Settings, std *settings.Streams) error {
+	from, err := settings.ParsePoint(c.From, time.Now())
 	if err != nil {
 		return err
 	}
-	to, err := parsePoint(c.To, time.Now())
+	to, err := settings.ParsePoint(c.To, time.Now())
 	if err != nil {
 		return err
 	}
-	ctx, reader, done, err := s.readUntilSignal(std)
+	ctx, reader, done, err := s.ReadUntilSignal(std)
 	if err != nil {
 		return err
 	}
 	defer done()
-	lines, err := timeline(ctx, reader, c.Token, from, to)
+	lines, err := audit.Timeline(ctx, reader, c.Token, from, to)
 	if err != nil {
 		return err
 	}
 	if len(lines) == 0 {
 		return fmt.Errorf("no committed event is about %q; run: lowcap-cdc tail --since 24h, to see which tokens there are", c.Token)
 	}
-	return printTimeline(std.out, lines, c.Format)
+	return audit.PrintTimeline(std.Out, lines, c.Format)
 }
 
-// timeline returns the events of a token. A ticker or a position leads to its contract first: blocks know only that.
-func timeline(ctx context.Context, reader sink.Reader, token string, from, to point) ([]line, error) {
-	contracts := make(map[string]bool)
-	err := reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
-		if about := entityOf(e); about.contract != "" && isToken(token, e) {
-			contracts[about.contract] = true
-		}
-		return ctx.Err()
-	})
+type auditVerifyCommand struct {
+	JSON bool `help:"Print the outcome as JSON." name:"json"`
+}
+
+// Run reads every event of the sink.
+func (c *auditVerifyCommand) Run(s *settings.Settings, std *settings.Streams) error {
+	ctx, reader, done, err := s.ReadUntilSignal(std)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var lines []line
-	err = reader.ReadEvents(ctx, sink.Range{Since: from.time}, func(e *sink.Stored) error {
-		a := e.Attributes()
-		inside := from.precedes(&a) && (!to.isSet() || !to.precedes(&a))
-		if inside && contracts[entityOf(e).contract] && matchesRow(token, e) {
-			lines = append(lines, describe(e))
-		}
-		return ctx.Err()
-	})
-	return lines, err
-}
-
-// matchesRow narrows a contract's events to one timeframe when the token was given as chain/contract/timeframe.
-func matchesRow(token string, e *sink.Stored) bool {
-	return strings.Count(token, "/") != 2 || token == string(e.Key)
-}
-
-func printTimeline(out io.Writer, lines []line, format string) error {
-	switch format {
-	case "json":
-		return printJSON(out, lines)
-	case "csv":
-		return printCSV(out, lines)
+	defer done()
+	report, err := audit.Verify(ctx, reader)
+	if err != nil {
+		return err
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "TIME\tEVENT\tTOKEN\tTF\tWHAT\tWHO")
-	for i := range lines {
-		l := &lines[i]
-		fmt.Fprintln(table, strings.Join([]string{shortTime(l.Time), l.Event, shorten(l.Token), l.Timeframe,
-			strings.TrimSpace(l.Detail + " " + strings.Join(l.Flags, " ")), strings.TrimSpace(l.Actor + " " + l.Reason)}, "\t"))
+	if err := report.Print(std.Out, c.JSON); err != nil {
+		return err
 	}
-	return table.Flush()
-}
-
-func printCSV(out io.Writer, lines []line) error {
-	w := csv.NewWriter(out)
-	records := [][]string{{"time", "event", "severity", "token", "contract", "timeframe", "detail", "flags", "actor", "reason", "lsn", "sequence", "id"}}
-	for i := range lines {
-		l := &lines[i]
-		record := []string{l.Time, l.Event, string(l.Severity), l.Token, l.Contract, l.Timeframe, l.Detail,
-			strings.Join(l.Flags, " "), l.Actor, l.Reason, l.LSN, l.Sequence, l.ID}
-		for i := range record {
-			record[i] = noFormula(record[i])
-		}
-		records = append(records, record)
+	if len(report.Findings) > 0 {
+		return audit.ErrAltered
 	}
-	return errors.Join(w.WriteAll(records), w.Error())
-}
-
-// noFormula keeps a spreadsheet from running a ticker as a formula.
-func noFormula(text string) string {
-	if text != "" && strings.ContainsRune("=+-@", rune(text[0])) {
-		return "'" + text
-	}
-	return text
+	return nil
 }

@@ -1,23 +1,15 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
+	"reflect"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/page"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 
 	"github.com/alecthomas/kong"
-
-	"lowcap-cdc/cdc/pg"
-	"lowcap-cdc/sink"
-)
-
-// The exit codes. They are part of the command line's contract and stand in its help.
-const (
-	exitDone   = 0 // done, or stopped as told
-	exitFailed = 1 // failed; trying again may help
-	exitUsage  = 2 // the command line or the configuration is wrong
-	exitRepair = 3 // an operator must repair something first
 )
 
 const description = `Publishes the changes of token_timeframe_blocks and lowcap_positions as typed events, each exactly once and in order.
@@ -41,29 +33,17 @@ type cli struct {
 	Completion completionCommand `cmd:"" help:"Print the script that makes a shell complete this command line."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 
-	Settings `embed:""`
-}
-
-// usageError is a mistake in the command line or the configuration.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-// streams is what a verb reads from and writes to.
-type streams struct {
-	in       io.Reader
-	out, err io.Writer
+	Settings settings.Settings `embed:""`
 }
 
 // run runs a command line and returns its exit code.
 func run(args []string, out, errOut io.Writer) int {
-	var c cli
+	c := cli{Settings: settings.Settings{Version: buildVersion()}}
 	exit := -1
 	parser, err := newParser(&c, kong.Writers(out, errOut), kong.Exit(func(code int) { exit = code }))
 	if err != nil {
 		fmt.Fprintln(errOut, "lowcap-cdc:", err)
-		return exitUsage
+		return settings.ExitUsage
 	}
 	ctx, err := parser.Parse(args)
 	if exit >= 0 {
@@ -71,36 +51,17 @@ func run(args []string, out, errOut io.Writer) int {
 	}
 	if err != nil {
 		fmt.Fprintf(errOut, "lowcap-cdc: %s; run: lowcap-cdc --help\n", err)
-		return exitUsage
+		return settings.ExitUsage
 	}
-	if err := ctx.Run(&c.Settings, &streams{os.Stdin, out, errOut}); err != nil {
+	if err := ctx.Run(&c.Settings, &settings.Streams{In: os.Stdin, Out: out, Err: errOut}); err != nil {
 		fmt.Fprintln(errOut, "lowcap-cdc:", err)
-		return exitCode(err)
+		return settings.ExitCode(err)
 	}
-	return exitDone
+	return settings.ExitDone
 }
 
 // newParser returns the parser of a command line.
 func newParser(c *cli, options ...kong.Option) (*kong.Kong, error) {
 	return kong.New(c, append(options, kong.Name("lowcap-cdc"), kong.Description(description), kong.DefaultEnvars("LOWCAP_CDC"),
-		kong.Configuration(loadFile), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))...)
-}
-
-// errNotReady is what check ends with when a precondition fails; its lines have said which.
-var errNotReady = errors.New("not ready")
-
-func exitCode(err error) int {
-	var usage *usageError
-	switch {
-	case errors.As(err, &usage):
-		return exitUsage
-	case isPermanent(err):
-		return exitRepair
-	}
-	return exitFailed
-}
-
-// isPermanent reports whether an error stays until an operator has acted.
-func isPermanent(err error) bool {
-	return errors.Is(err, errNotReady) || pg.IsPermanent(err) || sink.IsPermanent(err) || errors.Is(err, os.ErrPermission)
+		kong.Configuration(settings.Loader(reflect.TypeFor[runCommand](), reflect.TypeFor[page.Flags]())), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))...)
 }

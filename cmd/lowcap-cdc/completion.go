@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
+
 	"github.com/alecthomas/kong"
 )
 
@@ -13,16 +15,16 @@ type completionCommand struct {
 }
 
 // Run prints the script, which knows every verb and flag of this binary.
-func (c *completionCommand) Run(ctx *kong.Context, std *streams) error {
+func (c *completionCommand) Run(ctx *kong.Context, std *settings.Streams) error {
 	verbs := verbsOf(ctx.Model.Node)
 	switch c.Shell {
 	case "fish":
-		printFish(std.out, verbs)
+		printFish(std.Out, verbs)
 	case "zsh":
-		fmt.Fprintf(std.out, "%s", "#compdef lowcap-cdc\nautoload -U +X bashcompinit && bashcompinit\n")
-		printBash(std.out, verbs)
+		fmt.Fprintf(std.Out, "%s", "#compdef lowcap-cdc\nautoload -U +X bashcompinit && bashcompinit\n")
+		printBash(std.Out, verbs)
 	default:
-		printBash(std.out, verbs)
+		printBash(std.Out, verbs)
 	}
 	return nil
 }

@@ -2,9 +2,13 @@
 // and in order.
 package main
 
-import "os"
+import (
+	"os"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
+)
 
 func main() {
-	limitMemory(0)
+	monitor.LimitMemory(0)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }

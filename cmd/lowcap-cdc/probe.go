@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 )
 
 const probeTimeout = 4 * time.Second
@@ -18,10 +20,10 @@ type probeCommand struct {
 
 // Run asks the instance of this machine whether it is alive. It is the health check of an image that holds no other
 // program.
-func (p *probeCommand) Run(std *streams) error {
+func (p *probeCommand) Run(std *settings.Streams) error {
 	host, port, err := net.SplitHostPort(p.HTTP)
 	if err != nil {
-		return &usageError{fmt.Errorf("probe --http: %w", err)}
+		return settings.Usage(fmt.Errorf("probe --http: %w", err))
 	}
 	if host == "" || net.ParseIP(host).IsUnspecified() {
 		host = "localhost" // an address to listen at, not to connect to
@@ -30,7 +32,7 @@ func (p *probeCommand) Run(std *streams) error {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/livez", nil)
 	if err != nil {
-		return &usageError{fmt.Errorf("probe --http: %w", err)}
+		return settings.Usage(fmt.Errorf("probe --http: %w", err))
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -44,6 +46,6 @@ func (p *probeCommand) Run(std *streams) error {
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("probe: %s", strings.TrimSpace(string(answer)))
 	}
-	_, err = std.out.Write(answer)
+	_, err = std.Out.Write(answer)
 	return err
 }

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 )
 
 // TestProbe asks servers that are alive, stuck and gone.
@@ -24,19 +26,19 @@ func TestProbe(t *testing.T) {
 		return code, out.String()
 	}
 	for _, at := range []string{address, ":" + port, "0.0.0.0:" + port} {
-		if code, printed := probe(at); code != exitDone || printed != "/livez says 200\n" {
+		if code, printed := probe(at); code != settings.ExitDone || printed != "/livez says 200\n" {
 			t.Errorf("alive at %s: exit %d, %q", at, code, printed)
 		}
 	}
 	status = http.StatusServiceUnavailable
-	if code, printed := probe(address); code != exitFailed || !strings.Contains(printed, "/livez says 503") {
+	if code, printed := probe(address); code != settings.ExitFailed || !strings.Contains(printed, "/livez says 503") {
 		t.Errorf("stuck: exit %d, %q", code, printed)
 	}
 	server.Close()
-	if code, printed := probe(address); code != exitFailed || !strings.Contains(printed, "is lowcap-cdc run --http") {
+	if code, printed := probe(address); code != settings.ExitFailed || !strings.Contains(printed, "is lowcap-cdc run --http") {
 		t.Errorf("gone: exit %d, %q", code, printed)
 	}
-	if code, _ := probe("nonsense"); code != exitUsage {
+	if code, _ := probe("nonsense"); code != settings.ExitUsage {
 		t.Errorf("no address: exit %d", code)
 	}
 }

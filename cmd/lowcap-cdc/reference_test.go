@@ -3,9 +3,10 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os/exec"
 	"strings"
 	"testing"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/golden"
 
 	"github.com/alecthomas/kong"
 )
@@ -25,7 +26,7 @@ func TestCommandLineReference(t *testing.T) {
 	for _, node := range root.Children {
 		writeVerb(&b, "lowcap-cdc", node)
 	}
-	compareTranscript(t, "../../docs/cli.md", b.String())
+	golden.Compare(t, "../../docs/cli.md", b.String())
 }
 
 func writeVerb(b *strings.Builder, before string, node *kong.Node) {
@@ -80,20 +81,4 @@ func code(text string) string {
 		return ""
 	}
 	return "`" + text + "`"
-}
-
-// TestBashCompletion completes in a real bash.
-func TestBashCompletion(t *testing.T) {
-	for line, want := range map[string]string{"lowcap-cdc ta": "tail", "lowcap-cdc tail --fol": "--follow", "lowcap-cdc audit ver": "verify", "lowcap-cdc run --kafka-ce": "--kafka-cert"} {
-		script := `eval "$(` + shared.binary + ` completion bash)"; COMP_WORDS=(` + line + `); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _lowcap_cdc; echo "${COMPREPLY[@]}"`
-		out, err := exec.CommandContext(t.Context(), "bash", "-c", script).CombinedOutput()
-		if got := strings.TrimSpace(string(out)); err != nil || got != want {
-			t.Errorf("%s: %q, want %q (%v)", line, got, want, err)
-		}
-	}
-	for _, shell := range []string{"zsh", "fish"} {
-		if out, err := exec.CommandContext(t.Context(), shared.binary, "completion", shell).CombinedOutput(); err != nil || !strings.Contains(string(out), "follow") {
-			t.Errorf("%s: %v %s", shell, err, out)
-		}
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lowcap-cdc/cdc"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/sink"
 	"lowcap-cdc/sink/kafka"
 )
@@ -26,17 +27,17 @@ const (
 )
 
 // Run copies committed events, unchanged. An interrupted replay goes on where it stopped.
-func (c *replayCommand) Run(s *Settings, std *streams) error {
+func (c *replayCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	now := time.Now()
-	from, err := parsePoint(c.From, now)
+	from, err := settings.ParsePoint(c.From, now)
 	if err != nil {
 		return err
 	}
-	to, err := parsePoint(c.To, now)
+	to, err := settings.ParsePoint(c.To, now)
 	if err != nil {
 		return err
 	}
-	ctx, reader, done, err := s.readUntilSignal(std)
+	ctx, reader, done, err := s.ReadUntilSignal(std)
 	if err != nil {
 		return err
 	}
@@ -45,26 +46,26 @@ func (c *replayCommand) Run(s *Settings, std *streams) error {
 	if err != nil {
 		return err
 	}
-	r := &replay{to: target, progress: std.err}
+	r := &replay{to: target, progress: std.Err}
 	if err := r.run(ctx, reader, from, to); err != nil {
 		return errors.Join(err, target.Close())
 	}
-	fmt.Fprintf(std.out, "%d events copied to %s, %d were there already\n", r.copied, redact(c.Into), r.skipped)
+	fmt.Fprintf(std.Out, "%d events copied to %s, %d were there already\n", r.copied, settings.Redact(c.Into), r.skipped)
 	return target.Close()
 }
 
 // target opens the sink that the copies go to. Its slot has another name, so that it neither fences a running instance
 // nor touches its state.
-func (c *replayCommand) target(s *Settings, std *streams) (cdc.Sink, error) {
+func (c *replayCommand) target(s *settings.Settings, std *settings.Streams) (cdc.Sink, error) {
 	other := *s
 	other.Sink, other.Slot = c.Into, s.Slot+"_replay"
 	if c.IntoPrefix != "" {
 		other.TopicPrefix = c.IntoPrefix
 	}
 	if other.Sink == s.Sink && other.TopicPrefix == s.TopicPrefix {
-		return nil, &usageError{errors.New("--into is where the events are already; name another sink, or --into-prefix")}
+		return nil, settings.Usage(errors.New("--into is where the events are already; name another sink, or --into-prefix"))
 	}
-	return other.openSink(std.out)
+	return other.OpenSink(std.Out)
 }
 
 // replay copies events in commits of its own.
@@ -77,7 +78,7 @@ type replay struct {
 	copied, skipped int
 }
 
-func (r *replay) run(ctx context.Context, reader sink.Reader, from, to point) error {
+func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.Point) error {
 	if k, ok := r.to.(*kafka.Sink); ok {
 		if _, err := k.EnsureTopics(ctx); err != nil {
 			return err
@@ -85,7 +86,7 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to point) er
 	}
 	err := r.to.Resume(ctx, func(key string, value []byte) error {
 		if key != replayKey {
-			return &usageError{fmt.Errorf("--into is the sink of a running pipeline (it holds %q); name an empty one", key)}
+			return settings.Usage(fmt.Errorf("--into is the sink of a running pipeline (it holds %q); name an empty one", key))
 		}
 		r.done = string(value)
 		return nil
@@ -93,7 +94,7 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to point) er
 	if err != nil {
 		return err
 	}
-	err = reader.ReadEvents(ctx, sink.Range{Since: from.time}, func(e *sink.Stored) error {
+	err = reader.ReadEvents(ctx, sink.Range{Since: from.Time}, func(e *sink.Stored) error {
 		return r.take(ctx, e, from, to)
 	})
 	if err != nil {
@@ -102,12 +103,12 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to point) er
 	return r.commit(ctx)
 }
 
-func (r *replay) take(ctx context.Context, e *sink.Stored, from, to point) error {
+func (r *replay) take(ctx context.Context, e *sink.Stored, from, to settings.Point) error {
 	a := e.Attributes()
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case !from.precedes(&a), to.isSet() && to.precedes(&a):
+	case !from.Precedes(&a), to.IsSet() && to.Precedes(&a):
 		return nil
 	case a.Sequence <= r.done:
 		r.skipped++
@@ -132,7 +133,7 @@ func (r *replay) commit(ctx context.Context) error {
 		return err
 	}
 	r.copied += n
-	if isTerminal(r.progress) {
+	if settings.IsTerminal(r.progress) {
 		fmt.Fprintf(r.progress, "\r%d events copied", r.copied)
 	}
 	r.batch, r.bytes = cdc.Batch{}, 0

@@ -9,6 +9,8 @@ import (
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
 )
@@ -27,8 +29,8 @@ type status struct {
 	LastHour   map[string]int         `json:"events_last_hour"` // by type
 	Blocks     []cdc.BlockStanding    `json:"blocks"`           // those that block something
 	Pools      []cdc.PositionStanding `json:"pools"`            // those that hold something
-	LastExit   *line                  `json:"last_emergency_exit"`
-	LastGap    *line                  `json:"last_gap"`
+	LastExit   *readable.Line         `json:"last_emergency_exit"`
+	LastGap    *readable.Line         `json:"last_gap"`
 	Problems   []string               `json:"problems"`
 
 	unread bool // the sink did not answer: what it holds is unknown, not none
@@ -68,20 +70,20 @@ type checkpointStatus struct {
 var errUnseen = errors.New("not everything could be read")
 
 // Run prints how everything stands.
-func (c *statusCommand) Run(s *Settings, std *streams) error {
-	if err := s.validate(); err != nil {
+func (c *statusCommand) Run(s *settings.Settings, std *settings.Streams) error {
+	if err := s.Require(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
 	defer cancel()
-	st, err := s.status(ctx)
+	st, err := readStatus(ctx, s)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		err = printJSON(std.out, st)
+		err = readable.PrintJSON(std.Out, st)
 	} else {
-		err = st.print(std.out, time.Now())
+		err = st.print(std.Out, time.Now())
 	}
 	if err == nil && len(st.Problems) > 0 {
 		err = errUnseen
@@ -89,13 +91,13 @@ func (c *statusCommand) Run(s *Settings, std *streams) error {
 	return err
 }
 
-func (s *Settings) status(ctx context.Context) (*status, error) {
-	reader, done, err := s.reader()
+func readStatus(ctx context.Context, s *settings.Settings) (*status, error) {
+	reader, done, err := s.Reader()
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	st := &status{Sink: redact(s.Sink), Slot: slotStatus{Name: s.Slot}, LastHour: make(map[string]int), Problems: []string{},
+	st := &status{Sink: settings.Redact(s.Sink), Slot: slotStatus{Name: s.Slot}, LastHour: make(map[string]int), Problems: []string{},
 		Blocks: []cdc.BlockStanding{}, Pools: []cdc.PositionStanding{}}
 	state := cdc.NewState()
 	if config, err := pgx.ParseConfig(s.Postgres); err == nil {
@@ -118,14 +120,14 @@ func (st *status) note(err error) {
 
 // readState reads checkpoint and images from the sink.
 func (st *status) readState(ctx context.Context, reader sink.Reader, state *cdc.State) error {
-	rows := newBoard()
+	rows := readable.NewBoard()
 	err := reader.ReadState(ctx, func(key string, value []byte) error {
-		return errors.Join(state.Load(key, value), rows.load(key, value))
+		return errors.Join(state.Load(key, value), rows.Load(key, value))
 	})
 	if err != nil {
 		return err
 	}
-	st.Blocks, st.Pools = rows.blocked(), rows.open()
+	st.Blocks, st.Pools = rows.Blocked(), rows.Open()
 	st.Rows, _ = state.Images()
 	checkpoint := &state.Checkpoint
 	st.Source.SystemID = checkpoint.SystemID
@@ -138,8 +140,8 @@ func (st *status) readState(ctx context.Context, reader sink.Reader, state *cdc.
 }
 
 // readServer asks Postgres.
-func (st *status) readServer(ctx context.Context, s *Settings, checkpoint *cdc.Checkpoint) error {
-	server := pg.NewInspector(s.source())
+func (st *status) readServer(ctx context.Context, s *settings.Settings, checkpoint *cdc.Checkpoint) error {
+	server := pg.NewInspector(s.Source())
 	defer server.Close()
 	standing, err := server.Inspect(ctx)
 	if err != nil {
@@ -177,10 +179,10 @@ func (st *status) readEvents(ctx context.Context, reader sink.Reader, since time
 		a := e.Attributes()
 		switch a.Type.Name() {
 		case "emergency_exit.executed", "emergency_exit.triggered":
-			l := describe(e)
+			l := readable.Describe(e)
 			st.LastExit = &l
 		case "stream.gap":
-			l := describe(e)
+			l := readable.Describe(e)
 			st.LastGap = &l
 		}
 		return ctx.Err()

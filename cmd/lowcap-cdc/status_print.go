@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lowcap-cdc/cdc"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/schemas"
 )
 
@@ -67,7 +68,7 @@ func (s *slotStatus) describe() string {
 	case s.unknown:
 		loss = "time to loss unknown"
 	case s.Loss != nil:
-		loss = "lost in about " + forSeconds(*s.Loss) + " at this rate"
+		loss = "lost in about " + readable.Seconds(*s.Loss) + " at this rate"
 	}
 	return fmt.Sprintf("%s, %s, confirmed %s, keeps %s of WAL from %s (%s, %s)", s.Name, who, s.Confirmed, inBytes(s.Retained), s.Restart, s.WALStatus, loss)
 }
@@ -76,7 +77,7 @@ func (c *checkpointStatus) describe() string {
 	if c.LSN == "" {
 		return "none: nothing has been published yet"
 	}
-	return fmt.Sprintf("%s of %s, event %d, %s and %s behind", c.LSN, shortTime(c.Time), c.Events, inBytes(c.LagBytes), forSeconds(c.LagSeconds))
+	return fmt.Sprintf("%s of %s, event %d, %s and %s behind", c.LSN, readable.ShortTime(c.Time), c.Events, inBytes(c.LagBytes), readable.Seconds(c.LagSeconds))
 }
 
 func counts(byType map[string]int) string {
@@ -90,30 +91,30 @@ func counts(byType map[string]int) string {
 	return strings.Join(list, ", ")
 }
 
-func ago(l *line, now time.Time) string {
+func ago(l *readable.Line, now time.Time) string {
 	if l == nil {
 		return "none"
 	}
 	when := ""
 	if at, err := time.Parse(time.RFC3339Nano, l.Time); err == nil {
-		when = ", " + forSeconds(now.Sub(at).Seconds()) + " ago"
+		when = ", " + readable.Seconds(now.Sub(at).Seconds()) + " ago"
 	}
-	return strings.TrimSpace(l.Token+" "+l.Timeframe+" "+l.Detail) + ", at " + shortTime(l.Time) + when
+	return strings.TrimSpace(l.Token+" "+l.Timeframe+" "+l.Detail) + ", at " + readable.ShortTime(l.Time) + when
 }
 
 func blockLine(b *cdc.BlockStanding) string {
-	text := printable(b.Block.TokenContract) + " " + printable(b.Block.Timeframe) + " " + stages(b.Stages)
+	text := readable.Printable(b.Block.TokenContract) + " " + readable.Printable(b.Block.Timeframe) + " " + stages(b.Stages)
 	switch {
 	case b.Since != "":
-		text += " since " + shortTime(string(b.Since))
+		text += " since " + readable.ShortTime(string(b.Since))
 	case b.FailureTS != "":
-		text += ", last failure " + shortTime(string(b.FailureTS))
+		text += ", last failure " + readable.ShortTime(string(b.FailureTS))
 	}
 	if b.Orphaned {
 		text += ", orphaned: nothing will clear it"
 	}
 	if b.Ineffective {
-		text += ", ineffective: book " + printable(b.Block.BookID)
+		text += ", ineffective: book " + readable.Printable(b.Block.BookID)
 	}
 	return text
 }
@@ -127,9 +128,9 @@ func stages(list []schemas.Stage) string {
 }
 
 func poolLine(p *cdc.PositionStanding) string {
-	text := tokenOf(&p.Position)
+	text := readable.TokenOf(&p.Position)
 	if p.Position.Timeframe != nil {
-		text += " " + printable(*p.Position.Timeframe)
+		text += " " + readable.Printable(*p.Position.Timeframe)
 	}
 	text += " " + string(p.PoolUSD) + " USD"
 	if p.Recovering {

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/mattn/go-isatty"
-
+	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
 )
@@ -23,24 +21,24 @@ type tailCommand struct {
 }
 
 // Run prints committed events.
-func (c *tailCommand) Run(s *Settings, std *streams) error {
-	since, err := parsePoint(c.Since, time.Now())
+func (c *tailCommand) Run(s *settings.Settings, std *settings.Streams) error {
+	since, err := settings.ParsePoint(c.Since, time.Now())
 	if err != nil {
 		return err
 	}
-	topics, err := topicsOf(c.Type)
+	topics, err := settings.TopicsOf(c.Type)
 	if err != nil {
 		return err
 	}
-	ctx, reader, done, err := s.readUntilSignal(std)
+	ctx, reader, done, err := s.ReadUntilSignal(std)
 	if err != nil {
 		return err
 	}
 	defer done()
-	out := newPrinter(std.out, c.JSON)
-	return reader.ReadEvents(ctx, sink.Range{Topics: topics, Since: since.time, Follow: c.Follow}, func(e *sink.Stored) error {
+	out := newPrinter(std.Out, c.JSON)
+	return reader.ReadEvents(ctx, sink.Range{Topics: topics, Since: since.Time, Follow: c.Follow}, func(e *sink.Stored) error {
 		a := e.Attributes()
-		if !since.precedes(&a) || !matchesAny(c.Type, a.Type) || !isToken(c.Token, e) {
+		if !since.Precedes(&a) || !settings.MatchesAny(c.Type, a.Type) || !readable.IsToken(c.Token, e) {
 			return ctx.Err()
 		}
 		return out.print(e)
@@ -54,12 +52,8 @@ type printer struct {
 	coloured bool
 }
 
-func newPrinter(out io.Writer, asJSON bool) *printer { return &printer{out, asJSON, isTerminal(out)} }
-
-// isTerminal reports whether colours are of use; NO_COLOR says that they are not wanted.
-func isTerminal(out io.Writer) bool {
-	f, ok := out.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd()) && os.Getenv("NO_COLOR") == ""
+func newPrinter(out io.Writer, asJSON bool) *printer {
+	return &printer{out, asJSON, settings.IsTerminal(out)}
 }
 
 func (p *printer) print(e *sink.Stored) error {
@@ -67,8 +61,8 @@ func (p *printer) print(e *sink.Stored) error {
 		_, err := fmt.Fprintf(p.out, "%s\n", e.Value)
 		return err
 	}
-	l := describe(e)
-	text := fmt.Sprintf("%s  %-30s %-12s %-4s %s", shortTime(l.Time), l.Event, shorten(l.Token), l.Timeframe, l.Detail)
+	l := readable.Describe(e)
+	text := fmt.Sprintf("%s  %-30s %-12s %-4s %s", readable.ShortTime(l.Time), l.Event, readable.Shorten(l.Token), l.Timeframe, l.Detail)
 	if l.Actor != "" || l.Reason != "" {
 		text += " by " + strings.TrimSpace(l.Actor+" "+l.Reason)
 	}
@@ -85,20 +79,4 @@ func (p *printer) colour(s schemas.Severity, text string) string {
 		return text
 	}
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
-}
-
-// shortTime prints a commit time to the millisecond, in UTC.
-func shortTime(text string) string {
-	at, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil {
-		return text
-	}
-	return at.UTC().Format("2006-01-02T15:04:05.000Z")
-}
-
-// printJSON prints a value as indented JSON.
-func printJSON(out io.Writer, v any) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/sink/kafka"
 )
 
@@ -16,23 +17,23 @@ type teardownCommand struct {
 }
 
 // Run drops what the sidecar has made in the database, and says what stays.
-func (c *teardownCommand) Run(s *Settings, std *streams) error {
-	if err := s.validate(); err != nil {
+func (c *teardownCommand) Run(s *settings.Settings, std *settings.Streams) error {
+	if err := s.Require(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
 	defer cancel()
-	fmt.Fprintf(std.out, "slot %q and publication %q will be dropped; what changes after that is never published\n", s.Slot, s.Publication)
+	fmt.Fprintf(std.Out, "slot %q and publication %q will be dropped; what changes after that is never published\n", s.Slot, s.Publication)
 	if !c.Yes {
-		fmt.Fprintf(std.out, "type the slot's name to go on: ")
-		answer, _ := bufio.NewReader(std.in).ReadString('\n') // an input that ends is no consent
+		fmt.Fprintf(std.Out, "type the slot's name to go on: ")
+		answer, _ := bufio.NewReader(std.In).ReadString('\n') // an input that ends is no consent
 		if strings.TrimSpace(answer) != s.Slot {
-			return &usageError{errors.New("nothing was dropped: that is not the slot's name")}
+			return settings.Usage(errors.New("nothing was dropped: that is not the slot's name"))
 		}
 	}
-	dropped, err := pg.Teardown(ctx, s.source())
+	dropped, err := pg.Teardown(ctx, s.Source())
 	for _, what := range dropped {
-		fmt.Fprintln(std.out, "dropped", what)
+		fmt.Fprintln(std.Out, "dropped", what)
 	}
 	if err != nil {
 		return err
@@ -40,20 +41,20 @@ func (c *teardownCommand) Run(s *Settings, std *streams) error {
 	return c.stays(s, std)
 }
 
-func (c *teardownCommand) stays(s *Settings, std *streams) error {
-	fmt.Fprintln(std.out, "stays   the two tables, and the role with its rights")
-	to, err := s.openSink(std.out)
+func (c *teardownCommand) stays(s *settings.Settings, std *settings.Streams) error {
+	fmt.Fprintln(std.Out, "stays   the two tables, and the role with its rights")
+	to, err := s.OpenSink(std.Out)
 	if err != nil {
 		return err
 	}
 	defer to.Close() //nolint:errcheck // nothing was written
 	k, ok := to.(*kafka.Sink)
 	if !ok {
-		fmt.Fprintln(std.out, "stays   what is in", redact(s.Sink))
+		fmt.Fprintln(std.Out, "stays   what is in", settings.Redact(s.Sink))
 		return nil
 	}
 	for _, topic := range k.Topics() {
-		fmt.Fprintln(std.out, "stays   topic", topic)
+		fmt.Fprintln(std.Out, "stays   topic", topic)
 	}
 	return nil
 }

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"lowcap-cdc/cdc/check"
+	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
+	"lowcap-cdc/sink/kafka"
+)
+
+type checkCommand struct{}
+
+// Run prints a line for each precondition.
+func (*checkCommand) Run(s *settings.Settings, std *settings.Streams) error {
+	if err := s.Require(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
+	defer cancel()
+	failed := 0
+	line := func(f check.Finding) {
+		switch f.Severity {
+		case check.OK:
+			fmt.Fprintf(std.Out, "ok    %-28s %s\n", f.Name, f.Detail)
+		case check.Warn:
+			fmt.Fprintf(std.Out, "warn  %-28s %s; run: %s\n", f.Name, f.Detail, f.Repair)
+		default:
+			failed++
+			fmt.Fprintf(std.Out, "FAIL  %-28s %s; run: %s\n", f.Name, f.Detail, f.Repair)
+		}
+	}
+	for _, f := range pg.Check(ctx, s.Source()) {
+		severity := check.Fail
+		if f.OK {
+			severity = check.OK
+		}
+		line(check.Finding{Name: f.Name, Severity: severity, Detail: f.Detail, Repair: f.Repair})
+	}
+	to, err := s.OpenSink(std.Out)
+	if err != nil {
+		return err
+	}
+	defer to.Close() //nolint:errcheck // nothing was committed
+	if k, ok := to.(*kafka.Sink); ok {
+		for _, f := range k.Check(ctx) {
+			line(f)
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of the checks failed: %w", failed, settings.ErrNotReady)
+	}
+	return nil
+}

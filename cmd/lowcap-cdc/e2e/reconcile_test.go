@@ -1,0 +1,66 @@
+package e2e
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestReconcileAfterLostSlot drops the slot, changes rows unseen, and reconciles.
+func TestReconcileAfterLostSlot(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.seedPositions(3)
+	sink, events := s.file("x")
+	s.drain("f", sink)
+	s.exec(`select pg_drop_replication_slot($1)`, s.name+"f")
+	s.exec(`delete from lowcap_positions where timeframe = 'p0'`)
+	s.exec(`update lowcap_positions set status = 'active' where timeframe = 'p1'`)
+	args := []string{"--postgres", shared.postgres.DSN(s.name), "--sink", sink, "--slot", s.name + "f"}
+	code, line := lastLine(t, append([]string{"run", "--no-reconcile"}, args...)...)
+	if code != 3 || !strings.Contains(line, "run: lowcap-cdc reconcile") {
+		t.Errorf("exit %d: %s", code, line)
+	}
+	before := len(events())
+	if out, err := exec.CommandContext(t.Context(), shared.binary, append([]string{"reconcile"}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	s.exec(`update lowcap_positions set status = 'paused' where timeframe = 'p2'`)
+	s.drain("f", sink)
+	var types []string
+	for _, e := range events()[before:] {
+		var event struct{ Type string }
+		if err := json.Unmarshal([]byte(e), &event); err != nil {
+			t.Fatal(err)
+		}
+		types = append(types, strings.TrimSuffix(strings.TrimPrefix(event.Type, "lowcap."), ".v1"))
+	}
+	want := []string{"stream.gap", "position.deleted", "position.status_changed", "stream.reconciled", "position.status_changed"}
+	slices.Sort(types[1:3]) // rows are compared in the order of their random-looking keys
+	if !slices.Equal(types, want) {
+		t.Errorf("events %q, want %q", types, want)
+	}
+}
+
+// TestLookingLeavesNothingBehind runs the stdout sink beside nothing and beside a slot at work.
+func TestLookingLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.seedPositions(3)
+	cmd := s.command("k", "stdout:")
+	log, out := newWatched("streaming"), newWatched("status_changed")
+	cmd.Stderr, cmd.Stdout = log, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, log, "streaming")
+	s.exec(`update lowcap_positions set status = 'active' where timeframe = 'p1'`)
+	waitFor(t, out, "status_changed")
+	if shown := strings.Count(out.String(), `"type":"lowcap.position.baseline.v1"`); shown != 3 {
+		t.Errorf("%d baselines are shown of 3 rows", shown)
+	}
+	cmd.Process.Kill() //nolint:errcheck // it runs
+	cmd.Wait()         //nolint:errcheck // it was killed
+}

@@ -1,0 +1,169 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/golden"
+	"lowcap-cdc/deploy/lab"
+	"lowcap-cdc/schemas"
+	"lowcap-cdc/schemas/schematest"
+)
+
+const recordedEvents = "../../../schemas/testdata/events.jsonl"
+
+// TestRecordedEvents makes the events that the documentation shows and the consumers' tests read, and compares them with
+// the recording: every trace and the statements of recorded.sql in one database, through the binary. With -update it
+// records anew.
+func TestRecordedEvents(t *testing.T) {
+	s := newSite(t)
+	traces := tracesOfDifferentTokens(t)
+	for i := range traces {
+		if traces[i].Name == "blocks: success after S1-only failure" {
+			continue // goes on with the rows of the trace before
+		}
+		if err := traces[i].Prepare(t.Context(), s.conn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.exec(`insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s2, last_s2_failure_ts)
+		values ('BlockedBefore111111111111111111111111111111', 'solana', '4h', true, '2026-01-17T18:00:00Z')`)
+	sink, events := s.file("recorded")
+	s.drain("r", sink)
+	for i := range traces {
+		for j := range traces[i].Log {
+			if err := traces[i].Log[j].Apply(t.Context(), s.conn); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, transaction := range statements(t, "testdata/recorded.sql") {
+		s.exec(transaction)
+	}
+	s.drain("r", sink)
+	s.dropAndMigrateBlocks("r", sink, events)
+	s.loseSlotAndReconcile("r", sink)
+	compareRecording(t, events())
+}
+
+// tracesOfDifferentTokens returns the traces, which are all of one position, with a position for each. The trace that
+// goes on where the one before ends keeps that one's.
+func tracesOfDifferentTokens(t *testing.T) []lab.Trace {
+	t.Helper()
+	traces, err := lab.Traces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, token := []byte(nil), 0
+	for i := range traces {
+		if traces[i].Name != "blocks: success after S1-only failure" {
+			token++
+		}
+		if text, err = json.Marshal(traces[i]); err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.ReplaceAll(text, []byte("665a67945995"), fmt.Appendf(nil, "665a679459%02d", token))
+		text = bytes.ReplaceAll(text, []byte("GHdC8uHYmW2hr"), fmt.Appendf(nil, "GHdC8uHYmW2%02d", token))
+		traces[i] = lab.Trace{}
+		if err := json.Unmarshal(text, &traces[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return traces
+}
+
+// statements returns the paragraphs of an SQL file, without those that are comment only.
+func statements(t *testing.T, path string) []string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	comments := regexp.MustCompile(`(?m)^--.*\n`)
+	var found []string
+	for _, paragraph := range strings.Split(string(text), "\n\n") {
+		if sql := strings.TrimSpace(comments.ReplaceAllString(paragraph, "")); sql != "" {
+			found = append(found, sql)
+		}
+	}
+	return found
+}
+
+func (s *site) dropAndMigrateBlocks(slot, sink string, events func() []string) {
+	s.t.Helper()
+	before := len(events())
+	running := s.command(slot, sink)
+	if err := running.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.exec(`update lowcap_positions set status = 'watchlist' where token_ticker = 'EXIT'`)
+	waitForEvents(s.t, events, before, "position.status_changed")
+	s.exec(`drop table token_timeframe_blocks`)
+	waitForEvents(s.t, events, before, "table.missing")
+	s.exec(createBlocks)
+	waitForEvents(s.t, events, before, "table.present")
+	before = len(events())
+	s.exec(`update lowcap_positions set status = 'active' where token_ticker = 'EXIT'`)
+	waitForEvents(s.t, events, before, "position.status_changed") // so what came before is committed
+	running.Process.Kill()                                        //nolint:errcheck // it runs
+	running.Wait()                                                //nolint:errcheck // it was killed
+	s.drain(slot, sink)                                           // the last event that was seen may not have been committed
+}
+
+func (s *site) loseSlotAndReconcile(slot, sink string) {
+	s.t.Helper()
+	s.exec(`select pg_terminate_backend(active_pid, 10000) from pg_replication_slots where slot_name = $1 and active`, s.name+slot)
+	s.exec(`select pg_drop_replication_slot($1)`, s.name+slot)
+	s.exec(`update lowcap_positions set status = 'paused' where token_ticker = 'EXIT'`)
+	reconcile := exec.CommandContext(s.t.Context(), shared.binary, "reconcile", "--postgres", shared.postgres.DSN(s.name), "--sink", sink, "--slot", s.name+slot)
+	if out, err := reconcile.CombinedOutput(); err != nil {
+		s.t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// compareRecording compares what does not depend on the clock or the WAL.
+func compareRecording(t *testing.T, events []string) {
+	t.Helper()
+	if *golden.Update {
+		if err := os.WriteFile(recordedEvents, []byte(renamed(events)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	recorded, err := os.ReadFile(recordedEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want strings.Builder
+	for _, e := range events {
+		schematest.Validate(t, []byte(e))
+		got.WriteString(summary(t, e))
+	}
+	for _, e := range strings.Split(strings.TrimSpace(string(recorded)), "\n") {
+		want.WriteString(summary(t, e))
+	}
+	if got.String() != want.String() {
+		t.Errorf("the recording differs; review and run with -update\n got:\n%s\nwant:\n%s", got.String(), want.String())
+	}
+}
+
+// renamed gives the test's database and slot the names that the documentation uses, and links the events anew.
+func renamed(events []string) string {
+	text := regexp.MustCompile(`/t\d+n\d+"`).ReplaceAllString(strings.Join(events, "\n"), `/trading"`)
+	text = regexp.MustCompile(`t\d+n\d+r`).ReplaceAllString(text, "lowcap_cdc")
+	chained := regexp.MustCompile(`"chain":"[0-9a-f]+"`)
+	var all strings.Builder
+	var chain schemas.Chain
+	for _, e := range strings.Split(text, "\n") {
+		number, link := chain.Next()
+		e = chained.ReplaceAllString(e, `"chain":"`+link+`"`)
+		chain.Add(number, []byte(e))
+		all.WriteString(e + "\n")
+	}
+	return all.String()
+}

@@ -1,6 +1,0 @@
-//go:build !failpoint
-
-package main
-
-// failpoint returns the hook that tests crash the process with; a production build has none.
-func failpoint() func(string) error { return nil }

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
+	"lowcap-cdc/sink/kafka"
+)
+
+// verbTimeout bounds a verb that only looks or sets up.
+const verbTimeout = time.Minute
+
+type initCommand struct {
+	DryRun bool `help:"Print the SQL, the grants and the topics instead of making them."`
+}
+
+// Run sets up what a first start needs.
+func (i *initCommand) Run(s *settings.Settings, std *settings.Streams) error {
+	if err := s.Require(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
+	defer cancel()
+	statements, err := pg.Setup(ctx, s.Source(), i.DryRun)
+	if err != nil {
+		return err
+	}
+	if i.DryRun {
+		config, err := pgx.ParseConfig(s.Postgres)
+		if err == nil {
+			fmt.Fprintln(std.Out, "-- as an administrator, the least that the role needs:")
+			for _, sql := range pg.Grants(s.Source(), config.User) {
+				fmt.Fprintln(std.Out, sql+";")
+			}
+		}
+		fmt.Fprintln(std.Out, "-- as the tables' owner:")
+	}
+	for _, sql := range statements {
+		fmt.Fprintln(std.Out, sql+";")
+	}
+	if len(statements) == 0 {
+		fmt.Fprintf(std.Out, "-- publication %q is there already\n", s.Publication)
+	}
+	fmt.Fprintf(std.Out, "-- slot %q is created by the first run, which needs the snapshot that comes with it\n", s.Slot)
+	return i.topics(ctx, s, std)
+}
+
+func (i *initCommand) topics(ctx context.Context, s *settings.Settings, std *settings.Streams) error {
+	to, err := s.OpenSink(std.Out)
+	if err != nil {
+		return err
+	}
+	defer to.Close() //nolint:errcheck // nothing was committed
+	k, ok := to.(*kafka.Sink)
+	if !ok {
+		return nil
+	}
+	topics := k.Topics()
+	if !i.DryRun {
+		if topics, err = k.EnsureTopics(ctx); err != nil {
+			return err
+		}
+	}
+	for _, topic := range topics {
+		fmt.Fprintln(std.Out, "-- topic", topic)
+	}
+	subjects, err := k.Subjects()
+	if err != nil {
+		return err
+	}
+	for _, subject := range subjects {
+		fmt.Fprintln(std.Out, "-- subject", subject)
+	}
+	if i.DryRun {
+		return nil
+	}
+	return k.Register(ctx)
+}

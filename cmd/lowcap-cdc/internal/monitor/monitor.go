@@ -1,0 +1,232 @@
+// Package monitor knows how an instance does: metrics, health, lag, and what the loop is at.
+package monitor
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/decode"
+)
+
+const (
+	lookEvery  = 5 * time.Second // how often the server is asked for the slot's standing
+	lookWithin = 5 * time.Second
+	quietHour  = time.Hour // of no log line, after which one says that all is well
+)
+
+// Monitor knows how the pipelines do: it counts, follows the loop, asks the server for the slot's standing on a
+// connection of its own, and prints a line in a quiet hour.
+type Monitor struct {
+	metrics *metrics
+	loop    loop
+	log     zerolog.Logger
+
+	committed atomic.Int64
+	lsn       atomic.Uint64 // everything before it is in the sink
+	streaming atomic.Bool
+	standby   atomic.Bool
+	spoke     atomic.Int64 // when the last line was logged, in nanoseconds since 1970
+
+	display Display // nil when nothing is served
+
+	mu     sync.Mutex
+	trend  trend
+	looked time.Time // when the server last answered
+
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// Display shows how things stand, and is told of everything that changes it.
+type Display interface {
+	Reset()                        // the sink hands out its state from the beginning
+	Load(key string, value []byte) // a state record
+	Commit(batch *cdc.Batch)       // a batch that is in the sink
+	Sample(now time.Time, lag time.Duration)
+}
+
+// Show sets what shows how things stand. It must be called before anything is started.
+func (m *Monitor) Show(d Display) { m.display = d }
+
+// Handler serves the metrics.
+func (m *Monitor) Handler() http.Handler {
+	return promhttp.HandlerFor(m.metrics.registry, promhttp.HandlerOpts{})
+}
+
+// Stuck says in words what the pipeline has been doing for too long, or nothing.
+func (m *Monitor) Stuck(now time.Time) string { return m.loop.stuck(now) }
+
+// View is what the server last said of the slot.
+type View struct {
+	Standing pg.Inspection
+	Lag      time.Duration
+	Loss     float64       // see lowcap_cdc_slot_loss_seconds
+	Ago      time.Duration // since the server last answered
+}
+
+// View returns what the server last said of the slot, and false before it has said anything.
+func (m *Monitor) View() (View, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.trend.samples) == 0 {
+		return View{}, false
+	}
+	return View{*m.trend.last(), m.trend.lag(), m.trend.loss(), time.Since(m.looked)}, true
+}
+
+// Standby reports whether another instance uses the slot.
+func (m *Monitor) Standby() bool { return m.standby.Load() }
+
+// New returns the monitor of this process, whose version is told with the metrics.
+func New(version string) *Monitor {
+	m := &Monitor{}
+	m.metrics = newMetrics(version, m.loop.progressSeconds)
+	m.loop.enter(waiting)
+	m.spoke.Store(time.Now().UnixNano())
+	return m
+}
+
+// Logger returns a logger whose lines count as signs of life.
+func (m *Monitor) Logger(log zerolog.Logger) zerolog.Logger {
+	m.log = log.Hook(zerolog.HookFunc(func(_ *zerolog.Event, level zerolog.Level, _ string) {
+		if level >= zerolog.InfoLevel {
+			m.spoke.Store(time.Now().UnixNano())
+		}
+	}))
+	return m.log
+}
+
+// Watch begins to look at the server; Close ends it.
+func (m *Monitor) Watch(config pg.Config) {
+	ctx, stop := context.WithCancel(context.Background())
+	m.stop, m.done = stop, make(chan struct{})
+	go func() {
+		defer close(m.done)
+		server, tick := pg.NewInspector(config), time.NewTicker(lookEvery)
+		defer tick.Stop()
+		defer server.Close()
+		for {
+			m.look(ctx, server)
+			m.heartbeat(time.Now())
+			m.sample(time.Now())
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+}
+
+// look asks the server once. What it cannot say now it says later: a server that is away ends the pipeline, which tells.
+func (m *Monitor) look(ctx context.Context, server *pg.Inspector) {
+	ctx, cancel := context.WithTimeout(ctx, lookWithin)
+	defer cancel()
+	standing, err := server.Inspect(ctx)
+	if err != nil {
+		m.log.Debug().Err(err).Msg("slot not seen")
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.trend.add(standing)
+	m.looked = time.Now()
+	m.metrics.standing(&standing, &m.trend)
+}
+
+// heartbeat prints a line when none was printed for an hour.
+func (m *Monitor) heartbeat(now time.Time) {
+	if now.UnixNano()-m.spoke.Load() < int64(quietHour) {
+		return
+	}
+	m.mu.Lock()
+	lag := m.trend.lag()
+	m.mu.Unlock()
+	m.log.Info().Stringer("lsn", m.Place()).Int64("commits", m.Commits()).Bool("standby", m.standby.Load()).
+		Stringer("lag", lag.Round(time.Second)).Msg("quiet hour: alive")
+}
+
+// sample adds a point to the charts of the page.
+func (m *Monitor) sample(now time.Time) {
+	if m.display == nil {
+		return
+	}
+	m.mu.Lock()
+	lag := m.trend.lag()
+	m.mu.Unlock()
+	m.display.Sample(now, lag)
+}
+
+// Source and Sink return the two ends with their doings followed.
+func (m *Monitor) Source(from cdc.Source, begun func(cdc.Start)) cdc.Source {
+	return &watchedSource{from, &m.loop, func(start cdc.Start) {
+		m.metrics.leader.Set(1)
+		begun(start)
+	}}
+}
+
+// Streams says that events flow from a place on.
+func (m *Monitor) Streams(from decode.LSN) {
+	m.lsn.Store(uint64(from))
+	m.streaming.Store(true)
+}
+
+// Sink returns the sink with its doings followed.
+func (m *Monitor) Sink(to cdc.Sink) cdc.Sink {
+	return &watchedSink{to, &m.loop, m.display, func(d time.Duration) { m.metrics.commit.Observe(d.Seconds()) }}
+}
+
+// Observe takes in a commit.
+func (m *Monitor) Observe(p cdc.Progress) {
+	m.committed.Add(1)
+	m.metrics.observe(p, time.Now())
+	if !p.Snapshot {
+		m.Streams(p.Checkpoint.LSN)
+	}
+}
+
+// Commits returns how many commits there were.
+func (m *Monitor) Commits() int64 { return m.committed.Load() }
+
+// Ready reports whether events flow.
+func (m *Monitor) Ready() bool { return m.streaming.Load() }
+
+// Place returns up to where everything is in the sink.
+func (m *Monitor) Place() decode.LSN { return decode.LSN(m.lsn.Load()) }
+
+// SetStandby says that another instance uses the slot, or that this one has begun to.
+func (m *Monitor) SetStandby(v bool) {
+	m.standby.Store(v)
+	if v {
+		m.loop.enter(waiting)
+		m.streaming.Store(false)
+		m.metrics.leader.Set(0)
+	}
+}
+
+// Restarted notes that a pipeline ended with err and will be started again.
+func (m *Monitor) Restarted(err error) {
+	cause := m.loop.cause(err)
+	m.metrics.restarts.WithLabelValues(cause).Inc()
+	if cause == causeFenced {
+		m.metrics.fenced.Inc()
+	}
+	m.loop.enter(waiting)
+	m.streaming.Store(false)
+}
+
+// Close ends looking and waits for it. It is idempotent.
+func (m *Monitor) Close() {
+	if m.stop != nil {
+		m.stop()
+		<-m.done
+	}
+}

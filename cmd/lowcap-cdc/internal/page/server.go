@@ -1,0 +1,108 @@
+package page
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"time"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
+
+	"github.com/rs/zerolog"
+)
+
+// Flags say what is served over HTTP, and to whom.
+type Flags struct {
+	HTTP     string        `help:"Serve the page, /metrics, /livez and /readyz at this address. Without a host only this machine is served; 0.0.0.0:9187 is for everybody." name:"http" placeholder:"ADDR"`
+	Token    string        `help:"Ask for this bearer token, except at /livez, /readyz and the empty page. Better by environment." name:"http-token" placeholder:"SECRET"`
+	ReadyLag time.Duration `help:"/readyz answers 503 while the sink is further behind than this." default:"1m"`
+	Pprof    bool          `help:"Serve /debug/pprof/ too."`
+}
+
+// Serve begins to serve and returns what ends it. It must be called before the monitor is started.
+func (f *Flags) Serve(s *settings.Settings, m *monitor.Monitor, log zerolog.Logger, search Search) (stop func(), err error) {
+	if f.HTTP == "" {
+		return func() {}, nil
+	}
+	page := &pageServer{s, m, newBoard(), search, f.ReadyLag, make(chan struct{}, 1)}
+	m.Show(page.board)
+	listener, err := net.Listen("tcp", localUnlessTold(f.HTTP))
+	if err != nil {
+		return nil, settings.Usage(fmt.Errorf("serve --http: %w", err))
+	}
+	server := &http.Server{Handler: onlyLocalNames(listener.Addr(), f.handler(page)), ReadHeaderTimeout: 5 * time.Second}
+	log.Info().Stringer("address", listener.Addr()).Msg("serving http")
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error().Err(err).Msg("http server ended")
+		}
+	}()
+	ctx, cancel := context.WithCancel(context.Background())
+	go page.recall(ctx, log)
+	return func() {
+		cancel()
+		server.Close() //nolint:errcheck // the process ends
+	}, nil
+}
+
+// recall shows what the sink holds from before.
+func (p *pageServer) recall(ctx context.Context, log zerolog.Logger) {
+	reader, done, err := p.settings.Reader()
+	if err == nil {
+		defer done()
+		err = p.board.recall(ctx, reader)
+	}
+	if err != nil {
+		log.Debug().Err(err).Msg("earlier events are not shown on the page")
+	}
+}
+
+// localUnlessTold puts localhost before a bare port.
+func localUnlessTold(address string) string {
+	if strings.HasPrefix(address, ":") {
+		return "localhost" + address
+	}
+	return address
+}
+
+func (f *Flags) handler(page *pageServer) http.Handler {
+	closed := http.NewServeMux()
+	closed.Handle("GET /metrics", page.monitor.Handler())
+	closed.HandleFunc("GET /api/stream", page.stream)
+	closed.HandleFunc("GET /api/audit", page.audit)
+	if f.Pprof {
+		closed.HandleFunc("GET /debug/pprof/", pprof.Index)
+		closed.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		closed.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	open := http.NewServeMux()
+	open.HandleFunc("GET /livez", page.monitor.Alive)
+	open.HandleFunc("GET /readyz", page.monitor.IsReady(f.ReadyLag))
+	for _, file := range []string{"GET /{$}", "GET /page.css", "GET /page.js"} {
+		open.Handle(file, page.static())
+	}
+	open.Handle("/", f.guard(closed))
+	return open
+}
+
+// guard asks for the token where one is set.
+func (f *Flags) guard(next http.Handler) http.Handler {
+	if f.Token == "" {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || subtle.ConstantTimeCompare([]byte(given), []byte(f.Token)) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "a bearer token is needed: the one that --http-token names", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,77 @@
+package readable
+
+import (
+	"cmp"
+	"slices"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/schemas"
+)
+
+// Board holds the rows that somebody wants to see: blocks that block and pools that hold something. It follows the
+// state records as they are committed.
+type Board struct {
+	blocks map[string]cdc.BlockStanding
+	pools  map[string]cdc.PositionStanding
+}
+
+// NewBoard returns an empty board.
+func NewBoard() *Board {
+	return &Board{blocks: make(map[string]cdc.BlockStanding), pools: make(map[string]cdc.PositionStanding)}
+}
+
+// Load takes in a state record.
+func (b *Board) Load(key string, value []byte) error {
+	delete(b.blocks, key)
+	delete(b.pools, key)
+	block, err := cdc.ReadBlock(key, value)
+	if err != nil {
+		return err
+	}
+	if block != nil && len(block.Stages) > 0 {
+		b.blocks[key] = *block
+	}
+	position, err := cdc.ReadPosition(key, value)
+	if err != nil {
+		return err
+	}
+	if position != nil && position.PoolOpen {
+		b.pools[key] = *position
+	}
+	return nil
+}
+
+// Blocked returns the blocks that stand, the oldest failure first.
+func (b *Board) Blocked() []cdc.BlockStanding {
+	list := make([]cdc.BlockStanding, 0, len(b.blocks))
+	for _, block := range b.blocks {
+		list = append(list, block)
+	}
+	slices.SortFunc(list, func(x, y cdc.BlockStanding) int {
+		return cmp.Or(cmp.Compare(x.FailureTS, y.FailureTS), cmp.Compare(x.Block.TokenContract, y.Block.TokenContract),
+			cmp.Compare(x.Block.Timeframe, y.Block.Timeframe))
+	})
+	return list
+}
+
+// Open returns the pools that hold something, by token.
+func (b *Board) Open() []cdc.PositionStanding {
+	list := make([]cdc.PositionStanding, 0, len(b.pools))
+	for _, position := range b.pools {
+		list = append(list, position)
+	}
+	slices.SortFunc(list, func(x, y cdc.PositionStanding) int {
+		return cmp.Or(cmp.Compare(TokenOf(&x.Position), TokenOf(&y.Position)), cmp.Compare(x.Position.ID, y.Position.ID))
+	})
+	return list
+}
+
+// TokenOf names a position's token: its ticker, or its contract where it has none.
+func TokenOf(p *schemas.Position) string {
+	for _, text := range []schemas.Text{p.TokenTicker, p.TokenContract} {
+		if text != nil && *text != "" {
+			return Printable(*text)
+		}
+	}
+	return p.ID
+}

@@ -1,0 +1,169 @@
+// Package readable makes events and rows readable for a person: on a terminal, in an alert, on the page.
+package readable
+
+import (
+	"encoding/json"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/tidwall/gjson"
+
+	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
+)
+
+// longestDetail is how many bytes of one field a line shows; the event itself has the rest.
+const longestDetail = 80
+
+// Line is an event made readable: what tail, audit, notify and the page show of it.
+type Line struct {
+	Time      string           `json:"time"` // of the commit
+	Event     string           `json:"event"`
+	Severity  schemas.Severity `json:"severity"`
+	Token     string           `json:"token"` // the ticker, or the contract where there is none
+	Contract  string           `json:"contract"`
+	Timeframe string           `json:"timeframe"`
+	Detail    string           `json:"detail"` // the event's own fields
+	Actor     string           `json:"actor,omitempty"`
+	Reason    string           `json:"reason,omitempty"`
+	Flags     []string         `json:"flags,omitempty"`
+	LSN       string           `json:"lsn"`
+	Sequence  string           `json:"sequence"`
+	ID        string           `json:"id"`
+}
+
+// Describe makes an event readable. Text of the database goes into it without control characters, so that it cannot
+// rewrite a terminal.
+func Describe(s *sink.Stored) Line {
+	a, data := s.Attributes(), gjson.GetBytes(s.Value, "data")
+	entity, origin := data.Get("entity"), data.Get("origin")
+	l := Line{
+		Time: a.Time, Event: a.Type.Name(), Severity: a.Severity, ID: a.ID, Sequence: a.Sequence,
+		Contract: Printable(entity.Get("token_contract").String()), Timeframe: Printable(entity.Get("timeframe").String()),
+		Token: Printable(entity.Get("token_ticker").String()), LSN: origin.Get("commit_lsn").String(),
+		Actor: Printable(origin.Get("actor").String()), Reason: Printable(origin.Get("reason").String()),
+		Detail: strings.Join(details(data), " "),
+	}
+	if l.Token == "" {
+		l.Token = l.Contract
+	}
+	for _, flag := range data.Get("flags").Array() {
+		l.Flags = append(l.Flags, flag.String())
+	}
+	return l
+}
+
+// details prints an event's own fields, which come before the entity.
+func details(data gjson.Result) []string {
+	var list []string
+	data.ForEach(func(key, value gjson.Result) bool {
+		if key.Str == "entity" {
+			return false
+		}
+		list = appendDetail(list, key.Str, value)
+		return true
+	})
+	return list
+}
+
+func appendDetail(list []string, name string, value gjson.Result) []string {
+	switch {
+	case value.Type == gjson.Null, value.Raw == "[]", value.Raw == "{}":
+		return list
+	case strings.Contains(name, "_seconds") && value.Type == gjson.Number:
+		return append(list, strings.Replace(name, "_seconds", "", 1)+"="+Seconds(value.Num))
+	case value.IsObject() && (name == "blocked_for_seconds" || name == "failure_ts"):
+		value.ForEach(func(key, inner gjson.Result) bool {
+			list = appendDetail(list, name+"."+key.Str, inner)
+			return true
+		})
+		return list
+	case value.IsArray():
+		return append(list, name+"="+Shorten(Printable(strings.Join(texts(value), ","))))
+	}
+	return append(list, name+"="+Shorten(Printable(value.String())))
+}
+
+func texts(array gjson.Result) []string {
+	var list []string
+	for _, e := range array.Array() {
+		list = append(list, e.String())
+	}
+	return list
+}
+
+// Seconds prints a duration.
+func Seconds(n float64) string {
+	d := time.Duration(n * float64(time.Second))
+	if d < time.Minute {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
+
+// Shorten keeps of a text what a line shows of one field.
+func Shorten(text string) string { return Cut(text, longestDetail) }
+
+// Cut keeps the first n bytes of a text.
+func Cut(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + "…"
+}
+
+// Printable replaces what is not to be printed as it stands: control characters, and marks that change the direction
+// of what follows.
+func Printable(text string) string {
+	if strings.IndexFunc(text, hidden) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if hidden(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func hidden(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
+
+// Entity names what an event is about.
+type Entity struct{ ID, Ticker, Contract string }
+
+// EntityOf returns what an event is about.
+func EntityOf(s *sink.Stored) Entity {
+	v := gjson.GetManyBytes(s.Value, "data.entity.id", "data.entity.token_ticker", "data.entity.token_contract")
+	return Entity{ID: v[0].String(), Ticker: v[1].String(), Contract: v[2].String()}
+}
+
+// IsToken reports whether an event belongs to a token: its ticker, contract, position or row key.
+func IsToken(token string, s *sink.Stored) bool {
+	if token == "" {
+		return true
+	}
+	e := EntityOf(s)
+	return strings.EqualFold(token, e.Ticker) || token == e.Contract || token == e.ID || token == string(s.Key)
+}
+
+// ShortTime prints a commit time to the millisecond, in UTC.
+func ShortTime(text string) string {
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return text
+	}
+	return at.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+// PrintJSON prints a value as indented JSON.
+func PrintJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

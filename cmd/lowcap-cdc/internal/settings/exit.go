@@ -1,0 +1,46 @@
+package settings
+
+import (
+	"errors"
+	"os"
+
+	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/sink"
+)
+
+// The exit codes. They are part of the command line's contract and stand in its help.
+const (
+	ExitDone   = 0 // done, or stopped as told
+	ExitFailed = 1 // failed; trying again may help
+	ExitUsage  = 2 // the command line or the configuration is wrong
+	ExitRepair = 3 // an operator must repair something first
+)
+
+// UsageError is a mistake in the command line or the configuration.
+type UsageError struct{ err error }
+
+// Usage marks an error as a mistake in the command line or the configuration.
+func Usage(err error) *UsageError { return &UsageError{err} }
+
+func (e *UsageError) Error() string { return e.err.Error() }
+func (e *UsageError) Unwrap() error { return e.err }
+
+// ErrNotReady is what check ends with when a precondition fails; its lines have said which.
+var ErrNotReady = errors.New("not ready")
+
+// ExitCode returns the code that a verb ends with which failed with err.
+func ExitCode(err error) int {
+	var usage *UsageError
+	switch {
+	case errors.As(err, &usage):
+		return ExitUsage
+	case IsPermanent(err):
+		return ExitRepair
+	}
+	return ExitFailed
+}
+
+// IsPermanent reports whether an error stays until an operator has acted.
+func IsPermanent(err error) bool {
+	return errors.Is(err, ErrNotReady) || pg.IsPermanent(err) || sink.IsPermanent(err) || errors.Is(err, os.ErrPermission)
+}

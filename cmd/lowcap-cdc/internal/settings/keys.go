@@ -1,0 +1,116 @@
+package settings
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// Loader returns the reader of a configuration file: a YAML mapping from flag names to values. Its keys are the flags of
+// the settings and of the given structs. An unknown key is an error that names
+// the nearest flag, because a misspelt setting that is silently ignored costs money.
+func Loader(more ...reflect.Type) kong.ConfigurationLoader {
+	known := flagNames(append(more, reflect.TypeFor[Settings]())...)
+	return func(r io.Reader) (kong.Resolver, error) { return loadFile(r, known) }
+}
+
+func loadFile(r io.Reader, known []string) (kong.Resolver, error) {
+	content, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	values, lines := make(map[string]any), make(map[string]int)
+	if err := yaml.Unmarshal(content, &values); err != nil {
+		return nil, fmt.Errorf("read configuration file: %s", yaml.FormatError(err, false, false))
+	}
+	file, err := parser.ParseBytes(content, 0)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration file: %w", err)
+	}
+	for _, doc := range file.Docs {
+		if m, ok := doc.Body.(*ast.MappingNode); ok {
+			for _, v := range m.Values {
+				lines[v.Key.GetToken().Value] = v.Key.GetToken().Position.Line
+			}
+		}
+	}
+	if err := checkKeys(values, lines, known); err != nil {
+		return nil, err
+	}
+	var resolve kong.ResolverFunc = func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		return values[flag.Name], nil
+	}
+	return resolve, nil
+}
+
+func checkKeys(values map[string]any, lines map[string]int, known []string) error {
+	for key := range values {
+		near, distance := "", len(key)
+		for _, name := range known {
+			if d := editDistance(key, name); d < distance || near == "" {
+				near, distance = name, d
+			}
+		}
+		if distance > 0 {
+			return fmt.Errorf("configuration file, line %d: unknown key %q; did you mean %q?", lines[key], key, near)
+		}
+	}
+	return nil
+}
+
+// flagNames returns the flag names of structs as kong derives them.
+func flagNames(types ...reflect.Type) []string {
+	var names []string
+	for _, t := range types {
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name := f.Tag.Get("name")
+			if name == "" {
+				name = dashed(f.Name)
+			}
+			if name != "config" && !f.Anonymous && f.IsExported() {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// dashed turns TopicPrefix into topic-prefix.
+func dashed(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if i > 0 && r >= 'A' && r <= 'Z' {
+			b.WriteByte('-')
+		}
+		b.WriteRune(r)
+	}
+	return strings.ToLower(b.String())
+}
+
+// editDistance is the Levenshtein distance.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,47 @@
+package settings
+
+import (
+	"fmt"
+	"time"
+
+	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
+)
+
+// Point is a place in the stream as an operator gives it: a time, an age, or an LSN.
+type Point struct {
+	Time     time.Time
+	sequence string // of the first event there; empty when a time was given
+}
+
+// ParsePoint reads 1h, 2026-01-18T11:00:00Z, 2026-01-18 or 0/16B3748; an empty text is the beginning.
+func ParsePoint(text string, now time.Time) (Point, error) {
+	if text == "" {
+		return Point{}, nil
+	}
+	if age, err := time.ParseDuration(text); err == nil {
+		return Point{Time: now.Add(-age)}, nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05", time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return Point{Time: at}, nil
+		}
+	}
+	lsn, err := decode.ParseLSN(text)
+	if err != nil {
+		return Point{}, Usage(fmt.Errorf("%q is neither an age (1h), nor a time (2026-01-18T11:00:00Z), nor an LSN (0/16B3748)", text))
+	}
+	return Point{sequence: fmt.Sprintf("%016X", uint64(lsn))}, nil
+}
+
+// Precedes reports whether the point lies before an event, or at it.
+func (p Point) Precedes(a *schemas.Attributes) bool {
+	if p.sequence != "" {
+		return p.sequence <= a.Sequence
+	}
+	at, err := time.Parse(time.RFC3339Nano, a.Time)
+	return err != nil || !at.Before(p.Time)
+}
+
+// IsSet reports whether a point was given.
+func (p Point) IsSet() bool { return p.sequence != "" || !p.Time.IsZero() }

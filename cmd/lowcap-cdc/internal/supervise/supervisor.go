@@ -1,0 +1,178 @@
+// Package supervise starts pipelines and decides what follows the end of each.
+package supervise
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/systemd"
+	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/kafka"
+)
+
+const (
+	shortestWait = 200 * time.Millisecond
+	longestWait  = 10 * time.Second
+	standbyEvery = time.Second
+)
+
+// Supervisor starts pipelines.
+type Supervisor struct {
+	Settings  *settings.Settings
+	Until     decode.LSN
+	Repair    bool   // reconcile when the slot is lost
+	Reconcile string // why to begin with a reconcile; empty for not
+	Out       io.Writer
+	Log       zerolog.Logger
+	Monitor   *monitor.Monitor
+	Manager   systemd.Manager
+
+	started bool // a pipeline has moved something: the configuration is right
+	resumed bool // the sink holds what an earlier run wrote: the configuration was right
+	standby bool
+	wait    time.Duration // before the next attempt
+	memory  monitor.Memory
+}
+
+// Run goes on until a pipeline ends as it should, or with what another one cannot mend.
+func (v *Supervisor) Run(ctx context.Context) error {
+	v.wait = shortestWait
+	for {
+		before := v.Monitor.Commits()
+		err := v.attempt(ctx)
+		if err == nil || ctx.Err() != nil {
+			v.Log.Info().Stringer("lsn", v.Monitor.Place()).Msg("stopped")
+			return nil
+		}
+		if v.Monitor.Commits() > before {
+			v.started, v.wait = true, shortestWait
+		}
+		if err := v.next(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// next decides what follows the error that ended a pipeline, and waits for as long as that needs. It returns the error
+// when nothing may follow.
+func (v *Supervisor) next(ctx context.Context, err error) error {
+	var lost *pg.LostError
+	switch {
+	case errors.Is(err, pg.ErrSlotActive):
+		v.waitAsStandby(ctx, err)
+	case errors.As(err, &lost) && v.Repair && v.Reconcile == "":
+		v.Log.Warn().Str("why", lost.Why).Msg("changes are lost to the stream; reconciling with a new slot")
+		v.Reconcile = lost.Why
+	case sink.IsCluster(err) && (v.started || (v.resumed && v.Until == 0)):
+		// It worked before: what was taken away may be given back, and then it goes on without anybody's help.
+		v.again(ctx, zerolog.ErrorLevel, err)
+	case settings.IsPermanent(err), !v.started:
+		return err
+	default:
+		v.again(ctx, zerolog.WarnLevel, err)
+	}
+	return nil
+}
+
+func (v *Supervisor) again(ctx context.Context, level zerolog.Level, err error) {
+	v.Monitor.Restarted(err)
+	v.Manager.Tell(systemd.Restart)
+	v.Log.WithLevel(level).Err(err).Stringer("lsn", v.Monitor.Place()).Stringer("retry_in", v.wait).Msg("pipeline ended; starting again from the last commit")
+	sleep(ctx, v.wait/2+rand.N(v.wait/2))
+	v.wait = min(2*v.wait, longestWait)
+}
+
+func (v *Supervisor) waitAsStandby(ctx context.Context, err error) {
+	if !v.standby {
+		v.Log.Info().Stringer("lsn", v.Monitor.Place()).Str("reason", err.Error()).Msg("standby: waiting for the slot")
+		v.Manager.Tell(systemd.Standby)
+	}
+	v.standby, v.started = true, true
+	v.Monitor.SetStandby(true)
+	sleep(ctx, standbyEvery)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// attempt runs one pipeline from a new source into a new sink.
+func (v *Supervisor) attempt(ctx context.Context) (err error) {
+	to, err := v.Settings.OpenSink(v.Out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	if k, ok := to.(*kafka.Sink); ok {
+		created, err := k.EnsureTopics(ctx)
+		if err != nil {
+			return err
+		}
+		for _, topic := range created {
+			v.Log.Info().Str("topic", topic).Msg("topic created")
+		}
+	}
+	config := v.Settings.Source()
+	config.Notice = func(text string) { v.Log.Warn().Msg(text) }
+	from := pg.New(config)
+	defer func() { err = errors.Join(err, from.Close()) }()
+	p := &cdc.Pipeline{Source: v.Monitor.Source(from, v.begun), Sink: v.Monitor.Sink(&statefulSink{Sink: to, memory: &v.memory, log: v.Log}), Slot: v.Settings.SlotName(), Until: v.Until, Reconcile: v.Reconcile, Observe: v.observe}
+	if !v.standby { // which tries once a second
+		v.Log.Info().Str("slot", v.Settings.SlotName()).Str("sink", settings.Redact(v.Settings.Sink)).Msg("starting")
+	}
+	return p.Run(ctx)
+}
+
+// begun runs when the source has begun: to stream from a place on, or with a snapshot.
+func (v *Supervisor) begun(start cdc.Start) {
+	if v.standby {
+		v.Log.Info().Stringer("lsn", start.Known.LSN).Msg("took over")
+		v.standby = false
+		v.Monitor.SetStandby(false)
+	}
+	if start.Resume != 0 {
+		v.resumed = true
+		v.Log.Info().Stringer("lsn", start.Resume).Msg("streaming")
+		v.Manager.Tell(systemd.Streaming)
+		v.Monitor.Streams(start.Resume)
+	}
+}
+
+// observe runs after every commit.
+func (v *Supervisor) observe(p cdc.Progress) {
+	if !v.Monitor.Ready() && !p.Snapshot {
+		v.Log.Info().Stringer("lsn", p.Checkpoint.LSN).Int("images", p.Images).Msg("streaming")
+		v.Manager.Tell(systemd.Streaming)
+	}
+	if !p.Snapshot {
+		v.Reconcile = "" // the snapshot that it asked for is in the sink
+	}
+	v.memory.Holds(p.Images, p.ImageBytes)
+	v.warn(p.Events)
+	v.Monitor.Observe(p)
+	v.Log.Debug().Stringer("lsn", p.Checkpoint.LSN).Int("events", len(p.Events)).Bool("snapshot", p.Snapshot).Msg("committed")
+}
+
+// warn logs what an operator must not miss, once for each event.
+func (v *Supervisor) warn(events []cdc.Event) {
+	for i := range events {
+		e := &events[i]
+		if topic := schemas.TopicOf(e.Type); topic == schemas.Control && schemas.SeverityOf(e.Type) == schemas.Warn {
+			v.Log.Warn().RawJSON("event", e.Value).Msg("published to the control topic")
+		}
+	}
+}
