@@ -1,0 +1,311 @@
+package walkthrough
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"lowcap-cdc/deploy/lab"
+)
+
+// TestReadersCanPaste does what a reader does: README's five minutes, line by line, on a server and a broker that nobody has
+// prepared; and then, on what came of it, every other command of every document. Only names of hosts, directories and tokens are
+// replaced.
+func TestReadersCanPaste(t *testing.T) {
+	r := newReader(t)
+	r.fiveMinutes()
+	r.psql("call demo_load(3, 0)")
+	r.paste("lowcap-cdc run --until now")
+	for _, c := range commands(t) {
+		t.Run(c.text, func(t *testing.T) {
+			r.t = t
+			r.try(c)
+		})
+	}
+	r.t = t
+	r.paste("lowcap-cdc teardown --yes")
+}
+
+// reader is somebody with a shell, a database and a broker.
+type reader struct {
+	t        *testing.T
+	dir      string
+	database *lab.Postgres
+	settings []string          // environment variables
+	replaced *strings.Replacer // names of the documents by ours
+}
+
+func newReader(t *testing.T) *reader {
+	t.Helper()
+	r := &reader{t: t, dir: t.TempDir()}
+	var err error
+	if r.database, err = lab.StartPostgres(t.Context(), "fsync=off"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.database.Close() }) //nolint:errcheck // the test is over
+	conn, err := r.database.CreateSource(t.Context(), "trading")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close(t.Context()) //nolint:errcheck // nothing was left undone on it
+	r.database.RequirePasswords(t)
+	broker, err := lab.StartKafka(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { broker.Close() }) //nolint:errcheck // the test is over
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(receiver.Close)
+	r.replaced = strings.NewReplacer("@db/", fmt.Sprintf("@127.0.0.1:%d/", r.database.Port),
+		"k1:9092,k2:9092", broker.Addr(), "h1:9092", broker.Addr(), "http://alertmanager:9093", receiver.URL,
+		"file:DIR", "file:"+filepath.Join(r.dir, "copies"), " WIF", " DEMO3", " TOKEN", " DEMO3", ":9187", "127.0.0.1:0")
+	rc := filepath.Join(r.dir, "psqlrc")
+	if err := os.WriteFile(rc, []byte("\\set ON_ERROR_STOP 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	programs := build(t) + ":" + filepath.Dir(r.database.Program("psql")) + ":" + os.Getenv("PATH")
+	r.settings = []string{"PATH=" + programs, "PGHOST=127.0.0.1", fmt.Sprintf("PGPORT=%d", r.database.Port), "PGUSER=postgres",
+		"PSQLRC=" + rc, "HOME=" + r.dir}
+	r.shell("psql -q -d trading -f " + absolute(t, "../docker/load.sql"))
+	return r
+}
+
+// build makes the program and returns its directory.
+func build(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", dir, "lowcap-cdc/cmd/lowcap-cdc").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return dir
+}
+
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var (
+	fiveMinutes = regexp.MustCompile(`(?s)## Five minutes.*?\n## `)
+	shellBlock  = regexp.MustCompile("(?s)```sh\n(.*?)```")
+	exported    = regexp.MustCompile(`^export (\S+)$`)
+)
+
+// fiveMinutes pastes each line of that section.
+func (r *reader) fiveMinutes() {
+	r.t.Helper()
+	section := fiveMinutes.FindString(read(r.t, "../../README.md"))
+	lines := 0
+	for _, block := range shellBlock.FindAllStringSubmatch(section, -1) {
+		for _, line := range strings.Split(block[1], "\n") {
+			if line = strings.TrimSpace(line); line != "" {
+				lines++
+				r.paste(line)
+			}
+		}
+	}
+	if lines < 10 {
+		r.t.Fatalf("README's five minutes have %d lines of commands", lines)
+	}
+}
+
+// paste runs a line of a document. What it exports stays.
+func (r *reader) paste(line string) {
+	r.t.Helper()
+	line = r.replaced.Replace(line)
+	if found := exported.FindStringSubmatch(line); found != nil {
+		r.settings = append(r.settings, found[1])
+		return
+	}
+	if what := streaming(line); what != "" {
+		r.stream(line, what)
+		return
+	}
+	r.shell(line)
+}
+
+// shell runs a command that ends, and returns what it printed. It is answered with yes where it asks.
+func (r *reader) shell(line string) string {
+	r.t.Helper()
+	cmd := r.command(r.t.Context(), line)
+	cmd.Stdin = strings.NewReader("yes\n")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("$ %s\n%s(%v)", line, out, err)
+	}
+	return string(out)
+}
+
+func (r *reader) psql(sql string) { r.shell("psql -q -d trading -c '" + sql + "'") }
+
+func (r *reader) command(ctx context.Context, line string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "bash", "-c", line)
+	cmd.Dir, cmd.Env = r.dir, r.settings
+	return cmd
+}
+
+var goesOn = regexp.MustCompile(`^lowcap-cdc (run|notify)\b|^lowcap-cdc tail .*( -f\b|--follow)`)
+
+// streaming returns what a command that does not end prints when it has begun, and nothing for one that ends.
+func streaming(line string) string {
+	switch found := goesOn.FindStringSubmatch(line); {
+	case found == nil || strings.Contains(line, "--until"):
+		return ""
+	case found[1] == "run" && strings.Contains(line, "stdout:"):
+		return ".baseline.v1" // before it waits, and whatever the log says
+	case found[1] == "run":
+		return `"message":"streaming"`
+	case found[1] == "notify":
+		return `"message":"partitions assigned"`
+	}
+	return "emergency_exit.executed"
+}
+
+// stream runs a command until it has printed what shows that it works, and ends it with Ctrl-C.
+func (r *reader) stream(line, what string) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	defer cancel()
+	cmd := r.command(ctx, "exec "+line)
+	out := &awaitedOutput{what: []byte(what), seen: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case <-out.seen:
+	case err := <-ended:
+		r.t.Fatalf("$ %s\n%s(%v, before it printed %q)", line, out, err, what)
+	}
+	err := cmd.Process.Signal(syscall.SIGINT)
+	if ending := <-ended; err != nil || ending != nil {
+		r.t.Fatalf("$ %s\n%s^C (%v, %v)", line, out, err, ending)
+	}
+}
+
+// awaitedOutput is closed when it holds what is awaited.
+type awaitedOutput struct {
+	mu   sync.Mutex
+	text []byte
+	what []byte
+	seen chan struct{}
+	once sync.Once
+}
+
+func (a *awaitedOutput) Write(p []byte) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.text = append(a.text, p...)
+	if bytes.Contains(a.text, a.what) {
+		a.once.Do(func() { close(a.seen) })
+	}
+	return len(p), nil
+}
+
+func (a *awaitedOutput) String() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return string(a.text)
+}
+
+// needsRegistry are commands that ask a server which this test does not start. They are as they should be when they have found
+// nothing wrong but that.
+var needsRegistry = regexp.MustCompile(`--value-format avro|--schema-registry`)
+
+// try runs a command of a document.
+func (r *reader) try(c documented) {
+	r.t.Helper()
+	if !needsRegistry.MatchString(c.text) {
+		r.paste(c.text)
+		return
+	}
+	line := r.replaced.Replace(c.text)
+	out, err := r.command(r.t.Context(), "timeout 20 "+line).CombinedOutput()
+	if code := err.(*exec.ExitError).ExitCode(); !strings.Contains(string(out), "registry") || code == 124 {
+		r.t.Errorf("%s: $ %s\n%s(%v)", c.document, line, out, err)
+	}
+}
+
+// documented is a command, with the document that has it first.
+type documented struct{ text, document string }
+
+var (
+	block  = regexp.MustCompile("(?s)```(\\w*)\n(.*?)```")
+	span   = regexp.MustCompile("`([^`]+)`")
+	inside = regexp.MustCompile(`^(?:\$ )?(lowcap-cdc .*)$`)
+	// A span that begins with a verb and a flag is a command without its first word.
+	verb = regexp.MustCompile(`^(run|init|check|status|tail|audit|reconcile|replay|notify|teardown|probe|completion|version) -`)
+)
+
+// commands returns each different command of the documents. Those of the consoles of docs/operations.md are TestOperations'.
+func commands(t *testing.T) (all []documented) {
+	t.Helper()
+	add := func(text, document string) {
+		text, _, _ = strings.Cut(text, " #")
+		text = strings.Join(strings.Fields(text), " ")
+		known := slices.ContainsFunc(all, func(c documented) bool { return c.text == text })
+		if !known && !strings.HasPrefix(text, "lowcap-cdc teardown") {
+			all = append(all, documented{text, document})
+		}
+	}
+	for _, document := range documents(t) {
+		text := read(t, document)
+		for _, b := range block.FindAllStringSubmatch(text, -1) {
+			for _, line := range strings.Split(b[2], "\n") {
+				if found := inside.FindStringSubmatch(strings.TrimSpace(line)); found != nil && b[1] != "console" {
+					add(found[1], document)
+				}
+			}
+		}
+		for _, s := range span.FindAllStringSubmatch(block.ReplaceAllString(text, ""), -1) {
+			switch text := strings.Join(strings.Fields(s[1]), " "); {
+			case strings.HasPrefix(text, "lowcap-cdc "):
+				add(text, document)
+			case verb.MatchString(text):
+				add("lowcap-cdc "+text, document)
+			}
+		}
+	}
+	if len(all) < 20 {
+		t.Fatalf("only %d commands are found", len(all))
+	}
+	return all
+}
+
+// documents returns the paths of what a user reads. A changelog says what was.
+func documents(t *testing.T) []string {
+	t.Helper()
+	all, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all = slices.DeleteFunc(all, func(path string) bool { return strings.HasSuffix(path, "changelog.md") })
+	return append([]string{"../../README.md", "../../CONTRIBUTING.md", "../../SECURITY.md"}, all...)
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
