@@ -21,7 +21,7 @@ type initCommand struct {
 
 // Run sets up what a first start needs.
 func (i *initCommand) Run(s *settings.Settings, std *settings.Streams) error {
-	if err := s.Require(); err != nil {
+	if err := i.require(s); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
@@ -47,7 +47,19 @@ func (i *initCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		fmt.Fprintf(std.Out, "-- publication %q is there already\n", s.Publication)
 	}
 	fmt.Fprintf(std.Out, "-- slot %q is created by the first run, which needs the snapshot that comes with it\n", s.Slot)
+	if s.Sink == "" {
+		fmt.Fprintln(std.Out, "-- topics are listed when --sink names Kafka")
+		return nil
+	}
 	return i.topics(ctx, s, std)
+}
+
+// require lets a dry run do without a sink: on the first day there is none yet.
+func (i *initCommand) require(s *settings.Settings) error {
+	if i.DryRun && s.Sink == "" {
+		return s.RequireDatabase()
+	}
+	return s.Require()
 }
 
 func (i *initCommand) topics(ctx context.Context, s *settings.Settings, std *settings.Streams) error {

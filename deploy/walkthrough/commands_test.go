@@ -21,10 +21,11 @@ import (
 )
 
 // TestReadersCanPaste does what a reader does: README's five minutes, line by line, on a server and a broker that nobody has
-// prepared; and then, on what came of it, every other command of every document. Only names of hosts, directories and tokens are
-// replaced.
+// prepared; and then, on what came of it, every other command and SQL statement of every document. Only names of hosts,
+// directories and tokens are replaced.
 func TestReadersCanPaste(t *testing.T) {
 	r := newReader(t)
+	r.psql("call demo_load(1, 0)")
 	r.fiveMinutes()
 	r.psql("call demo_load(3, 0)")
 	r.paste("lowcap-cdc run --until now")
@@ -35,7 +36,10 @@ func TestReadersCanPaste(t *testing.T) {
 		})
 	}
 	r.t = t
-	r.paste("lowcap-cdc teardown --yes")
+	for _, sql := range statements(t) {
+		r.run(sql)
+	}
+	r.paste("lowcap-cdc run --until now")
 }
 
 // reader is somebody with a shell, a database and a broker.
@@ -154,6 +158,19 @@ func (r *reader) shell(line string) string {
 
 func (r *reader) psql(sql string) { r.shell("psql -q -d trading -c '" + sql + "'") }
 
+// run runs a block of SQL as an administrator.
+func (r *reader) run(sql documented) {
+	r.t.Helper()
+	if table, isAdded := strings.CutPrefix(strings.TrimSpace(sql.text), "alter publication lowcap_cdc add table "); isAdded {
+		r.psql("alter publication lowcap_cdc drop table " + table) // which it is to bring back
+	}
+	file := filepath.Join(r.dir, "block.sql")
+	if err := os.WriteFile(file, []byte(sql.text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	r.shell("psql -q -d trading -f " + file)
+}
+
 func (r *reader) command(ctx context.Context, line string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "bash", "-c", line)
 	cmd.Dir, cmd.Env = r.dir, r.settings
@@ -262,7 +279,7 @@ func commands(t *testing.T) (all []documented) {
 		text, _, _ = strings.Cut(text, " #")
 		text = strings.Join(strings.Fields(text), " ")
 		known := slices.ContainsFunc(all, func(c documented) bool { return c.text == text })
-		if !known && !strings.HasPrefix(text, "lowcap-cdc teardown") {
+		if !known {
 			all = append(all, documented{text, document})
 		}
 	}
@@ -286,6 +303,22 @@ func commands(t *testing.T) (all []documented) {
 	}
 	if len(all) < 20 {
 		t.Fatalf("only %d commands are found", len(all))
+	}
+	return all
+}
+
+// statements returns each block of SQL.
+func statements(t *testing.T) (all []documented) {
+	t.Helper()
+	for _, document := range documents(t) {
+		for _, b := range block.FindAllStringSubmatch(read(t, document), -1) {
+			if b[1] == "sql" {
+				all = append(all, documented{b[2], document})
+			}
+		}
+	}
+	if len(all) < 4 {
+		t.Fatalf("only %d blocks of SQL are found", len(all))
 	}
 	return all
 }

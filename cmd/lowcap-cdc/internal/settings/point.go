@@ -2,6 +2,8 @@ package settings
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
 	"time"
 
 	"lowcap-cdc/decode"
@@ -14,12 +16,12 @@ type Point struct {
 	sequence string // of the first event there; empty when a time was given
 }
 
-// ParsePoint reads 1h, 2026-01-18T11:00:00Z, 2026-01-18 or 0/16B3748; an empty text is the beginning.
+// ParsePoint reads 1h, 1d, 2w, 2026-01-18T11:00:00Z, 2026-01-18 or 0/16B3748; an empty text is the beginning.
 func ParsePoint(text string, now time.Time) (Point, error) {
 	if text == "" {
 		return Point{}, nil
 	}
-	if age, err := time.ParseDuration(text); err == nil {
+	if age, ok := parseAge(text); ok {
 		return Point{Time: now.Add(-age)}, nil
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05", time.DateOnly} {
@@ -29,9 +31,27 @@ func ParsePoint(text string, now time.Time) (Point, error) {
 	}
 	lsn, err := decode.ParseLSN(text)
 	if err != nil {
-		return Point{}, Usage(fmt.Errorf("%q is neither an age (1h), nor a time (2026-01-18T11:00:00Z), nor an LSN (0/16B3748)", text))
+		return Point{}, Usage(fmt.Errorf("%q is neither an age (1h, 1d, 2w), nor a time (2026-01-18T11:00:00Z), nor an LSN (0/16B3748)", text))
 	}
 	return Point{sequence: fmt.Sprintf("%016X", uint64(lsn))}, nil
+}
+
+// longAge matches weeks and days before what time.ParseDuration reads; with five digits each they fit into a duration.
+var longAge = regexp.MustCompile(`^(?:(\d{1,5})w)?(?:(\d{1,5})d)?(.*)$`)
+
+func parseAge(text string) (age time.Duration, ok bool) {
+	parts := longAge.FindStringSubmatch(text)
+	for i, unit := range []time.Duration{7 * 24 * time.Hour, 24 * time.Hour} {
+		if n, err := strconv.Atoi(parts[i+1]); err == nil {
+			age += time.Duration(n) * unit
+			ok = true
+		}
+	}
+	if ok && parts[3] == "" {
+		return age, true
+	}
+	rest, err := time.ParseDuration(parts[3])
+	return age + rest, err == nil
 }
 
 // Precedes reports whether the point lies before an event, or at it.

@@ -83,8 +83,8 @@ func (s *Settings) SlotName() string {
 
 // Require reports what is missing before anything is connected.
 func (s *Settings) Require() error {
-	if s.Postgres == "" {
-		return Usage(errors.New("no database given; set --postgres or LOWCAP_CDC_POSTGRES"))
+	if err := s.RequireDatabase(); err != nil {
+		return err
 	}
 	if s.Sink == "" {
 		return Usage(errors.New("no sink given; set --sink or LOWCAP_CDC_SINK to kafka://HOST:PORT, file:DIR or \"stdout:\""))
@@ -94,6 +94,14 @@ func (s *Settings) Require() error {
 	}
 	_, err := s.OpenSink(io.Discard)
 	return err
+}
+
+// RequireDatabase is Require for a verb that may do without a sink.
+func (s *Settings) RequireDatabase() error {
+	if s.Postgres == "" {
+		return Usage(errors.New("no database given; set --postgres or LOWCAP_CDC_POSTGRES"))
+	}
+	return nil
 }
 
 // OpenSink makes the sink of --sink. It does not connect.
