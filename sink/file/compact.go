@@ -54,11 +54,11 @@ func (l *liveSet) apply(key string, value []byte) {
 	l.bytes += int64(entry.bytes)
 }
 
-// compact rewrites state.log without what no longer counts, when that is more than half of it. The new log is complete
+// compact rewrites state.log without what no longer counts, when that is more than half of it, or it has no tip yet. The new log is complete
 // and durable before it takes the old one's name, and it is not written to before that name is durable; so whichever of
 // the two a crash leaves says the same.
 func (f *Sink) compact() error {
-	if f.log.offset <= 2*f.live.bytes+compactSlack {
+	if f.log.offset <= 2*f.live.bytes+compactSlack && !f.log.untipped {
 		return nil
 	}
 	log, err := createLog(f.path(newName))

@@ -32,22 +32,29 @@ func TestFileKilledAtEveryByte(t *testing.T) {
 		dir := place(t, events[1][:cut], state[0])
 		continues(t, newFile(t, dir, Options{}), dir, 1)
 	}
-	for cut := len(state[0]); cut <= len(state[1]); cut++ {
+	killed := untold(state)
+	for cut := len(state[0]); cut <= len(killed); cut++ {
 		want := 1
-		if cut == len(state[1]) {
+		if cut == len(killed) {
 			want = 2
 		}
-		dir := place(t, events[1], state[1][:cut])
+		dir := place(t, events[1], killed[:cut])
 		continues(t, newFile(t, dir, Options{}), dir, want)
 	}
+}
+
+// untold returns the second log before its tip was written, which comes after the commit.
+func untold(state [2][]byte) []byte {
+	return append(bytes.Clone(state[0][:logHeader]), state[1][logHeader:]...)
 }
 
 // TestFileTornByZeros is what some file systems show after a power loss: the new length, and zeros for the last bytes.
 func TestFileTornByZeros(t *testing.T) {
 	events, state := history(t)
-	for cut := len(state[0]); cut < len(state[1]); cut++ {
-		torn := append(bytes.Clone(state[1][:cut]), make([]byte, len(state[1])-cut)...)
-		if bytes.Equal(torn, state[1]) {
+	killed := untold(state)
+	for cut := len(state[0]); cut < len(killed); cut++ {
+		torn := append(bytes.Clone(killed[:cut]), make([]byte, len(killed)-cut)...)
+		if bytes.Equal(torn, killed) {
 			continue
 		}
 		dir := place(t, events[1], torn)
@@ -84,7 +91,8 @@ func TestFileLostEventsAreLoud(t *testing.T) {
 		"shorter":   {events[1][:len(events[1])-1], state[1], "293 bytes, 294 are committed"},
 		"empty":     {nil, state[1], "has 0 bytes"},
 		"changed":   {changed, state[1], "CRC-32C"},
-		"no commit": {events[1], state[1][:logHeader], "no whole commit"},
+		"no commit": {events[1], state[1][:logHeader], "whole are only the first 0"},
+		"never any": {events[1], append(fileHeader(logVersion), make([]byte, tipSize)...), "no whole commit"},
 		"no header": {events[1], state[1][:5], "does not begin"},
 		"empty log": {events[1], nil, "does not begin"},
 	} {

@@ -31,7 +31,7 @@ func openEvents(path string, last extent) (*eventLog, error) {
 	if last.end == 0 {
 		flags |= os.O_CREATE
 	}
-	file, err := os.OpenFile(path, flags, 0o644)
+	file, err := os.OpenFile(path, flags, fileMode)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, tooShort(path, 0, last.end)
 	}

@@ -6,26 +6,76 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"lowcap-cdc/sink"
 )
 
-// ErrLocked says that another running instance owns the directory of a File sink.
+// ErrLocked says that another running instance owns the directory of a file sink.
 var ErrLocked = errors.New("another instance is writing here")
 
-// lockFile takes the lock at path, which the kernel gives back when the process ends, however it ends.
-func lockFile(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o644)
+// What a trading bot does is for its user to read, and for the group that is let in.
+const (
+	fileMode = 0o640
+	dirMode  = 0o750
+)
+
+// lock takes the directory, which the kernel gives back when the process ends, however it ends. It locks the directory
+// itself, which nobody removes by clearing up, and the file of that name, which is what older versions lock. Where a file
+// system cannot lock a directory (NFS) the file alone is the lock.
+func (f *Sink) lock() error {
+	dir, err := os.Open(f.dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err == nil {
-		return file, nil
+	f.locks = append(f.locks, dir)
+	err = flock(dir)
+	if err != nil && !errors.Is(err, syscall.EBADF) && !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, syscall.ENOLCK) {
+		return err
 	}
-	_ = file.Close() // nothing was written; the error that counts is the lock's
+	file, err := os.OpenFile(f.path(lockName), os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, fileMode)
+	if err != nil {
+		return err
+	}
+	f.locks = append(f.locks, file)
+	return flock(file)
+}
+
+func flock(file *os.File) error {
+	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, fmt.Errorf("lock %s: %w; stop it (fuser -v %s) or choose another directory", path, ErrLocked, path)
+		return fmt.Errorf("lock %s: %w; stop it (fuser -v %s) or choose another directory", file.Name(), ErrLocked, file.Name())
 	}
-	return nil, fmt.Errorf("lock %s: %w", path, err)
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", file.Name(), err)
+	}
+	return nil
+}
+
+// checkNames makes sure that the open files are still those in the directory: what is committed to a file that was moved
+// or removed would be gone with the process.
+func (f *Sink) checkNames() error {
+	for name, file := range map[string]*os.File{eventsName: f.events.file, stateName: f.log.file} {
+		if is, err := f.isNamed(name, file); err != nil {
+			return err
+		} else if !is {
+			return fmt.Errorf("%w: %s was removed or replaced while it was written to; put it back, or restore the directory "+
+				"from a backup", sink.ErrCorrupt, f.path(name))
+		}
+	}
+	return nil
+}
+
+// isNamed reports whether an open file is the one with a name in the directory.
+func (f *Sink) isNamed(name string, file *os.File) (bool, error) {
+	mine, err := file.Stat()
+	if err != nil {
+		return false, err
+	}
+	named, err := os.Stat(f.path(name))
+	if err != nil {
+		return false, ignoreMissing(err)
+	}
+	return os.SameFile(mine, named), nil
 }
 
 // makeDir creates dir and makes its name durable.
@@ -33,7 +83,7 @@ func makeDir(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(dir))

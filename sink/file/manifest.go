@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -59,15 +60,38 @@ func (f *Sink) manifest() ([]Segment, error) {
 	}
 	var listed []Segment
 	for line := range bytes.Lines(text) {
-		var s Segment
-		err := json.Unmarshal(line, &s)
-		if first, ok := segmentFirst(s.File); err != nil || !ok || first != s.FirstSequence {
-			return nil, fmt.Errorf("%w: line %d of %s names no segment; restore it from a backup",
+		s, ok := parseLine(line)
+		if !ok {
+			return nil, fmt.Errorf("%w: line %d of %s names no segment, or is not the line that was written; restore it from a backup",
 				sink.ErrCorrupt, len(listed)+1, f.path(manifestName))
 		}
 		listed = append(listed, s)
 	}
 	return listed, nil
+}
+
+// manifestLine is a Segment and the CRC-32C, hexadecimal, of its JSON. Lines of older versions have none.
+type manifestLine struct {
+	Segment
+	Check string `json:"check,omitempty"`
+}
+
+// newLine returns the line of a segment.
+func newLine(s Segment) manifestLine {
+	text, _ := json.Marshal(s) // strings and numbers cannot fail
+	return manifestLine{Segment: s, Check: fmt.Sprintf("%08x", crc32.Checksum(text, castagnoli))}
+}
+
+// parseLine reads a line and reports whether it is what was written. Any other key may have been the checksum's.
+func parseLine(text []byte) (s Segment, ok bool) {
+	var line manifestLine
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if decoder.Decode(&line) != nil || !bytes.HasSuffix(text, []byte("}\n")) {
+		return s, false
+	}
+	first, named := segmentFirst(line.File)
+	return line.Segment, named && first == line.FirstSequence && (line.Check == "" || line == newLine(line.Segment))
 }
 
 // list adds a segment to the manifest unless it is there.
@@ -79,7 +103,7 @@ func (f *Sink) list(s Segment) error {
 	return f.replace(manifestName, func(out io.Writer) error {
 		lines := json.NewEncoder(out)
 		for _, s := range append(listed, s) {
-			if err := lines.Encode(s); err != nil {
+			if err := lines.Encode(newLine(s)); err != nil {
 				return err
 			}
 		}
@@ -90,7 +114,7 @@ func (f *Sink) list(s Segment) error {
 // replace puts a file in the place of the one with that name, whole or not at all.
 func (f *Sink) replace(name string, write func(io.Writer) error) error {
 	partial := f.path(name) + partialSuffix
-	file, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	file, err := os.OpenFile(partial, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
 	if err != nil {
 		return err
 	}

@@ -50,34 +50,11 @@ func (f *Sink) openCommitted() (file *os.File, log logState, err error) {
 	if err != nil {
 		return nil, log, fmt.Errorf("read file sink: %w; has anything been written there yet?", err)
 	}
-	log, err = readLogState(file)
+	log, err = readLogState(context.Background(), file)
 	if err != nil {
 		return nil, log, errors.Join(err, file.Close())
 	}
 	return file, log, nil
-}
-
-// readLogState reads the log up to its last whole commit; what lies behind it may be half written.
-func readLogState(file *os.File) (log logState, err error) {
-	info, err := file.Stat()
-	if err != nil {
-		return log, err
-	}
-	reader, err := newLogReader(file, info.Size())
-	if err != nil {
-		return log, err
-	}
-	for {
-		record, err := reader.next()
-		switch {
-		case errors.Is(err, io.EOF) || errors.Is(err, errBroken):
-			return log, nil
-		case err != nil:
-			return log, err
-		case record.commit:
-			log.advance(reader.offset, record.events)
-		}
-	}
 }
 
 // ReadEvents implements Reader. A file has no topics: all of its events are read, those of other topics left out. The
@@ -139,6 +116,9 @@ func (f *Sink) readNew(ctx context.Context, m *mark) error {
 		return nil
 	}
 	m.enter(v.first)
+	if err := v.verify(ctx, m.offset); err != nil {
+		return err
+	}
 	return m.lines(ctx, io.NewSectionReader(v.live, m.offset, v.length-m.offset), eventsName, v.length)
 }
 

@@ -21,7 +21,7 @@ import (
 // reads whole lines, and one that finds it shorter than it has read waits until it has grown again. It sees no event
 // twice and loses none.
 func (f *Sink) Resume(ctx context.Context, load func(key string, value []byte) error) error {
-	if f.lock != nil {
+	if f.locks != nil {
 		return fmt.Errorf("resume from %s: resumed before; open a new sink", f.dir)
 	}
 	if err := f.resume(ctx, load); err != nil {
@@ -35,7 +35,7 @@ func (f *Sink) resume(ctx context.Context, load func(string, []byte) error) (err
 	if err := makeDir(f.dir); err != nil {
 		return err
 	}
-	if f.lock, err = lockFile(f.path(lockName)); err != nil {
+	if err := f.lock(); err != nil {
 		return err
 	}
 	if err := f.createState(); err != nil {
@@ -46,9 +46,10 @@ func (f *Sink) resume(ctx context.Context, load func(string, []byte) error) (err
 		return err
 	}
 	f.log = newLogWriter(file, 0)
-	if err := f.findCommit(ctx); err != nil {
+	if f.logState, err = readLogState(ctx, file); err != nil {
 		return err
 	}
+	f.log.untipped = f.untipped
 	if err := f.finishRotation(); err != nil {
 		return fmt.Errorf("finish rotation: %w", err)
 	}
@@ -59,6 +60,12 @@ func (f *Sink) resume(ctx context.Context, load func(string, []byte) error) (err
 		return fmt.Errorf("recover state: %w", err)
 	}
 	if err := f.replay(ctx, load); err != nil {
+		return err
+	}
+	if _, err := f.manifest(); err != nil { // whoever damaged it must not wait for the next rotation to be told
+		return err
+	}
+	if err := f.compact(); err != nil {
 		return err
 	}
 	f.startArchive()
@@ -90,51 +97,6 @@ func (f *Sink) createState() error {
 	return syncDir(f.dir)
 }
 
-// findCommit reads the whole log up to its last commit.
-func (f *Sink) findCommit(ctx context.Context) error {
-	info, err := f.log.file.Stat()
-	if err != nil {
-		return err
-	}
-	reader, err := newLogReader(f.log.file, info.Size())
-	if err != nil {
-		return err
-	}
-	for {
-		record, err := reader.next()
-		switch {
-		case errors.Is(err, io.EOF) || errors.Is(err, errBroken):
-			return f.checkTail(reader)
-		case err != nil:
-			return err
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case !record.commit:
-			continue
-		case !f.continues(record.events):
-			return fmt.Errorf("%w: a commit in %s begins at byte %d of %s, the one before it ends at %d; restore both "+
-				"files from one backup", sink.ErrCorrupt, f.path(stateName), record.events.start, eventsName, f.committed.end)
-		}
-		f.advance(reader.offset, record.events)
-	}
-}
-
-// checkTail decides whether what follows the last readable record is a torn tail, which may be cut, or damage.
-func (f *Sink) checkTail(reader *logReader) error {
-	broken := reader.offset
-	if at, found, err := reader.commitAfter(broken); err != nil {
-		return err
-	} else if found {
-		return fmt.Errorf("%w: the record at offset %d of %s is broken, but the commit at offset %d behind it is whole; "+
-			"restore both files from a backup", sink.ErrCorrupt, broken, f.path(stateName), at)
-	}
-	if f.end == 0 {
-		return fmt.Errorf("%w: %s holds no whole commit; restore both files from a backup, or move the directory away "+
-			"to begin anew", sink.ErrCorrupt, f.path(stateName))
-	}
-	return nil
-}
-
 // cutState cuts the torn tail and makes the rest durable: a killed process may have left it in the page cache only.
 func (f *Sink) cutState() error {
 	file := f.log.file
@@ -145,7 +107,7 @@ func (f *Sink) cutState() error {
 		return err
 	}
 	f.log.offset = f.end
-	return errors.Join(file.Sync(), syncDir(f.dir))
+	return errors.Join(f.log.writeTip(), file.Sync(), syncDir(f.dir))
 }
 
 // replay hands the committed entries to load and learns which of them are live.

@@ -57,7 +57,7 @@ type Sink struct {
 	dir     string
 	options Options
 
-	lock      *os.File
+	locks     []*os.File
 	events    *eventLog
 	log       *logWriter
 	live      *liveSet
@@ -117,6 +117,9 @@ func (f *Sink) commit(ctx context.Context, batch *cdc.Batch) error {
 		return fmt.Errorf("append state: %w", err)
 	}
 	if err := f.options.Hook(pointEnd); err != nil {
+		return err
+	}
+	if err := f.checkNames(); err != nil {
 		return err
 	}
 	if err := f.seal(); err != nil {
@@ -180,10 +183,10 @@ func (f *Sink) Close() error {
 	if f.log != nil {
 		failures = append(failures, f.log.file.Close())
 	}
-	if f.lock != nil {
-		failures = append(failures, f.lock.Close())
+	for _, lock := range f.locks {
+		failures = append(failures, lock.Close())
 	}
-	f.events, f.log, f.lock, f.live = nil, nil, nil, nil
+	f.events, f.log, f.locks, f.live = nil, nil, nil, nil
 	if err := errors.Join(failures...); err != nil {
 		return fmt.Errorf("close file sink: %w", err)
 	}

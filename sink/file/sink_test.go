@@ -40,11 +40,11 @@ func committedLength(t testing.TB, dir string) int64 {
 		t.Fatal(err)
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	reader := &Sink{dir: dir, log: newLogWriter(file, 0)}
-	if err := reader.findCommit(context.Background()); err != nil {
+	log, err := readLogState(context.Background(), file)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return reader.committed.end
+	return log.committed.end
 }
 
 func newFile(t testing.TB, dir string, options Options) *Sink {

@@ -11,7 +11,9 @@ import (
 
 // The format of state.log, integers little endian:
 //
-//	file    = magic(8) version(4) crc(4) record*
+//	file    = magic(8) version(4) crc(4) tip record*
+//	tip     = end(8) crc(4)                         where the last durable commit ends; zeros before the first.
+//	                                                Version 1 has none
 //	record  = length(4) payloadCRC(4) headerCRC(4) payload
 //	payload = 1 entry*                              a part: counts once a commit follows
 //	        | 2 start(8) end(8) sum(4) entry*       a commit: the bytes of events.jsonl it wrote and their CRC-32C;
@@ -20,12 +22,16 @@ import (
 //	        | uvarint(len key) key uvarint(len value + 1) value
 //
 // headerCRC covers the record's own offset too, so that no value that happens to hold a record can be taken for one.
-// Parts are synced before the commit that counts them is written, and a commit before anything follows it. So a broken
-// record with a commit behind it is damage, and one without is a torn tail.
+// Parts are synced before the commit that counts them is written, and a commit before the tip says where it ends. So a
+// log whose last whole commit ends before the tip has lost one, whatever stands there now. Behind the tip a record may be
+// torn: it ends early, or a power loss has left zeros in its place. Every other broken record is damage.
 const (
 	logMagic     = "lowcapST"
-	logVersion   = 1
-	logHeader    = 16
+	logVersion   = 2
+	logUntipped  = 1  // the version before the tip
+	tipStart     = 16 // of the file
+	tipSize      = 12
+	logHeader    = tipStart + tipSize
 	recordHeader = 12
 	kindPart     = 1
 	kindCommit   = 2
@@ -43,16 +49,18 @@ type logWriter struct {
 	offset   int64  // where the next record begins
 	entries  []byte // of the record that is being gathered
 	unsynced bool   // parts were written since the last sync
+	untipped bool   // the file is of the version that has no tip
 }
 
 // createLog makes an empty log at path, over whatever is there.
 func createLog(path string) (*logWriter, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, fileMode)
 	if err != nil {
 		return nil, err
 	}
 	writer := newLogWriter(file, logHeader)
-	_, _ = writer.out.Write(fileHeader()) // a bufio.Writer's error stays: the first commit returns it
+	// A bufio.Writer's error stays: the first commit returns it.
+	_, _ = writer.out.Write(append(fileHeader(logVersion), make([]byte, tipSize)...))
 	return writer, nil
 }
 
@@ -61,9 +69,14 @@ func newLogWriter(file *os.File, offset int64) *logWriter {
 	return &logWriter{file: file, out: bufio.NewWriterSize(file, 1<<16), offset: offset}
 }
 
-func fileHeader() []byte {
-	header := binary.LittleEndian.AppendUint32([]byte(logMagic), logVersion)
+func fileHeader(version uint32) []byte {
+	header := binary.LittleEndian.AppendUint32([]byte(logMagic), version)
 	return binary.LittleEndian.AppendUint32(header, crc32.Checksum(header, castagnoli))
+}
+
+func packTip(end int64) []byte {
+	tip := binary.LittleEndian.AppendUint64(make([]byte, 0, tipSize), uint64(end))
+	return binary.LittleEndian.AppendUint32(tip, crc32.Checksum(tip, castagnoli))
 }
 
 // add appends one entry; a nil value removes the key.
@@ -105,7 +118,20 @@ func (w *logWriter) commit(events extent) error {
 	if err := w.record(fields); err != nil {
 		return err
 	}
-	return w.sync()
+	if err := w.sync(); err != nil {
+		return err
+	}
+	return w.writeTip()
+}
+
+// writeTip is not synced: the next commit does that, and the log itself is enough to recover from. It must only never be
+// on disk before the commit that it speaks of.
+func (w *logWriter) writeTip() error {
+	if w.untipped {
+		return nil
+	}
+	_, err := w.file.WriteAt(packTip(w.offset), tipStart)
+	return err
 }
 
 // record writes one record: the given fields and the gathered entries.

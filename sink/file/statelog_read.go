@@ -14,8 +14,12 @@ import (
 	"lowcap-cdc/sink"
 )
 
-// errBroken is a record that is incomplete or fails a checksum.
-var errBroken = errors.New("broken record")
+var (
+	// errTorn is a record that ends early.
+	errTorn = errors.New("torn record")
+	// errBroken is a record that fails a checksum.
+	errBroken = errors.New("broken record")
+)
 
 // logReader reads the records of state.log up to end, one at a time.
 type logReader struct {
@@ -24,6 +28,9 @@ type logReader struct {
 	offset  int64 // where the next record begins
 	end     int64
 	payload []byte
+
+	tip      int64 // where the last durable commit ends at least; 0 where that is not known
+	untipped bool
 }
 
 // logRecord is one record; entries is valid until the next one is read.
@@ -33,17 +40,30 @@ type logRecord struct {
 	entries []byte
 }
 
-// newLogReader checks the head of the log and reads records from behind it.
+// newLogReader checks the header of the log and reads the records behind it.
 func newLogReader(file *os.File, end int64) (*logReader, error) {
-	head := make([]byte, logHeader)
-	if _, err := file.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+	header := make([]byte, logHeader)
+	if n, err := file.ReadAt(header, 0); errors.Is(err, io.EOF) {
+		header = header[:n]
+	} else if err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(head, fileHeader()) {
-		return nil, fmt.Errorf("%w: %s does not begin as a state log of version %d; restore it from a backup, or use "+
-			"the version of lowcap-cdc that wrote it", sink.ErrCorrupt, file.Name(), logVersion)
-	}
 	reader := &logReader{file: file, end: end}
+	switch {
+	case bytes.HasPrefix(header, fileHeader(logUntipped)):
+		reader.untipped = true
+		reader.seek(tipStart)
+		return reader, nil
+	case len(header) < logHeader || !bytes.HasPrefix(header, fileHeader(logVersion)):
+		return nil, fmt.Errorf("%w: %s does not begin as a state log of version %d or %d; restore it from a backup, or use "+
+			"the version of lowcap-cdc that wrote it", sink.ErrCorrupt, file.Name(), logUntipped, logVersion)
+	}
+	tip := header[tipStart:]
+	reader.tip = int64(binary.LittleEndian.Uint64(tip))
+	if !bytes.Equal(tip, packTip(reader.tip)) && !bytes.Equal(tip, make([]byte, tipSize)) {
+		return nil, fmt.Errorf("%w: bytes %d to %d of %s, which say where its last commit ends, are broken; restore it from "+
+			"a backup", sink.ErrCorrupt, tipStart, logHeader, file.Name())
+	}
 	reader.seek(logHeader)
 	return reader, nil
 }
@@ -53,22 +73,26 @@ func (r *logReader) seek(offset int64) {
 	r.in = bufio.NewReaderSize(io.NewSectionReader(r.file, offset, r.end-offset), 1<<16)
 }
 
-// next reads one record. It returns io.EOF at the end and errBroken, leaving offset at the record, where there is none.
+// next reads one record. It returns io.EOF at the end, and errTorn or errBroken where there is no whole record; offset
+// stays at its beginning then.
 func (r *logReader) next() (logRecord, error) {
 	if r.offset == r.end {
 		return logRecord{}, io.EOF
 	}
 	header := make([]byte, recordHeader)
 	if _, err := io.ReadFull(r.in, header); err != nil {
-		return logRecord{}, broken(err)
+		return logRecord{}, torn(err)
 	}
-	length, ok := r.unpack(header, r.offset)
-	if !ok {
+	length, ok := unpackHeader(header, r.offset)
+	switch {
+	case !ok:
 		return logRecord{}, errBroken
+	case length > r.end-r.offset-recordHeader:
+		return logRecord{}, errTorn
 	}
 	r.payload = slices.Grow(r.payload[:0], int(length))[:length]
 	if _, err := io.ReadFull(r.in, r.payload); err != nil {
-		return logRecord{}, broken(err)
+		return logRecord{}, torn(err)
 	}
 	if crc32.Checksum(r.payload, castagnoli) != binary.LittleEndian.Uint32(header[4:]) {
 		return logRecord{}, errBroken
@@ -77,11 +101,9 @@ func (r *logReader) next() (logRecord, error) {
 	return r.parse()
 }
 
-// unpack returns the payload's length if header belongs to a record at offset that ends within the log.
-func (r *logReader) unpack(header []byte, offset int64) (length int64, ok bool) {
-	length = int64(binary.LittleEndian.Uint32(header))
-	good := headerSum(offset, header) == binary.LittleEndian.Uint32(header[8:])
-	return length, good && length <= r.end-offset-recordHeader
+// unpackHeader returns the payload's length if header belongs to a record at offset.
+func unpackHeader(header []byte, offset int64) (length int64, ok bool) {
+	return int64(binary.LittleEndian.Uint32(header)), headerSum(offset, header) == binary.LittleEndian.Uint32(header[8:])
 }
 
 func (r *logReader) parse() (logRecord, error) {
@@ -113,7 +135,7 @@ func (r *logReader) commitAfter(offset int64) (at int64, found bool, err error) 
 		if err != nil {
 			return 0, false, err
 		}
-		if length, ok := r.unpack(header, at); ok {
+		if length, ok := unpackHeader(header, at); ok && length <= r.end-at-recordHeader {
 			if found, err = r.intactCommit(at, length, binary.LittleEndian.Uint32(header[4:])); found || err != nil {
 				return at, found, err
 			}
@@ -169,9 +191,9 @@ func cutField(from []byte, bias uint64) (field, rest []byte, ok bool) {
 	return from[:length:length], from[length:], true
 }
 
-func broken(err error) error {
+func torn(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errBroken
+		return errTorn
 	}
 	return err
 }

@@ -1,8 +1,10 @@
 package file
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -16,6 +18,9 @@ type view struct {
 	live     *os.File // events.jsonl; nil where it is not there
 	length   int64    // how much of it is committed
 	first    string   // sequence of its first event, when there is a committed one
+
+	log        *os.File // state.log
+	begin, end int64    // where in it the commits of the live file are
 }
 
 // segmentFile is a finished segment. One that is not listed yet has only a file and a first sequence.
@@ -25,9 +30,34 @@ type segmentFile struct {
 }
 
 func (v *view) close() {
-	if v.live != nil {
-		v.live.Close() //nolint:errcheck // it was only read
+	for _, file := range []*os.File{v.live, v.log} {
+		if file != nil {
+			file.Close() //nolint:errcheck // it was only read
+		}
 	}
+}
+
+// verify holds the live file's events behind a byte against the checksums of their commits, as far as the log has them: a
+// compaction keeps that of the last commit only.
+func (v *view) verify(ctx context.Context, after int64) error {
+	reader, err := newLogReader(v.log, v.end)
+	if err != nil {
+		return err
+	}
+	for reader.seek(v.begin); ctx.Err() == nil; {
+		record, err := reader.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("read %s at offset %d: %w", v.log.Name(), reader.offset, err)
+		case record.commit && record.events.end > after:
+			if err := verifyExtent(v.live, record.events); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Points at which a reader calls Options.Hook: a rotation there is what it has to expect.
@@ -70,20 +100,18 @@ func (f *Sink) openLive(v *view) (ok bool, err error) {
 	if err := f.options.Hook(pointLog); err != nil {
 		return false, err
 	}
-	state, log, err := f.openCommitted()
+	file, log, err := f.openCommitted()
 	if err != nil {
 		return false, err
 	}
-	if err := state.Close(); err != nil {
-		return false, err
-	}
+	v.log = file
 	if v.live == nil {
 		return log.committed.end == 0, nil
 	}
 	if err := v.measure(&log); err != nil {
 		return false, err
 	}
-	return f.isLive(v.live)
+	return f.isNamed(eventsName, v.live)
 }
 
 // measure learns how much of the live file is committed, and how it begins.
@@ -92,9 +120,9 @@ func (v *view) measure(log *logState) error {
 	if err != nil {
 		return err
 	}
-	v.length = log.committed.end
+	v.length, v.begin, v.end = log.committed.end, log.begin, log.end
 	if isOld {
-		v.length = log.rotated.end
+		v.length, v.begin = log.rotated.end, log.beginRotated
 	}
 	if v.length == 0 {
 		return nil
@@ -102,19 +130,6 @@ func (v *view) measure(log *logState) error {
 	first, err := firstOf(v.live)
 	v.first = first.Sequence
 	return err
-}
-
-// isLive reports whether an open file is the one that is named events.jsonl.
-func (f *Sink) isLive(file *os.File) (bool, error) {
-	mine, err := file.Stat()
-	if err != nil {
-		return false, err
-	}
-	named, err := os.Stat(f.path(eventsName))
-	if err != nil {
-		return false, ignoreMissing(err)
-	}
-	return os.SameFile(mine, named), nil
 }
 
 // listSegments reads the directory before the manifest: a segment is listed before its text goes.

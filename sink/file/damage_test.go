@@ -1,0 +1,186 @@
+package file
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"lowcap-cdc/sink"
+)
+
+// smallSink is a small sink of every kind of file, and what it holds.
+type smallSink struct {
+	files  map[string][]byte
+	events []byte
+	state  map[string]string
+	kept   []sink.Kept
+}
+
+func newSmallSink(t *testing.T) *smallSink {
+	t.Helper()
+	dir := rotated(t, 3)
+	d := &smallSink{files: make(map[string][]byte)}
+	f, _ := resumed(t, dir, Options{})
+	commit(t, f, sequenced(4)) // a second commit in events.jsonl
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		d.files[entry.Name()] = content(t, dir, entry.Name())
+	}
+	delete(d.files, listed(t, dir)[0].File) // retention
+	remove(t, dir, listed(t, dir)[0].File)
+	if d.kept, err = newFile(t, dir, Options{}).Kept(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	d.events, d.state = lines(t, dir), map[string]string{"checkpoint": "4"}
+	return d
+}
+
+// put writes the sink's files into dir, one of them with other content.
+func (d *smallSink) put(t *testing.T, dir, name string, text []byte) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if _, ours := d.files[entry.Name()]; !ours {
+			remove(t, dir, entry.Name())
+		}
+	}
+	for other, whole := range d.files {
+		if other == name {
+			whole = text
+		}
+		if is, err := os.ReadFile(filepath.Join(dir, other)); err != nil || !bytes.Equal(is, whole) {
+			write(t, dir, other, whole)
+		}
+	}
+}
+
+// read is what audit verify and status do: every segment, every event, the state.
+func (d *smallSink) read(t *testing.T, dir string) (whole bool, err error) {
+	t.Helper()
+	f := newFile(t, dir, Options{})
+	var events []byte
+	var found error
+	err = f.CheckSegments(context.Background(), func(finding string) { found = errors.Join(found, errors.New(finding), sink.ErrCorrupt) })
+	if err != nil || found != nil {
+		return false, errors.Join(err, found)
+	}
+	err = f.ReadEvents(context.Background(), sink.Range{}, func(e *sink.Stored) error {
+		events = append(append(events, e.Value...), '\n')
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	state := make(map[string]string)
+	err = f.ReadState(context.Background(), func(key string, value []byte) error {
+		state[key] = string(value)
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	kept, err := f.Kept(context.Background())
+	return slices.Equal(kept, d.kept) && bytes.Equal(events, d.events) && maps.Equal(state, d.state), err
+}
+
+// TestEveryFlippedBit flips each bit of each file of a sink. It is refused as damage by whoever reads everything, or
+// everything is read as it was.
+func TestEveryFlippedBit(t *testing.T) {
+	d, dir := newSmallSink(t), t.TempDir()
+	for name, whole := range d.files {
+		for at := range whole {
+			for bit := range 8 {
+				text := bytes.Clone(whole)
+				text[at] ^= 1 << bit
+				d.put(t, dir, name, text)
+				if same, err := d.read(t, dir); !same && !errors.Is(err, sink.ErrCorrupt) {
+					t.Fatalf("%s, byte %d, bit %d: read over, error %v", name, at, bit, err)
+				}
+			}
+		}
+	}
+}
+
+// TestEveryFlippedBitEndsTheRun flips a bit of each byte. A run that begins there goes on exactly where it was, or
+// refuses and has changed nothing; what it does not read, it leaves alone.
+func TestEveryFlippedBitEndsTheRun(t *testing.T) {
+	d, dir := newSmallSink(t), t.TempDir()
+	for name, whole := range d.files {
+		for at := range whole {
+			text := bytes.Clone(whole)
+			text[at] ^= 1 << (at % 8)
+			d.put(t, dir, name, text)
+			f := newFile(t, dir, Options{})
+			state, err := load(f)
+			_ = f.Close()
+			switch {
+			case err != nil && !errors.Is(err, sink.ErrCorrupt):
+				t.Fatalf("%s, byte %d: %v", name, at, err)
+			case err == nil && !maps.Equal(state, d.state):
+				t.Fatalf("%s, byte %d: loaded %v", name, at, state)
+			}
+			for name, want := range d.files {
+				if name == stateName && err == nil {
+					continue // it may have been written anew
+				}
+				if is := content(t, dir, name); !bytes.Equal(is, want) && !bytes.Equal(is, text) {
+					t.Fatalf("byte %d flipped: %s was changed from %d to %d bytes", at, name, len(want), len(is))
+				}
+			}
+		}
+	}
+}
+
+// TestLostCommitIsDamage cuts the log where a commit ends, and within one: what was committed may not get lost in silence.
+func TestLostCommitIsDamage(t *testing.T) {
+	dir := t.TempDir()
+	f, _ := resumed(t, dir, Options{})
+	var ends []int64
+	for n := 1; n <= 3; n++ {
+		commit(t, f, sequenced(n))
+		ends = append(ends, f.log.offset)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	state := content(t, dir, stateName)
+	for _, cut := range []int64{ends[0], ends[1], ends[1] + 1, ends[2] - 1} {
+		write(t, dir, stateName, state[:cut])
+		f := newFile(t, dir, Options{})
+		if _, err := load(f); !errors.Is(err, sink.ErrCorrupt) {
+			t.Errorf("cut at %d of %d: run says %v", cut, len(state), err)
+		}
+		_ = f.Close()
+		err := newFile(t, dir, Options{}).ReadEvents(context.Background(), sink.Range{}, func(*sink.Stored) error { return nil })
+		if !errors.Is(err, sink.ErrCorrupt) {
+			t.Errorf("cut at %d of %d: a reader says %v", cut, len(state), err)
+		}
+		if got := content(t, dir, eventsName); !bytes.Equal(got, sequencedUpTo(3)) {
+			t.Fatalf("cut at %d: events were cut to %d bytes", cut, len(got))
+		}
+	}
+}
+
+// TestVersion1IsRead begins with files that an older version wrote, whose log does not say where it ends.
+func TestVersion1IsRead(t *testing.T) {
+	events, state := content(t, "testdata/version1", eventsName), content(t, "testdata/version1", stateName)
+	dir := place(t, events, state)
+	continues(t, newFile(t, dir, Options{}), dir, 2)
+	if !bytes.HasPrefix(content(t, dir, stateName), fileHeader(logVersion)) {
+		t.Error("the log was not written anew with what tells a lost commit")
+	}
+}
