@@ -122,7 +122,7 @@ func (m *Machine) applyBlock(change *decode.BlockChange) error {
 	}
 	image, known := m.state.blocks.get(m.blockKey)
 	known = known && !m.isFresh(decode.Blocks)
-	if known && m.isQuietBlock(&change.New, image) {
+	if known && m.isUnchangedBlock(&change.New, image) {
 		return nil
 	}
 	key, before := string(m.blockKey), &m.blockWas
@@ -136,8 +136,8 @@ func (m *Machine) applyBlock(change *decode.BlockChange) error {
 	return nil
 }
 
-// isQuietBlock reports whether a row is as its image has it. It allocates nothing.
-func (m *Machine) isQuietBlock(row *decode.BlockRow, image []byte) bool {
+// isUnchangedBlock reports whether a row is as its image has it. It allocates nothing.
+func (m *Machine) isUnchangedBlock(row *decode.BlockRow, image []byte) bool {
 	for i := decode.BlockedS1; i <= decode.LastSuccess; i++ {
 		if row[i].Kind == decode.Unchanged {
 			return false // these columns are too short to be stored out of line

@@ -29,7 +29,7 @@ func (r *reader) fail(err error) {
 	}
 }
 
-func (r *reader) take(n uint64) []byte {
+func (r *reader) next(n uint64) []byte {
 	if n > uint64(len(r.data)) {
 		r.fail(errShort)
 	}
@@ -42,7 +42,7 @@ func (r *reader) take(n uint64) []byte {
 }
 
 func (r *reader) byte() byte {
-	if b := r.take(1); b != nil {
+	if b := r.next(1); b != nil {
 		return b[0]
 	}
 	return 0
@@ -69,11 +69,11 @@ func (r *reader) optional() []byte {
 	if n == 0 || r.err != nil {
 		return nil
 	}
-	return r.take(n - 1)
+	return r.next(n - 1)
 }
 
 func (r *reader) digest() (d jsonb.Digest) {
-	copy(d[:], r.take(uint64(len(d))))
+	copy(d[:], r.next(uint64(len(d))))
 	return d
 }
 

@@ -122,8 +122,8 @@ func sameUnknown(a, b []byte) bool {
 	return errX == nil && errY == nil && x == y
 }
 
-// settle brings the image's memory of every key up to the change, after the events were emitted.
-func (h *history) settle(after []byte) {
+// updateMemories brings the image's memory of every key up to the change, after the events were emitted.
+func (h *history) updateMemories(after []byte) {
 	for k := range h.keys {
 		j, m := &h.keys[k], &h.image.keys[k]
 		if j.verdict == broken {

@@ -16,8 +16,8 @@ type images struct {
 	empty []uint32 // numbers in slabs that are not in use
 	open  uint32   // the slab that is being filled
 
-	index []slot // by hash, the next one where that is taken; a power of two
-	used  int    // slots that were ever taken since the index was made
+	index []ref // by hash, the next one where that is taken; a power of two
+	used  int   // entries of the index that were filled since it was made, dropped rows included
 	rows  int
 	bytes int64 // of all slabs
 	dead  int64 // of what is no longer known in them
@@ -32,15 +32,15 @@ type slab struct {
 	dead    int // bytes of entries that are no longer known
 }
 
-// slot says where an entry is: 24 bits of its key's hash, 22 of the slab's number, 18 of the offset in it.
-type slot uint64
+// ref says where an entry is: 24 bits of its key's hash, 22 of the slab's number, 18 of the offset in it.
+type ref uint64
 
 const (
 	offsetBits = 18
 	placeBits  = 40
 
-	noSlot   slot = 0
-	goneSlot slot = 1<<placeBits - 1 // its row was dropped; what was stored behind it must still be found
+	noRef   ref = 0
+	goneRef ref = 1<<placeBits - 1 // its row was dropped; what was stored behind it must still be found
 
 	slabSize   = 1 << offsetBits
 	ownSlab    = slabSize / 8 // an entry from this size on gets a slab of its own
@@ -48,18 +48,18 @@ const (
 )
 
 func newImages() *images {
-	return &images{slabs: make([]slab, 1), index: make([]slot, 8), seed: maphash.MakeSeed()}
+	return &images{slabs: make([]slab, 1), index: make([]ref, 8), seed: maphash.MakeSeed()}
 }
 
-// slotOf makes a slot. Slab numbers begin at 1, so no slot in use is noSlot.
-func slotOf(hash uint64, number uint32, offset int) slot {
-	return slot(hash>>placeBits<<placeBits | uint64(number)<<offsetBits | uint64(offset))
+// refOf makes a ref. Slab numbers begin at 1, so none that is in use is noRef.
+func refOf(hash uint64, number uint32, offset int) ref {
+	return ref(hash>>placeBits<<placeBits | uint64(number)<<offsetBits | uint64(offset))
 }
 
-func (s slot) number() uint32 { return uint32(s & (1<<placeBits - 1) >> offsetBits) }
+func (s ref) number() uint32 { return uint32(s & (1<<placeBits - 1) >> offsetBits) }
 
 // entry returns the bytes from an entry on.
-func (im *images) entry(s slot) []byte {
+func (im *images) entry(s ref) []byte {
 	return im.slabs[s.number()].entries[s&(slabSize-1):]
 }
 
@@ -68,10 +68,10 @@ func (im *images) find(key []byte, hash uint64) (at int, known bool) {
 	mask := len(im.index) - 1
 	for at = int(hash) & mask; ; at = (at + 1) & mask {
 		s := im.index[at]
-		if s == noSlot {
+		if s == noRef {
 			return at, false
 		}
-		if s != goneSlot && uint64(s)>>placeBits == hash>>placeBits && bytes.HasPrefix(im.entry(s), key) {
+		if s != goneRef && uint64(s)>>placeBits == hash>>placeBits && bytes.HasPrefix(im.entry(s), key) {
 			return at, true
 		}
 	}
@@ -121,13 +121,13 @@ func (im *images) drop(key []byte) {
 		return
 	}
 	im.bury(im.index[at])
-	im.index[at] = goneSlot
+	im.index[at] = goneRef
 	im.rows--
 	im.sweep()
 }
 
 // store appends an entry to the open slab, or to one of its own.
-func (im *images) store(hash uint64, parts ...[]byte) slot {
+func (im *images) store(hash uint64, parts ...[]byte) ref {
 	size := 0
 	for _, part := range parts {
 		size += len(part)
@@ -141,7 +141,7 @@ func (im *images) store(hash uint64, parts ...[]byte) slot {
 		im.open = number
 	}
 	entries := im.slabs[number].entries
-	s := slotOf(hash, number, len(entries))
+	s := refOf(hash, number, len(entries))
 	for _, part := range parts {
 		entries = append(entries, part...)
 	}
@@ -163,7 +163,7 @@ func (im *images) add(size int) (number uint32) {
 }
 
 // bury counts an entry as no longer known. A slab in which there is nothing else is given up.
-func (im *images) bury(s slot) {
+func (im *images) bury(s ref) {
 	number, size := s.number(), len(cutEntry(im.entry(s)))
 	of := &im.slabs[number]
 	of.dead += size
@@ -184,7 +184,7 @@ func (im *images) remove(number uint32) {
 // cutEntry returns the entry that some bytes begin with.
 func cutEntry(entries []byte) []byte {
 	r := reader{data: entries[len(packedKey(entries)):]}
-	r.take(r.uvarint())
+	r.next(r.uvarint())
 	return entries[:len(entries)-len(r.data)]
 }
 
@@ -210,7 +210,7 @@ func (im *images) move(number uint32) {
 		key := packedKey(entry)
 		hash := maphash.Bytes(im.seed, key)
 		at, known := im.find(key, hash)
-		if known && im.index[at] == slotOf(hash, number, offset) {
+		if known && im.index[at] == refOf(hash, number, offset) {
 			im.index[at] = im.store(hash, entry)
 		}
 		offset += len(entry)
@@ -232,9 +232,9 @@ func (im *images) reindex() {
 		size *= 2
 	}
 	old := im.index
-	im.index, im.used = make([]slot, size), im.rows
+	im.index, im.used = make([]ref, size), im.rows
 	for _, s := range old {
-		if s == noSlot || s == goneSlot {
+		if s == noRef || s == goneRef {
 			continue
 		}
 		key := packedKey(im.entry(s))

@@ -15,7 +15,7 @@ type keyList struct {
 func (im *images) keys() keyList {
 	list := keyList{order: make([]int, 0, im.rows)}
 	for _, s := range im.index {
-		if s != noSlot && s != goneSlot {
+		if s != noRef && s != goneRef {
 			list.order = append(list.order, len(list.packed))
 			list.packed = append(list.packed, packedKey(im.entry(s))...)
 		}

@@ -57,7 +57,7 @@ func (m *Machine) applyPosition(change *decode.PositionChange) error {
 		return nil
 	}
 	doc := readDocument(row[decode.FeaturesColumn])
-	if isQuiet(row, image, &doc) {
+	if isUnchanged(row, image, &doc) {
 		return nil
 	}
 	if err := m.was.decode(image); err != nil {
@@ -67,9 +67,9 @@ func (m *Machine) applyPosition(change *decode.PositionChange) error {
 	return nil
 }
 
-// isQuiet reports whether a row is as its image has it, by comparing bytes. It allocates nothing, and of the image it
+// isUnchanged reports whether a row is as its image has it, by comparing bytes. It allocates nothing, and of the image it
 // reads only what a row tells, which comes first.
-func isQuiet(row *decode.PositionRow, image []byte, doc *document) bool {
+func isUnchanged(row *decode.PositionRow, image []byte, doc *document) bool {
 	r := reader{data: image}
 	if r.byte() != imageVersion {
 		return false
@@ -176,7 +176,7 @@ func (m *Machine) diffPosition(of change, row *decode.PositionRow, doc *document
 	c.reportDocument(now, doc.why, badTrades)
 	h.reportUnknown()
 	if readable && !m.was.incomplete {
-		h.settle(doc.history)
+		h.updateMemories(doc.history)
 		now.freshTrade = now.freshTrade && !h.executed()
 	}
 	m.storePosition(c.subject, now)

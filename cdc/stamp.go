@@ -109,6 +109,6 @@ func (r *reader) stamp() stamp {
 	case n == 1:
 		return stamp{kind: exactStamp, at: decode.Micros(r.varint())}
 	default:
-		return readStamp(r.take(n - 2))
+		return readStamp(r.next(n - 2))
 	}
 }

@@ -71,11 +71,11 @@ func (r *reader) text(room []byte) (text, printed []byte) {
 	case code == nullText:
 		return nil, room
 	case code == uuidText:
-		room = appendUUIDText(room, r.take(uuidBytes))
+		room = appendUUIDText(room, r.next(uuidBytes))
 	case code == stampText:
 		room = appendStampText(room, decode.Micros(r.varint()))
 	case code >= plainText:
-		return r.take(code - plainText), room
+		return r.next(code - plainText), room
 	case code-firstWord < uint64(len(words)):
 		word := words[code-firstWord]
 		return unsafe.Slice(unsafe.StringData(word), len(word)), room
