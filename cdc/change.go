@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -48,10 +49,10 @@ func (c *change) mark(when bool, f schemas.Flag) {
 	}
 }
 
-// bound returns a raw value as an event may carry it. One that is too large for a message, or too deep for a consumer's
+// bound returns a raw value as an event may carry it. One that is too large for a message, or too much for a consumer's
 // parser, is replaced by its digest and its beginning; the row in the database still has it.
 func (c *change) bound(raw []byte) schemas.Raw {
-	if len(raw) <= maxRaw && !isDeeper(raw, maxLevels) {
+	if len(raw) <= maxRaw && !jsonb.Exceeds(raw, maxLevels, jsonb.MaxDigits) {
 		return raw
 	}
 	for _, f := range c.marks {
@@ -61,30 +62,6 @@ func (c *change) bound(raw []byte) schemas.Raw {
 	}
 	c.mark(true, schemas.RawTruncated)
 	return truncated(raw)
-}
-
-// isDeeper reports whether a JSON value has more than the given number of levels.
-func isDeeper(raw []byte, levels int) bool {
-	if len(raw) <= 2*levels {
-		return false
-	}
-	depth, quoted := 0, false
-	for i := 0; i < len(raw); i++ {
-		switch b := raw[i]; {
-		case quoted && b == '\\':
-			i++
-		case b == '"':
-			quoted = !quoted
-		case quoted:
-		case b == '[' || b == '{':
-			if depth++; depth > levels {
-				return true
-			}
-		case b == ']' || b == '}':
-			depth--
-		}
-	}
-	return false
 }
 
 func truncated(raw []byte) schemas.Raw {
@@ -124,7 +101,7 @@ func (c *change) occurred(head *schemas.Common, when occurrence) []schemas.Flag 
 	switch {
 	case !when.embedded:
 		head.OccurredAt, head.OccurredAtQuality = c.tx.time, schemas.CommitTime
-	case when.at > c.tx.CommitTime+futureAfter:
+	case c.isFuture(when.at):
 		flags = append(flags, schemas.FutureTimestamp)
 		head.OccurredAt, head.OccurredAtQuality = c.tx.time, schemas.CommitTime
 	case when.naive:

@@ -30,14 +30,16 @@ func (h *history) buy(j *judged) {
 	}))
 }
 
-// sell reports a sell: an emergency exit when its signal says so, else a trim.
+// sell reports a sell: an emergency exit when its signal says so, also when it first says so in a later change, else a
+// trim.
 func (h *history) sell(j *judged) {
 	signal := j.after.text("signal")
 	proceeds := h.proceeds()
+	h.mark(j.verdict == becameExit, schemas.Amended)
 	h.markPrice(&j.after)
 	h.mark(signal != nil && *signal == "trim_flag" && !j.after.has("sr_level_price"), schemas.SRLevelPriceAbsent)
 	// Without a signal the record does not say that anything was sold, so an unmoved pool is nothing unusual.
-	h.mark(signal != nil && proceeds == "" && h.keys[trimPool].verdict != broken, schemas.NoPoolChange)
+	h.mark(j.verdict == recorded && signal != nil && proceeds == "" && !h.isPoolUnread(), schemas.NoPoolChange)
 	price, size := j.after.number("price"), j.after.number("size_frac")
 	if kind, exit := exitKind(j.after.get("signal")); exit {
 		h.remember(j, h.emitKey(j, &schemas.EmergencyExitExecuted{Kind: kind, Signal: signal, ExitReason: h.exitReason(),
@@ -52,7 +54,7 @@ func (h *history) sell(j *judged) {
 func (h *history) proceeds() schemas.Number {
 	j := &h.keys[trimPool]
 	switch {
-	case j.verdict == broken:
+	case h.isPoolUnread():
 		return ""
 	case h.step == poolReplaced:
 		return j.basis()
@@ -60,6 +62,15 @@ func (h *history) proceeds() schemas.Number {
 		return h.added(j)
 	}
 	return ""
+}
+
+// isPoolUnread reports whether the row does not say how much is in the pool.
+func (h *history) isPoolUnread() bool {
+	j := &h.keys[trimPool]
+	if j.untouched {
+		return h.image.keys[trimPool].isBad
+	}
+	return j.verdict == broken || j.after.isUnread("usd_basis")
 }
 
 // exitReason returns the engine's own reason, which stands beside the history in the same row.
@@ -103,18 +114,19 @@ func (h *history) rebuyUsed(j *judged) {
 }
 
 func (h *history) exit(j *judged) {
-	h.remember(j, h.emitKey(j, &schemas.EmergencyExitTriggered{
+	h.exitAt = h.emitKey(j, &schemas.EmergencyExitTriggered{
 		ExitValueUSD: j.after.number("exit_value_usd"),
-		RebuyUsed:    j.after.isTrue("rebuy_used"),
+		RebuyUsed:    j.after.get("rebuy_used").IsTrue(),
 		Retrigger:    !j.before.empty,
-	}))
+	})
+	h.remember(j, h.exitAt)
 }
 
 // guard reports a guard stamp that moved alone. Beside a new exit record it is the same fact, stamped microseconds
-// apart.
+// apart: the record's event is the one that reported it.
 func (h *history) guard(j *judged) {
 	if h.isNew(lastExit) {
-		h.remember(j, h.place())
+		h.remember(j, h.exitAt)
 		return
 	}
 	h.remember(j, h.emitKey(j, &schemas.EmergencyExitGuardStamped{GuardTS: string(j.after.raw.Unquoted())}))
@@ -129,7 +141,7 @@ func (h *history) prevState() {
 }
 
 func (h *history) buyback(j *judged) {
-	h.remember(j, h.emitKey(j, &schemas.BuybackRecorded{Skipped: j.after.isTrue("skipped"), ProfitUSD: j.after.number("profit_usd")}))
+	h.remember(j, h.emitKey(j, &schemas.BuybackRecorded{Skipped: j.after.get("skipped").IsTrue(), ProfitUSD: j.after.number("profit_usd")}))
 }
 
 // revert reports that a key vanished or went back.
@@ -181,8 +193,7 @@ func restoredExit(k key, own schemas.Restored, v *value) schemas.Data {
 	case lastExitGuard:
 		data.GuardTS = v.raw.TextOrNull()
 	case lastExit:
-		used := v.isTrue("rebuy_used")
-		data.ExitValueUSD, data.RebuyUsed = v.number("exit_value_usd"), &used
+		data.ExitValueUSD, data.RebuyUsed = v.number("exit_value_usd"), v.boolean("rebuy_used")
 	default:
 		data.Signal, data.Price, data.SizeFrac = v.text("signal"), v.number("price"), v.number("size_frac")
 	}

@@ -2,7 +2,9 @@ package cdc
 
 import (
 	"bytes"
+	"slices"
 	"sort"
+	"strings"
 
 	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
@@ -17,6 +19,7 @@ type history struct {
 	engine  jsonb.Text     // uptrend_engine_v4 of the same row
 	fresh   bool           // the position was flat before this change
 	keys    [keyCount]judged
+	exitAt  place    // of the event that reports a new exit record
 	step    poolStep // what the pool did when it was neither reverted nor restored
 	unknown []unknownKey
 }
@@ -68,31 +71,59 @@ func (h *history) judge(before, after []byte) {
 	h.unknown = compareUnknown(wasOther, isOther)
 }
 
+// judgeKey compares a key's value, given as the two documents have it, with what it was when it was last well-formed.
 func (h *history) judgeKey(k key, was, is []byte) judged {
-	m := &h.image.keys[k]
-	j := judged{key: k}
-	if m.isBad {
-		was = m.good
-	}
 	if bytes.Equal(was, is) && (was == nil) == (is == nil) {
-		return j // most keys, most of the time: nothing is read
+		return judged{key: k, untouched: true} // most keys, most of the time
 	}
-	j.before, _ = h.values.read(k, was)
-	j.after = j.before
-	after, bad := h.values.parse(k, is)
-	if bad != nil {
-		j.verdict, j.why = broken, bad
+	m, j := &h.image.keys[k], judged{key: k}
+	good := was
+	if m.isBad {
+		good = m.good
+	}
+	j.before, _ = h.values.read(k, good)
+	j.after, j.why = h.values.read(k, is)
+	if j.why != nil {
+		j.verdict, j.after = broken, j.before
 		return j
 	}
-	j.after = after
+	j.after.carry(&j.before)
+	j.parts = h.newParts(&j.after, was)
 	switch {
 	case k == prevState, k == lotusBuyback:
 		judgeUndated(&j, m)
 	case k != trimPool:
-		judgeTimed(&j, m)
+		judgeTimed(&j, m, h.marksOf(&j, m))
 	}
 	return j
 }
+
+// newParts returns the malformed fields of a value that the value before it did not have, byte for byte.
+func (h *history) newParts(v *value, was []byte) []malformed {
+	if len(v.parts) == 0 {
+		return nil
+	}
+	before, _ := h.values.read(v.key, was)
+	return slices.DeleteFunc(slices.Clone(v.parts), func(p malformed) bool {
+		at, there := slices.BinarySearchFunc(before.parts, p.path, func(old malformed, path string) int {
+			return strings.Compare(old.path, path)
+		})
+		return there && bytes.Equal(before.parts[at].raw, p.raw)
+	})
+}
+
+// marksOf returns what a timestamp is measured against. An image of an older version may hold a mark from the future:
+// what stood in the row is all that then is known.
+func (h *history) marksOf(j *judged, m *memory) marks {
+	at := marks{m.newest, m.dated, m.ahead}
+	if m.dated && h.isFuture(m.newest) {
+		at = marks{j.before.at, !j.before.empty && !h.isFuture(j.before.at), m.newest}
+	}
+	return at
+}
+
+// isFuture reports whether a timestamp is too far behind the commit to be believed.
+func (e *emitter) isFuture(at decode.Micros) bool { return at > e.tx.CommitTime+futureAfter }
 
 func compareUnknown(was, is map[string][]byte) []unknownKey {
 	var changed []unknownKey
@@ -110,38 +141,52 @@ func compareUnknown(was, is map[string][]byte) []unknownKey {
 	return changed
 }
 
-func sameUnknown(a, b []byte) bool {
-	if bytes.Equal(a, b) {
-		return true
-	}
-	if a == nil || b == nil {
-		return false
-	}
-	x, errX := jsonb.DigestOf(a)
-	y, errY := jsonb.DigestOf(b)
-	return errX == nil && errY == nil && x == y
-}
+// sameUnknown compares two values of a key that nothing is known of, but for what all keys have: a timestamp is an instant.
+func sameUnknown(a, b []byte) bool { return jsonb.Same(a, b, jsonb.Timed) || jsonb.SameInstant(a, b) }
 
 // updateMemories brings the image's memory of every key up to the change, after the events were emitted.
 func (h *history) updateMemories(after []byte) {
 	for k := range h.keys {
 		j, m := &h.keys[k], &h.image.keys[k]
-		if j.verdict == broken {
+		switch {
+		case j.untouched:
+			continue
+		case j.verdict == broken:
 			if !m.isBad {
 				m.isBad, m.good = true, j.before.raw
 			}
 			continue
 		}
-		m.isBad, m.good = false, nil
+		h.markBad(m, &j.after)
 		if j.verdict == same && j.before.same(&j.after) {
 			continue
 		}
 		m.since = h.tx.CommitTime
-		if !j.after.empty && (j.key.isTimed() || j.key == lastExitGuard) && (!m.dated || j.after.at > m.newest) {
-			m.newest, m.dated = j.after.at, true
-		}
+		h.markTime(m, &j.after)
 	}
 	h.image.history, h.image.incomplete = after, false
+}
+
+// markBad notes whether something of a value cannot be read, and what the next one is compared with then.
+func (h *history) markBad(m *memory, v *value) {
+	m.isBad, m.good = len(v.parts) > 0, nil
+	if m.isBad {
+		m.good = v.wellFormed()
+	}
+}
+
+// markTime notes the timestamp of a value that was reported. One in the future is no mark: every true one would be older.
+func (h *history) markTime(m *memory, v *value) {
+	switch {
+	case v.empty || (!v.key.isTimed() && v.key != lastExitGuard):
+		return
+	case h.isFuture(v.at):
+		m.ahead = v.at
+	case !m.dated || v.at > m.newest || h.isFuture(m.newest):
+		m.newest, m.dated, m.exit = v.at, true, v.key == lastTrim && v.isExit()
+	case v.at == m.newest:
+		m.exit = m.exit || (v.key == lastTrim && v.isExit())
+	}
 }
 
 // report emits the events of the comparison in the contract's order.
@@ -150,6 +195,7 @@ func (h *history) report() {
 		h.reportIf(k, recorded, h.buy)
 	}
 	h.reportIf(lastTrim, recorded, h.sell)
+	h.reportIf(lastTrim, becameExit, h.sell)
 	h.reportIf(lastTrimSignal, recorded, h.trimSignal)
 	for k := range keyCount {
 		if k != lastExit {
@@ -195,9 +241,9 @@ func (h *history) isExitKey(k key) bool {
 		return false
 	}
 	if j.verdict == reverted {
-		return k.isExit(&j.before)
+		return j.before.isExit()
 	}
-	return k.isExit(&j.after)
+	return j.after.isExit()
 }
 
 // remember notes that a key's new value was reported at a place.
@@ -215,8 +261,11 @@ func (j *judged) when() occurrence {
 func (h *history) reportMalformed() {
 	for k := range h.keys {
 		j := &h.keys[k]
-		if j.verdict == broken {
+		if j.why != nil {
 			h.quarantine(&h.image.keys[k], j.why)
+		}
+		for i := range j.parts {
+			h.quarantine(&h.image.keys[k], &j.parts[i])
 		}
 	}
 }
@@ -233,21 +282,20 @@ func (h *history) absorb(document []byte, at place) {
 	h.values.reset()
 	for k := range keyCount {
 		m := &h.image.keys[k]
-		v, bad := h.values.parse(k, known[k])
-		h.keys[k] = judged{key: k, after: v, why: bad}
+		v, bad := h.values.read(k, known[k])
+		h.keys[k] = judged{key: k, after: v, why: bad, parts: v.parts}
 		if bad != nil {
 			h.keys[k] = judged{key: k, verdict: broken, why: bad}
 			m.isBad, m.good = true, nil
 			continue
 		}
 		*m = memory{bad: m.bad, values: m.values}
+		h.markBad(m, &v)
 		if v.empty && k != trimPool {
 			continue
 		}
 		m.remember(v.sum(), at)
-		if k.isTimed() || k == lastExitGuard {
-			m.newest, m.dated = v.at, true
-		}
+		h.markTime(m, &v)
 	}
 	h.image.history, h.image.incomplete = document, false
 }

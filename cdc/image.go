@@ -21,12 +21,14 @@ type seen struct {
 
 // memory is what an image keeps of one key beyond its current value.
 type memory struct {
-	newest decode.Micros  // greatest timestamp ever reported
+	newest decode.Micros  // greatest timestamp reported that was not in the future then
 	dated  bool           // newest holds one
+	exit   bool           // of the last sell: newest is the timestamp of an emergency exit that was reported
+	ahead  decode.Micros  // last timestamp reported that was in the future; 0 when there was none
 	since  decode.Micros  // commit time of the change that made the current value; 0 when a baseline did
 	values []seen         // the last distinct reported values, oldest first
 	bad    []jsonb.Digest // the last distinct malformed values reported, oldest first
-	isBad  bool           // the row holds a malformed value now, and good is the last well-formed one
+	isBad  bool           // the row holds what cannot be read, wholly or in part; good is what it was when it last could be
 	good   []byte
 }
 
@@ -175,12 +177,14 @@ const (
 	hasBad
 	hasGood
 	hasNoGood
+	hasAhead
+	isExit
 )
 
 func (m *memory) bits() byte {
 	var b byte
 	for bit, present := range [...]bool{m.dated, m.since != 0, len(m.values) > 0, len(m.bad) > 0,
-		m.isBad && m.good != nil, m.isBad && m.good == nil} {
+		m.isBad && m.good != nil, m.isBad && m.good == nil, m.ahead != 0, m.exit} {
 		if present {
 			b |= 1 << bit
 		}
@@ -193,6 +197,9 @@ func (m *memory) appendTo(dst []byte, last *place) []byte {
 	dst = append(dst, m.bits())
 	if m.dated {
 		dst = binary.AppendVarint(dst, int64(m.newest))
+	}
+	if m.ahead != 0 {
+		dst = binary.AppendVarint(dst, int64(m.ahead))
 	}
 	if m.since != 0 {
 		dst = binary.AppendVarint(dst, int64(m.since))
@@ -226,6 +233,10 @@ func (m *memory) read(r *reader) {
 	m.dated, m.isBad = bits&hasNewest != 0, bits&(hasGood|hasNoGood) != 0
 	if m.dated {
 		m.newest = decode.Micros(r.varint())
+	}
+	m.exit = bits&isExit != 0
+	if bits&hasAhead != 0 {
+		m.ahead = decode.Micros(r.varint())
 	}
 	if bits&hasSince != 0 {
 		m.since = decode.Micros(r.varint())

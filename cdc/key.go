@@ -89,3 +89,41 @@ func (k key) fields() []field {
 	}
 	return executionFields
 }
+
+// check says what is wrong with a member of the key's object, and nothing when it can be read.
+func (k key) check(m jsonb.Member) (why string) {
+	for _, f := range k.fields() {
+		if f.name == string(m.Name) {
+			return f.check(m.Value)
+		}
+	}
+	return jsonb.Excess(m.Value)
+}
+
+// check says what is wrong with a field's value, and nothing when all is well.
+func (f field) check(member jsonb.Text) (why string) {
+	if member.IsNull() {
+		return ""
+	}
+	switch f.kind {
+	case numberField, integerField:
+		if !member.IsNumber() {
+			return "not a number"
+		}
+		if why := jsonb.Excess(member); why != "" {
+			return why
+		}
+		if f.kind == integerField && !jsonb.IsWhole(member) {
+			return "not a whole number"
+		}
+	case textField:
+		if !member.IsString() {
+			return "not a string"
+		}
+	case boolField:
+		if !member.IsTrue() && !member.IsFalse() {
+			return "not true or false"
+		}
+	}
+	return ""
+}

@@ -14,6 +14,9 @@ type malformed struct {
 	why  string
 }
 
+// toldParts is how many malformed parts, and how many unknown keys, of one change have an event each.
+const toldParts = 100
+
 // malformedDigest identifies a malformed value by where it stands and its bytes.
 func malformedDigest(path string, raw []byte) jsonb.Digest {
 	h := sha256.New()

@@ -39,20 +39,25 @@ func (h *history) judgePool() {
 	if j.verdict == broken || j.before.same(&j.after) {
 		return
 	}
-	if h.isNew(lastTrim) || h.isNew(lastS2Buy) || h.isNew(lastS3Buy) {
+	if h.sold() || h.isNew(lastS2Buy) || h.isNew(lastS3Buy) {
 		j.verdict, h.step = poolMoved, h.companionStep(j)
 		return
 	}
 	known := h.image.keys[trimPool].find(j.after.sum())
 	switch {
+	case j.after.raw == nil, h.wentBack(lastTrim), h.wentBack(lastS2Buy), h.wentBack(lastS3Buy):
+		j.verdict, j.unseen = reverted, known == nil && !j.after.empty
 	case known != nil && known.revertedFrom:
 		j.verdict = restored
-	case known != nil, j.after.raw == nil, h.wentBack(lastTrim), h.wentBack(lastS2Buy), h.wentBack(lastS3Buy):
-		j.verdict, j.unseen = reverted, known == nil && !j.after.empty
+	case known != nil:
+		j.verdict = reverted
 	default:
 		j.verdict, h.step = poolMoved, loneStep(j)
 	}
 }
+
+// sold reports whether the change recorded a sell, or made an exit of one.
+func (h *history) sold() bool { return h.isNew(lastTrim) || h.keys[lastTrim].verdict == becameExit }
 
 func (h *history) isNew(k key) bool    { return h.keys[k].verdict == recorded }
 func (h *history) wentBack(k key) bool { return h.keys[k].verdict == reverted }
@@ -60,7 +65,7 @@ func (h *history) wentBack(k key) bool { return h.keys[k].verdict == reverted }
 // companionStep finds the step that an execution recorded in the same change explains.
 func (h *history) companionStep(j *judged) poolStep {
 	grew := j.poolGrowth().Sign() > 0
-	if h.isNew(lastTrim) && j.after.isOpen() {
+	if h.sold() && j.after.isOpen() {
 		switch {
 		case j.before.empty:
 			return poolOpened
@@ -105,10 +110,10 @@ func recoveryStep(j *judged) poolStep {
 
 // cause names the sell that fed the pool.
 func (h *history) cause() string {
-	if !h.isNew(lastTrim) {
+	if !h.sold() {
 		return "unknown"
 	}
-	if _, exit := exitKind(h.keys[lastTrim].after.get("signal")); exit {
+	if h.keys[lastTrim].after.isExit() {
 		return "emergency_exit"
 	}
 	return "trim"
@@ -139,7 +144,7 @@ func (h *history) pool() {
 		h.closed(j)
 	default:
 		grew := j.poolGrowth().Sign() > 0
-		h.mark(grew && !h.isNew(lastTrim) && (h.isNew(lastS2Buy) || h.isNew(lastS3Buy)), schemas.PoolWithoutSell)
+		h.mark(grew && !h.sold() && (h.isNew(lastS2Buy) || h.isNew(lastS3Buy)), schemas.PoolWithoutSell)
 		h.emitPool(j, &schemas.TrimPoolAdjusted{Changed: changedFields(&j.before, &j.after)})
 	}
 	h.remember(j, at)
@@ -149,7 +154,7 @@ func (h *history) pool() {
 func (h *history) emitPool(j *judged, data schemas.Data) place {
 	when := atCommit
 	for _, k := range []key{lastTrim, lastS2Buy, lastS3Buy} {
-		if h.isNew(k) {
+		if h.isNew(k) || (k == lastTrim && h.sold()) {
 			when = h.keys[k].when()
 			when.naive = false
 			break
@@ -177,13 +182,22 @@ func (h *history) closed(j *judged) {
 	h.emitPool(j, &schemas.TrimPoolClosed{ClosedBasis: j.before.number("usd_basis"), Reason: reason})
 }
 
+// derived prints a computed number, null when it has more digits than an event may carry.
+func derived(d jsonb.Decimal) schemas.Number {
+	text := d.String()
+	if !jsonb.IsInRange([]byte(text)) {
+		return ""
+	}
+	return schemas.Number(text)
+}
+
 func (j *judged) dxSteps() jsonb.Decimal {
 	return j.after.decimalOf("dx_count").Minus(j.before.decimalOf("dx_count"))
 }
 
-// basis returns the basis after the change, 0 where it is left out.
+// basis returns the basis after the change, 0 where it is left out, null where it cannot be read.
 func (j *judged) basis() schemas.Number {
-	if n := j.after.number("usd_basis"); n != "" {
+	if n := j.after.number("usd_basis"); n != "" || j.after.isUnread("usd_basis") {
 		return n
 	}
 	return "0"
@@ -191,10 +205,10 @@ func (j *judged) basis() schemas.Number {
 
 // added returns what came into the pool, with the digits received when nothing was in it.
 func (h *history) added(j *judged) schemas.Number {
-	if j.before.empty {
+	if j.before.empty || j.after.isUnread("usd_basis") {
 		return j.basis()
 	}
-	return schemas.Number(j.poolGrowth().String())
+	return derived(j.poolGrowth())
 }
 
 func (j *judged) recovery() schemas.Recovery {

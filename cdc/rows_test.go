@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 )
 
@@ -135,7 +136,7 @@ func TestDepth(t *testing.T) {
 		`[{"a": "[[[[[[[ \" [[[[[[[[ "}]`:     false,
 		`[{"a": "[[[[[[[ \\\\"}, [[[[[]]]]]]`: true,
 	} {
-		if got := isDeeper([]byte(raw), 2); got != want {
+		if got := jsonb.Exceeds([]byte(raw), 2, 20); got != want {
 			t.Errorf("%s is deeper than 2: %v", raw, got)
 		}
 	}

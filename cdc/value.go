@@ -1,24 +1,27 @@
 package cdc
 
 import (
+	"bytes"
 	"encoding/binary"
-	"sort"
+	"slices"
+	"strings"
 
 	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
 
-// value is a well-formed value of a known key, or its absence. Absent, null and {} are one value, and for the pool the
-// zeroed object too.
+// value is a value of a known key as far as it can be read, or its absence. Absent, null and {} are one value, and for
+// the pool the zeroed object too. A field that cannot be read is a part of its own: it is not among the members.
 type value struct {
 	key     key
 	raw     jsonb.Text     // exactly as received, nil when the key is absent or null
 	members []jsonb.Member // of an object, in their order
+	parts   []malformed    // its fields that cannot be read, by path
+	carried []jsonb.Member // of those, what was last well-formed
 	empty   bool
 	at      decode.Micros // of a timed key or a guard stamp
 	naive   bool
-	dated   bool // at is the only timestamp: values with another one are other values
 
 	parser *valueParser
 	summed bool // sum is known
@@ -33,19 +36,8 @@ type valueParser struct {
 
 func (p *valueParser) reset() { p.members = p.members[:0] }
 
-// parse reads the raw value of a key; nil means absent.
-func (p *valueParser) parse(k key, raw []byte) (value, *malformed) {
-	v, bad := p.read(k, raw)
-	if bad != nil || v.empty {
-		return v, bad
-	}
-	if err := v.makeSum(); err != nil {
-		return v, &malformed{k.String(), raw, err.Error()}
-	}
-	return v, nil
-}
-
-// read does what parse does, but for the digest, which many values never need.
+// read reads the raw value of a key; nil means absent. What is malformed as a whole is the second result, malformed
+// fields are in the value.
 func (p *valueParser) read(k key, raw []byte) (value, *malformed) {
 	v := value{key: k, raw: raw, parser: p}
 	if v.raw.IsNull() {
@@ -60,37 +52,28 @@ func (p *valueParser) read(k key, raw []byte) (value, *malformed) {
 }
 
 func (v *value) check() *malformed {
-	switch v.key {
-	case prevState:
+	switch {
+	case v.key == prevState:
 		if !v.raw.IsString() {
 			return &malformed{v.key.String(), v.raw, "not a string"}
 		}
 		return nil
-	case lastExitGuard:
+	case v.key == lastExitGuard:
 		if !v.readInstant(v.raw) {
 			return &malformed{v.key.String(), v.raw, "not a timestamp"}
 		}
 		return nil
-	}
-	if !v.raw.IsObject() {
+	case !v.raw.IsObject():
 		return &malformed{v.key.String(), v.raw, "not an object"}
 	}
-	if len(v.members) == 0 {
-		v.empty = true
-		return nil
-	}
-	for _, f := range v.key.fields() {
-		if why := f.check(jsonb.Find(v.members, f.name)); why != "" {
-			return &malformed{v.key.String() + "." + f.name, jsonb.Find(v.members, f.name), why}
+	if v.key.isTimed() && len(v.members) > 0 {
+		if bad := v.checkTimestamp(); bad != nil {
+			return bad
 		}
 	}
-	if v.key == trimPool {
-		v.empty = v.isZeroedPool()
-	}
-	if !v.key.isTimed() {
-		return nil
-	}
-	return v.checkTimestamp()
+	v.takeApart()
+	v.empty = v.isNothing()
+	return nil
 }
 
 func (v *value) checkTimestamp() *malformed {
@@ -98,13 +81,6 @@ func (v *value) checkTimestamp() *malformed {
 	if stamp.IsNull() {
 		return &malformed{v.key.String(), v.raw, "no timestamp"}
 	}
-	count := 0
-	for i := range v.members {
-		if string(v.members[i].Name) == jsonb.TimestampField {
-			count++
-		}
-	}
-	v.dated = count == 1
 	if !v.readInstant(stamp) {
 		return &malformed{v.key.String() + "." + jsonb.TimestampField, stamp, "not a timestamp"}
 	}
@@ -118,70 +94,97 @@ func (v *value) readInstant(stamp jsonb.Text) (ok bool) {
 	return ok
 }
 
-// check says what is wrong with a field's value, and nothing when all is well.
-func (f field) check(member jsonb.Text) (why string) {
-	if member.IsNull() {
-		return ""
+// takeApart takes the fields that cannot be read from the members: the others are judged as if those were absent.
+func (v *value) takeApart() {
+	kept := v.members[:0]
+	for _, m := range v.members {
+		if why := v.key.check(m); why != "" {
+			v.parts = append(v.parts, malformed{v.key.String() + "." + string(m.Name), m.Value, why})
+			continue
+		}
+		kept = append(kept, m)
 	}
-	switch f.kind {
-	case numberField, integerField:
-		if !member.IsNumber() || !jsonb.IsInRange(member) {
-			return "not a number"
-		}
-		if f.kind == integerField && !jsonb.IsWhole(member) {
-			return "not a whole number"
-		}
-	case textField:
-		if !member.IsString() {
-			return "not a string"
-		}
-	case boolField:
-		if !member.IsTrue() && !member.IsFalse() {
-			return "not true or false"
-		}
-	}
-	return ""
+	v.members = kept
+	slices.SortFunc(v.parts, func(a, b malformed) int { return strings.Compare(a.path, b.path) })
 }
 
-// makeSum computes the digest. A value that cannot be compared is an error.
-func (v *value) makeSum() (err error) {
-	v.summed = true
-	p := v.parser
-	switch {
-	case v.key == lastExitGuard:
-		binary.BigEndian.PutUint64(v.digest[:], uint64(v.at))
-		return nil
-	case v.raw.IsObject():
-		p.canonical, err = jsonb.AppendCanonicalObject(p.canonical[:0], v.members, v.key.shape())
-	default:
-		p.canonical, err = jsonb.AppendCanonical(p.canonical[:0], v.raw)
-	}
-	if err == nil {
-		v.digest = jsonb.DigestOfCanonical(p.canonical)
-	}
-	return err
+// isNothing reports whether an object says nothing.
+func (v *value) isNothing() bool {
+	return len(v.members)+len(v.carried) == 0 || (v.key == trimPool && v.isZeroedPool())
 }
 
-// sum returns the digest of a well-formed value, zero when it is empty.
+// carry gives the fields that cannot be read the values that were last well-formed. They count when this value is
+// compared with others, now and later, but are not this value's to tell. A record with another timestamp is another
+// record: nothing is carried into it.
+func (v *value) carry(before *value) {
+	if len(v.parts) == 0 || before.empty || (v.key.isTimed() && v.at != before.at) {
+		return
+	}
+	for i := range min(len(v.parts), toldParts) {
+		name := v.parts[i].path[len(v.key.String())+1:]
+		if m := before.get(name); m != nil {
+			v.carried = append(v.carried, jsonb.Member{Name: []byte(name), Value: m})
+		}
+	}
+	v.empty = v.isNothing()
+}
+
+// wellFormed returns the value without what cannot be read, and with what was last well-formed in its place.
+func (v *value) wellFormed() []byte {
+	if len(v.parts) == 0 || v.raw == nil {
+		return v.raw
+	}
+	dst := []byte{'{'}
+	for i, m := range append(slices.Clone(v.members), v.carried...) {
+		if i > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = append(append(append(dst, jsonb.Quote(m.Name)...), ": "...), m.Value...)
+	}
+	return append(dst, '}')
+}
+
+// sum returns the digest of a value, zero when it is empty.
 func (v *value) sum() jsonb.Digest {
-	if !v.summed && !v.empty && v.raw != nil {
-		_ = v.makeSum() // it was made without an error when the value was new
+	if v.summed || v.empty || v.raw == nil {
+		return v.digest
 	}
+	v.summed = true
+	if v.key == lastExitGuard {
+		binary.BigEndian.PutUint64(v.digest[:], uint64(v.at))
+		return v.digest
+	}
+	v.digest = jsonb.DigestOfCanonical(v.canonical())
 	return v.digest
 }
 
-// same reports whether two well-formed values mean the same.
+// canonical returns the canonical form of a value, valid until the next call. What has none is not among the members.
+func (v *value) canonical() []byte {
+	p := v.parser
+	if !v.raw.IsObject() {
+		p.canonical, _ = jsonb.AppendCanonical(p.canonical[:0], v.raw)
+		return p.canonical
+	}
+	members := v.members
+	if len(v.carried) > 0 {
+		members = append(slices.Clone(members), v.carried...)
+	}
+	p.canonical, _ = jsonb.AppendCanonicalObject(p.canonical[:0], members, v.key.shape())
+	return p.canonical
+}
+
+// same reports whether two values mean the same, as far as they can be read.
 func (v *value) same(other *value) bool {
 	switch {
 	case v.empty || other.empty:
 		return v.empty == other.empty
-	case v.dated && other.dated && v.at != other.at:
+	case v.at != other.at:
 		return false
 	}
 	return v.sum() == other.sum()
 }
 
-// get returns a member, nil when it is absent or null.
+// get returns a member that the value tells, nil when it is absent, null or cannot be read.
 func (v *value) get(name string) jsonb.Text {
 	if m := jsonb.Find(v.members, name); !m.IsNull() {
 		return m
@@ -189,58 +192,89 @@ func (v *value) get(name string) jsonb.Text {
 	return nil
 }
 
+// known returns a member as it is compared: one that cannot be read is what it was when it last could be.
+func (v *value) known(name string) jsonb.Text {
+	if m := v.get(name); m != nil || len(v.carried) == 0 {
+		return m
+	}
+	return jsonb.Find(v.carried, name)
+}
+
 func (v *value) has(name string) bool { return v.get(name) != nil }
+
+// isUnread reports whether a member is there but cannot be read.
+func (v *value) isUnread(name string) bool {
+	_, there := slices.BinarySearchFunc(v.parts, name, func(p malformed, name string) int {
+		return strings.Compare(p.path[len(v.key.String())+1:], name)
+	})
+	return there
+}
 
 func (v *value) number(name string) schemas.Number { return schemas.Number(v.get(name)) }
 
-// decimalOf returns a member as a number, 0 when it is not there.
+func (v *value) text(name string) schemas.Text { return v.get(name).TextOrNull() }
+
+// boolean returns a member that is true or false, nil when the value does not say.
+func (v *value) boolean(name string) *bool {
+	m := v.get(name)
+	if m == nil {
+		return nil
+	}
+	yes := m.IsTrue()
+	return &yes
+}
+
+// decimalOf returns a member as a number for comparisons, 0 when it is not there.
 func (v *value) decimalOf(name string) jsonb.Decimal {
-	d, _ := jsonb.ParseDecimal(v.get(name))
+	d, _ := jsonb.ParseDecimal(v.known(name))
 	return d
 }
 
-func (v *value) text(name string) schemas.Text { return v.get(name).TextOrNull() }
-
-func (v *value) isTrue(name string) bool { return v.get(name).IsTrue() }
+func (v *value) isTrue(name string) bool { return v.known(name).IsTrue() }
 
 // isZeroedPool reports whether the pool holds nothing and remembers nothing.
 func (v *value) isZeroedPool() bool {
 	return v.decimalOf("usd_basis").Sign() == 0 && v.decimalOf("dx_count").Sign() == 0 && !v.isTrue("recovery_started") &&
-		!v.has("dx_last_price") && !v.has("dx_next_arm")
+		v.known("dx_last_price") == nil && v.known("dx_next_arm") == nil
 }
 
-// changedFields names the members that differ between two values of a key, in the order of their names.
+// changedFields names the members that differ between two values of a key, in the order of their names. What cannot be
+// read is not among them.
 func changedFields(before, after *value) []string {
-	from, to := before.byName(), after.byName()
-	var changed []string
-	for name, member := range to {
-		if !sameMember(from[name], member) {
-			changed = append(changed, name)
+	changed := []string{}
+	from, to := before.sorted(), after.sorted()
+	for len(from)+len(to) > 0 {
+		switch {
+		case len(to) == 0 || (len(from) > 0 && bytes.Compare(from[0].Name, to[0].Name) < 0):
+			if !from[0].Value.IsNull() && !after.isUnread(string(from[0].Name)) {
+				changed = append(changed, string(from[0].Name))
+			}
+			from = from[1:]
+		case len(from) == 0 || !bytes.Equal(from[0].Name, to[0].Name):
+			if !to[0].Value.IsNull() {
+				changed = append(changed, string(to[0].Name))
+			}
+			to = to[1:]
+		default:
+			if !sameMember(after.key, from[0], to[0]) {
+				changed = append(changed, string(to[0].Name))
+			}
+			from, to = from[1:], to[1:]
 		}
 	}
-	for name, member := range from {
-		if _, both := to[name]; !both && !member.IsNull() {
-			changed = append(changed, name)
-		}
-	}
-	sort.Strings(changed)
 	return changed
 }
 
-// byName returns the members; a value that is no object has none.
-func (v *value) byName() map[string]jsonb.Text {
-	members := make(map[string]jsonb.Text)
-	for _, m := range v.members {
-		members[string(m.Name)] = m.Value
-	}
+// sorted returns the members that are compared, by name; a value that is no object has none.
+func (v *value) sorted() []jsonb.Member {
+	members := append(slices.Clone(v.members), v.carried...)
+	slices.SortFunc(members, func(a, b jsonb.Member) int { return bytes.Compare(a.Name, b.Name) })
 	return members
 }
 
-func sameMember(a, b jsonb.Text) bool {
-	if a.IsNull() || b.IsNull() {
-		return a.IsNull() == b.IsNull()
+func sameMember(of key, a, b jsonb.Member) bool {
+	if of.isTimed() && string(a.Name) == jsonb.TimestampField && jsonb.SameInstant(a.Value, b.Value) {
+		return true
 	}
-	x, errX := jsonb.DigestOf(a)
-	y, errY := jsonb.DigestOf(b)
-	return errX == nil && errY == nil && x == y
+	return jsonb.Same(a.Value, b.Value, jsonb.Plain)
 }

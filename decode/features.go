@@ -10,7 +10,7 @@ import (
 type Features struct {
 	History       []byte // pm_execution_history
 	Engine        []byte // uptrend_engine_v4
-	DoubleEncoded bool   // the document was a JSON string that holds JSON
+	DoubleEncoded bool   // the document, or its history, was a JSON string that holds JSON
 }
 
 // Malformed says that a document cannot be read, and why. The document is handed on as it is.
@@ -23,7 +23,7 @@ func (e *Malformed) Error() string { return e.Why }
 func ParseFeatures(document []byte) (Features, error) {
 	switch first(document) {
 	case '{':
-		return scan(document, true), nil
+		return readThrough(scan(document, true)), nil
 	case '"':
 		return doubleEncoded(document)
 	case 'n':
@@ -33,17 +33,45 @@ func ParseFeatures(document []byte) (Features, error) {
 }
 
 func doubleEncoded(document []byte) (Features, error) {
-	var inner string
-	if err := json.Unmarshal(document, &inner); err != nil {
-		return Features{}, &Malformed{"features is not valid JSON: " + err.Error()}
-	}
-	// Unlike jsonb's own output this text was never checked by the server. json.Valid bounds its nesting too.
-	if !json.Valid([]byte(inner)) || first([]byte(inner)) != '{' {
+	inner := object(document)
+	if inner == nil {
 		return Features{}, &Malformed{"features is a string that does not hold a JSON object"}
 	}
-	f := scan([]byte(inner), false)
+	f := readThrough(scan(inner, false))
 	f.DoubleEncoded = true
 	return f, nil
+}
+
+// readThrough reads a history that is a JSON string and holds an object. Anything else stays as it is.
+func readThrough(f Features) Features {
+	if len(f.History) > 0 && f.History[0] == '"' {
+		if inner := object(f.History); inner != nil {
+			f.History, f.DoubleEncoded = inner, true
+		}
+	}
+	return f
+}
+
+// maxEncodings is how often a document may have been encoded.
+const maxEncodings = 4
+
+// object returns the JSON object that a JSON string holds, nil when it holds something else. Unlike jsonb's own output the
+// text in a string was never checked by the server. json.Valid bounds its nesting too.
+func object(quoted []byte) []byte {
+	for range maxEncodings {
+		var text string
+		if json.Unmarshal(quoted, &text) != nil {
+			return nil
+		}
+		quoted = []byte(text)
+		if !json.Valid(quoted) {
+			return nil
+		}
+		if start := next(quoted, 0); quoted[start] == '{' {
+			return quoted[start:]
+		}
+	}
+	return nil
 }
 
 const (

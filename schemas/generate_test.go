@@ -217,7 +217,8 @@ func words[T ~string](values ...T) *jsonschema.Schema {
 
 func flags() []Flag {
 	return []Flag{NaiveTimestamp, FutureTimestamp, PriceAbsent, PriceZero, SRLevelPriceAbsent, NoPoolChange, FieldsDefaulted,
-		DXArmMissing, SkippedSteps, DoubleEncoded, IneffectiveBook, UnseenValue, PoolWithoutSell, BaselineIncomplete, RawTruncated}
+		DXArmMissing, SkippedSteps, DoubleEncoded, IneffectiveBook, UnseenValue, PoolWithoutSell, BaselineIncomplete, RawTruncated,
+		Amended, TextTruncated}
 }
 
 // recordedExamples returns the first recorded event of each type.

@@ -41,6 +41,8 @@ const (
 	UnseenValue        Flag = "unseen_value"          // went back to a value never reported
 	PoolWithoutSell    Flag = "pool_without_sell"     // the pool grew with a companion that is not a sell
 	BaselineIncomplete Flag = "baseline_incomplete"   // the row's state before is not known
+	Amended            Flag = "amended"               // an exit that became one in place: its sell had been reported as a trim
+	TextTruncated      Flag = "text_truncated"        // a text was too long for an event: its beginning and its digest are in its place
 	RawTruncated       Flag = "raw_truncated"         // a raw value above 256 KiB or 500 levels was replaced by its digest and head
 )
 

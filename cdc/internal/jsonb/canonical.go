@@ -10,9 +10,6 @@ import (
 	"lowcap-cdc/decode"
 )
 
-// maxDepth bounds the nesting of a value that is compared.
-const maxDepth = 1000
-
 // Digest identifies a JSON value by its meaning: 150 and 150.0, Z and +00:00 in a timestamp, an absent key and null,
 // and any order of keys are the same.
 type Digest [16]byte
@@ -33,15 +30,6 @@ const (
 // usualMembers is room for the members of what usually is compared.
 const usualMembers = 12
 
-// DigestOf returns the digest of a JSON value, and AppendCanonical's errors.
-func DigestOf(v Text) (Digest, error) {
-	canonical, err := AppendCanonical(make([]byte, 0, len(v)), v)
-	if err != nil {
-		return Digest{}, err
-	}
-	return DigestOfCanonical(canonical), nil
-}
-
 // DigestOfCanonical returns the digest of a value from its canonical form.
 func DigestOfCanonical(canonical []byte) Digest {
 	sum := sha256.Sum256(canonical)
@@ -58,14 +46,14 @@ func AppendCanonicalObject(dst []byte, members []Member, s Shape) ([]byte, error
 }
 
 func appendValue(dst []byte, v Text, depth int) ([]byte, error) {
-	if depth > maxDepth {
-		return nil, errors.New("nested deeper than 1000 levels")
+	if depth > MaxLevels {
+		return nil, errors.New(tooDeep)
 	}
 	switch {
 	case v.IsNumber():
 		dst, ok := appendNumber(append(dst, '#'), v)
 		if !ok {
-			return nil, errors.New("number out of range")
+			return nil, errors.New(tooManyDigits)
 		}
 		return dst, nil
 	case v.IsString():
@@ -95,7 +83,9 @@ func appendArray(dst []byte, v Text, depth int) (_ []byte, err error) {
 func appendObject(dst []byte, members []Member, s Shape, depth int) (_ []byte, err error) {
 	dst = append(dst, '{')
 	var room [usualMembers]Member
-	for _, m := range sortedMembers(append(room[:0], members...)) {
+	sorted := append(room[:0], members...)
+	slices.SortFunc(sorted, func(a, b Member) int { return bytes.Compare(a.Name, b.Name) })
+	for _, m := range sorted {
 		if m.Value.IsNull() || (s == Pool && m.isDefaultCounter()) {
 			continue
 		}
@@ -111,19 +101,6 @@ func appendObject(dst []byte, members []Member, s Shape, depth int) (_ []byte, e
 		}
 	}
 	return append(dst, '}'), nil
-}
-
-// sortedMembers sorts an object's members by their names. Of several with one name, which only a double-encoded
-// document can have, the last one counts.
-func sortedMembers(members []Member) []Member {
-	slices.SortStableFunc(members, func(a, b Member) int { return bytes.Compare(a.Name, b.Name) })
-	kept := members[:0]
-	for i, m := range members {
-		if i+1 == len(members) || !bytes.Equal(members[i+1].Name, m.Name) {
-			kept = append(kept, m)
-		}
-	}
-	return kept
 }
 
 func (m *Member) instant() (at decode.Micros, ok bool) {
@@ -143,4 +120,32 @@ func (m *Member) isDefaultCounter() bool {
 		return m.Value.IsFalse()
 	}
 	return false
+}
+
+// Same reports whether two values mean the same; absent and null are one. Of objects the shape is known. What has no
+// canonical form is like nothing but its own bytes.
+func Same(a, b Text, s Shape) bool {
+	switch {
+	case a.IsNull() || b.IsNull():
+		return a.IsNull() == b.IsNull()
+	case bytes.Equal(a, b):
+		return true
+	}
+	x, errX := appendShaped(nil, a, s)
+	y, errY := appendShaped(nil, b, s)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+func appendShaped(dst []byte, v Text, s Shape) ([]byte, error) {
+	if v.IsObject() {
+		return AppendCanonicalObject(dst, AppendMembers(nil, v), s)
+	}
+	return AppendCanonical(dst, v)
+}
+
+// SameInstant reports whether two values are timestamps of one instant.
+func SameInstant(a, b Text) bool {
+	x, okX := (&Member{Value: a}).instant()
+	y, okY := (&Member{Value: b}).instant()
+	return okX && okY && x == y
 }

@@ -146,13 +146,13 @@ func TestDeepAndHuge(t *testing.T) {
 		`{"a": [1e999999999]}`: false,
 		"1e10":                 true,
 	} {
-		if _, err := DigestOf(Text(text)); (err == nil) != ok {
+		if _, err := AppendCanonical(nil, Text(text)); (err == nil) != ok {
 			t.Errorf("%.20s of %d bytes: %v", text, len(text), err)
 		}
 	}
 }
 
-// TestMembersOfValue: of several members with one name the first is read, and the values are the same whatever is
+// TestMembersOfValue: of several members with one name the last is read, and the values are the same whatever is
 // around them.
 func TestMembersOfValue(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -162,7 +162,14 @@ func TestMembersOfValue(t *testing.T) {
 		}
 		members := AppendMembers(nil, Text(text))
 		for _, name := range []string{"a", "b", "timestamp", "none"} {
-			if got, want := string(Find(members, name)), gjson.Get(text, name).Raw; got != want {
+			want := ""
+			gjson.Parse(text).ForEach(func(key, v gjson.Result) bool {
+				if key.Str == name {
+					want = v.Raw
+				}
+				return true
+			})
+			if got := string(Find(members, name)); got != want {
 				t.Fatalf("%s of %s: got %s, want %s", name, text, got, want)
 			}
 		}

@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// maxDigits bounds what is taken for a number: jsonb itself prints at most 131,072 digits before the point and 16,383
-// behind it, so only a double-encoded or hand-made document can hold more, and then a few bytes could ask for gigabytes.
-const maxDigits = 1 << 18
+// MaxDigits is how many digits a number may have when it is printed without an exponent. jsonb takes 131,072 before the
+// point, and a few bytes of a double-encoded document could ask for gigabytes; a consumer's parser takes fewer (Python's
+// reads an integer of 4,300 at most).
+const MaxDigits = 1000
 
 // Decimal is an exact decimal number: coefficient × 10^-scale. Binary floats would turn 61.355 − 38.9 into
 // 22.454999999999998.
@@ -33,13 +34,13 @@ func ParseDecimal(text []byte) (d Decimal, ok bool) {
 	mantissa, exponent := text, 0
 	if i := exponentAt(text); i >= 0 {
 		e, err := strconv.Atoi(strings.TrimPrefix(string(text[i+1:]), "+"))
-		if err != nil || e > maxDigits || e < -maxDigits {
+		if err != nil || e > MaxDigits || e < -MaxDigits {
 			return d, false
 		}
 		mantissa, exponent = text[:i], e
 	}
 	whole, fraction, _ := bytes.Cut(mantissa, []byte("."))
-	if len(whole)+len(fraction) > maxDigits {
+	if printedDigits(whole, len(fraction), exponent) > MaxDigits {
 		return d, false
 	}
 	if d.short, ok = parseShort(whole, fraction); !ok {
@@ -52,6 +53,12 @@ func ParseDecimal(text []byte) (d Decimal, ok bool) {
 		d = Decimal{long: d.times(-d.scale)}
 	}
 	return d, true
+}
+
+// printedDigits counts the digits that a number has without its exponent.
+func printedDigits(whole []byte, fraction, exponent int) int {
+	digits := len(bytes.TrimPrefix(whole, []byte("-")))
+	return max(digits+exponent, 1) + max(fraction-exponent, 0)
 }
 
 // times returns the coefficient times 10^n.
@@ -120,7 +127,7 @@ func appendNumber(dst, text []byte) (_ []byte, ok bool) {
 }
 
 // isPlain reports whether a JSON number has no exponent and not too many digits.
-func isPlain(text []byte) bool { return len(text) <= maxDigits && exponentAt(text) < 0 }
+func isPlain(text []byte) bool { return len(text) <= MaxDigits && exponentAt(text) < 0 }
 
 // exponentAt returns where the exponent of a number begins, -1 when it has none.
 func exponentAt(text []byte) int {

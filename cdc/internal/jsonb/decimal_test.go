@@ -55,8 +55,8 @@ func TestDecimal(t *testing.T) {
 
 // TestManyDigits: a few bytes that ask for many are written in a moment.
 func TestManyDigits(t *testing.T) {
-	d, ok := ParseDecimal([]byte("1e-262144"))
-	if text := d.String(); !ok || len(text) != 262146 || text[:3] != "0.0" || text[len(text)-1] != '1' {
+	d, ok := ParseDecimal([]byte("1e-999"))
+	if text := d.String(); !ok || len(text) != 1001 || text[:3] != "0.0" || text[len(text)-1] != '1' {
 		t.Errorf("%v, %d digits, %.10s", ok, len(text), text)
 	}
 	if d.Minus(Decimal{short: 1}).Sign() != -1 {

@@ -11,6 +11,9 @@ import (
 // The layouts of a timestamp, after a blank between date and time has become a T. Go reads a fraction by itself.
 var zonedLayouts = [...]string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07"}
 
+// longestInstant is more bytes than any writer gives a timestamp.
+const longestInstant = 64
+
 const naiveLayout = "2006-01-02T15:04:05"
 
 // ParseInstant reads a timestamp as Python's isoformat or Postgres writes it. One without a zone is naive and is read
@@ -24,6 +27,9 @@ func ParseInstant[T string | []byte](text T) (at decode.Micros, naive, ok bool) 
 
 // parseOddInstant reads the spellings that seldom come.
 func parseOddInstant(text string) (at decode.Micros, naive, ok bool) {
+	if len(text) > longestInstant {
+		return 0, false, false // the library reads a fraction of any length
+	}
 	if len(text) > 10 && text[10] == ' ' {
 		text = text[:10] + "T" + text[11:]
 	}

@@ -73,15 +73,42 @@ type Member struct {
 	Value Text
 }
 
-// AppendMembers appends the members of an object, in their order.
+// AppendMembers appends the members of an object, in their order. Of several with one name the last one counts, as it
+// does for the bot; only a double-encoded document can have such, as jsonb keeps one.
 func AppendMembers(dst []Member, object Text) []Member {
+	start, sorted := len(dst), true
 	for m := decode.MembersOf(object); m.Next(); {
-		dst = append(dst, Member{Text(m.Name).Unquoted(), m.Value()})
+		next := Member{Text(m.Name).Unquoted(), m.Value()}
+		sorted = sorted && (len(dst) == start || IsBefore(dst[len(dst)-1].Name, next.Name))
+		dst = append(dst, next)
 	}
-	return dst
+	if sorted {
+		return dst
+	}
+	return append(dst[:start], lastOfEach(dst[start:])...)
 }
 
-// Find returns the first member of a name, nil when there is none.
+// IsBefore reports whether jsonb prints a member of the one name before one of the other: shorter names come first.
+func IsBefore(a, b []byte) bool {
+	return len(a) < len(b) || (len(a) == len(b) && bytes.Compare(a, b) < 0)
+}
+
+// lastOfEach returns the last member of each name.
+func lastOfEach(members []Member) []Member {
+	last := make(map[string]int, len(members))
+	for i, m := range members {
+		last[string(m.Name)] = i
+	}
+	kept := make([]Member, 0, len(last))
+	for i, m := range members {
+		if last[string(m.Name)] == i {
+			kept = append(kept, m)
+		}
+	}
+	return kept
+}
+
+// Find returns the member of a name, nil when there is none.
 func Find(members []Member, name string) Text {
 	for i := range members {
 		if string(members[i].Name) == name {
