@@ -78,6 +78,11 @@ func breaches(path string, released, current document) []string {
 			if added := lacking(wordsIn(now), wordsIn(was)); now == nil || len(added) > 0 {
 				found = append(found, fmt.Sprintf("%s: %s allows %v now", path, keyword, added))
 			}
+		case "anyOf": // words to which others may come
+			open := isOpen(was) && isOpen(now) && len(lacking(wordsOf(was), wordsOf(now))) == 0
+			if !open && !reflect.DeepEqual(was, now) {
+				found = append(found, fmt.Sprintf("%s: %s was %v and is %v", path, keyword, was, now))
+			}
 		case "properties":
 			found = append(found, propertyBreaches(path, was.(document), now)...)
 		case "items":
@@ -102,6 +107,21 @@ func propertyBreaches(path string, released document, current any) []string {
 		found = append(found, breaches(path+"."+name, objectIn(was), now)...)
 	}
 	return found
+}
+
+// isOpen reports whether a list of alternatives takes any string, beside the words that it names.
+func isOpen(alternatives any) bool {
+	list, _ := alternatives.([]any)
+	return slices.ContainsFunc(list, func(a any) bool { return reflect.DeepEqual(a, document{"type": "string"}) })
+}
+
+// wordsOf returns the words that a list of alternatives names.
+func wordsOf(alternatives any) (words []string) {
+	list, _ := alternatives.([]any)
+	for _, a := range list {
+		words = append(words, wordsIn(objectIn(a)["enum"])...)
+	}
+	return words
 }
 
 func lacking(want, have []string) []string {
@@ -141,6 +161,8 @@ func TestBreachesAreFound(t *testing.T) {
 		`"pattern":"^[0-9A-F]{32}$",->`:                          true,
 		`"properties":{->"properties":{"new":{"type":"string"},`: false,
 		`"required":["s1",->"required":["new","s1",`:             false,
+		`"naive_timestamp",->"a_new_one","naive_timestamp",`:     false,
+		`"naive_timestamp",->`:                                   true,
 		`"description":"the stages->"description":"these stages`: false,
 	} {
 		text, err := json.Marshal(released)
