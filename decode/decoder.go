@@ -3,6 +3,7 @@ package decode
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // AnnotationPrefix is the prefix of the logical messages that annotate a transaction.
@@ -20,6 +21,7 @@ const microsFrom1970To2000 = 946684800 * 1000000
 type Decoder struct {
 	schema    string
 	relations map[uint32]relation
+	convert   func([]byte) ([]byte, error)
 
 	begin      Begin
 	commit     Commit
@@ -34,6 +36,10 @@ type Decoder struct {
 func NewDecoder(schema string) *Decoder {
 	return &Decoder{schema: schema, relations: make(map[uint32]relation)}
 }
+
+// Convert sets what makes UTF-8 of a watched text that is not plain ASCII, for a database in another encoding. Its error
+// ends decoding. nil, as at the beginning, takes every text as it is.
+func (d *Decoder) Convert(convert func(text []byte) ([]byte, error)) { d.convert = convert }
 
 // Decode decodes one pgoutput message. It returns nil for a message that says nothing about the watched tables.
 // The result is valid until the next call. A message that cannot be decoded is an error and never a panic; a table
@@ -155,21 +161,21 @@ func (d *Decoder) decodeChange(kind byte, c *cursor) (Message, error) {
 	case Blocks:
 		m := &d.block
 		*m = BlockChange{Op: op}
-		return m, tuples(c, op, r.index, m.Old[:], m.New[:], &m.HasOld)
+		return m, d.tuples(c, op, r.index, m.Old[:], m.New[:], &m.HasOld)
 	case Positions:
 		m := &d.position
 		*m = PositionChange{Op: op}
-		return m, tuples(c, op, r.index, m.Old[:], m.New[:], &m.HasOld)
+		return m, d.tuples(c, op, r.index, m.Old[:], m.New[:], &m.HasOld)
 	}
 	return nil, c.err
 }
 
 // tuples reads the one or two tuples of a change: K (key) or O (old row) where the server sends it, N (new row).
-func tuples(c *cursor, op Op, index []int, before, after []Value, hasOld *bool) error {
+func (d *Decoder) tuples(c *cursor, op Op, index []int, before, after []Value, hasOld *bool) error {
 	tag := c.uint8()
 	if (tag == 'K' || tag == 'O') && op != Insert {
 		*hasOld = true
-		if err := tuple(c, index, before); err != nil {
+		if err := d.tuple(c, index, before); err != nil {
 			return err
 		}
 		if op == Delete {
@@ -180,13 +186,13 @@ func tuples(c *cursor, op Op, index []int, before, after []Value, hasOld *bool) 
 	if c.err == nil && (tag != 'N' || op == Delete) {
 		return fmt.Errorf("unexpected tuple %q", tag)
 	}
-	if err := tuple(c, index, after); err != nil {
+	if err := d.tuple(c, index, after); err != nil {
 		return err
 	}
 	return c.end()
 }
 
-func tuple(c *cursor, index []int, row []Value) error {
+func (d *Decoder) tuple(c *cursor, index []int, row []Value) error {
 	n := int(c.uint16())
 	if c.err == nil && n != len(index) {
 		return fmt.Errorf("row has %d columns, its table %d", n, len(index))
@@ -197,10 +203,25 @@ func tuple(c *cursor, index []int, row []Value) error {
 			return err
 		}
 		if at := index[i]; at >= 0 {
+			if d.convert != nil {
+				if v.Text, err = d.toUTF8(v.Text); err != nil {
+					return err
+				}
+			}
 			row[at] = v
 		}
 	}
 	return c.err
+}
+
+// toUTF8 converts a text that is not plain ASCII.
+func (d *Decoder) toUTF8(text []byte) ([]byte, error) {
+	for _, b := range text {
+		if b >= utf8.RuneSelf {
+			return d.convert(text)
+		}
+	}
+	return text, nil
 }
 
 func value(c *cursor) (Value, error) {

@@ -117,3 +117,13 @@ func Columns(t Table) (names []string, required []bool) {
 	}
 	return names, required
 }
+
+// IsWatched reports whether a column of a table is read.
+func IsWatched(t Table, name string) bool {
+	for _, c := range columnsOf(t) {
+		if c.name == name {
+			return true
+		}
+	}
+	return false
+}

@@ -3,32 +3,26 @@ package pg
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
+	"lowcap-cdc/cdc/check"
 	"lowcap-cdc/decode"
 )
-
-// Finding is the outcome of checking one precondition.
-type Finding struct {
-	Name   string
-	OK     bool
-	Detail string // what was found
-	Repair string // the command that repairs it
-}
 
 const oldestVersion = 140000
 
 // Check looks at every precondition in the database. It changes nothing.
-func Check(ctx context.Context, c Config) []Finding {
+func Check(ctx context.Context, c Config) []check.Finding {
 	conn, err := c.connect(ctx)
 	if err != nil {
-		return []Finding{{"postgres", false, err.Error(), "psql with the same --postgres, until it connects"}}
+		return []check.Finding{finding("postgres", "", err, "psql with the same --postgres, until it connects")}
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
-	findings := []Finding{checkVersion(ctx, conn)}
+	findings := []check.Finding{checkVersion(ctx, conn)}
 	findings = append(findings, finding("wal_level", "logical", checkLevel(ctx, conn), "alter system set wal_level = logical, and restart Postgres"))
 	findings = append(findings, checkRole(ctx, conn), checkRoom(ctx, conn))
 	found, err := readCatalog(ctx, conn, c)
@@ -38,7 +32,8 @@ func Check(ctx context.Context, c Config) []Finding {
 	for _, t := range decode.Tables {
 		findings = append(findings, checkRows(ctx, conn, c, t, &found))
 	}
-	return append(findings, checkPublication(&found, c), checkSlotState(ctx, conn, c))
+	return append(findings, checkEncoding(ctx, conn, c, &found), checkPublication(&found, c), checkSlotState(ctx, conn, c),
+		checkRetention(ctx, conn, c), checkMessages(ctx, conn, c))
 }
 
 // countRows answers what the source's migration guide asks for to verify a migration.
@@ -49,35 +44,54 @@ var countRows = map[decode.Table]string{
 }
 
 // checkRows looks at a table. One of the two may be missing: its migration has not run yet.
-func checkRows(ctx context.Context, conn *pgx.Conn, c Config, t decode.Table, found *catalog) Finding {
+func checkRows(ctx context.Context, conn *pgx.Conn, c Config, t decode.Table, found *catalog) check.Finding {
 	name, repair := "table "+t.String(), "lowcap-cdc init --dry-run, and what it prints"
-	other := decode.Blocks + decode.Positions - t
-	if found.tables[t].id.OID == 0 && found.tables[other].id.OID != 0 {
-		return Finding{Name: name, OK: true, Detail: "does not exist; run publishes table.missing, and its rows when it is there"}
+	e, other := &found.tables[t], &found.tables[decode.Blocks+decode.Positions-t]
+	if e.kind == "" && other.id.OID != 0 {
+		return check.Finding{Name: name, Severity: check.OK, Detail: "does not exist; run publishes table.missing, and its rows when it is there"}
 	}
-	if err := checkTable(ctx, conn, c, t); err != nil {
+	err := checkAccess(ctx, conn, c, t)
+	if err == nil {
+		err = e.check(c)
+	}
+	if err != nil {
 		return finding(name, "", err, repair)
 	}
 	var rows, marked int64
-	if err := conn.QueryRow(ctx, countRows[t]+c.table(t)).Scan(&rows, &marked); err != nil {
+	if err := conn.QueryRow(ctx, countRows[t]+e.from(c)).Scan(&rows, &marked); err != nil {
 		return finding(name, "", fmt.Errorf("count rows: %s", message(err)), repair)
 	}
 	what := "with a trim_pool"
 	if t == decode.Blocks {
 		what = "blocked now"
 	}
-	return Finding{Name: name, OK: true, Detail: fmt.Sprintf("%d rows, %d %s", rows, marked, what)}
+	f := check.Finding{Name: name, Severity: check.OK, Detail: fmt.Sprintf("%d rows, %d %s", rows, marked, what)}
+	if left := e.leftOut(); left != "" {
+		f.Severity, f.Repair = check.Warn, c.dropFromPublication(t)+"; and then: lowcap-cdc run"
+		f.Detail += "; events lack " + left
+	}
+	return f
 }
 
-func finding(name, good string, err error, repair string) Finding {
+// finding is a Fail where there is an error, else an OK.
+func finding(name, good string, err error, repair string) check.Finding {
 	if err != nil {
 		detail, own, _ := strings.Cut(err.Error(), "; run: ") // an error that knows itself what to run knows it better
-		return Finding{name, false, detail, cmp.Or(own, repair)}
+		return check.Finding{Name: name, Severity: check.Fail, Detail: detail, Repair: cmp.Or(own, repair)}
 	}
-	return Finding{Name: name, OK: true, Detail: good}
+	return check.Finding{Name: name, Severity: check.OK, Detail: good}
 }
 
-func checkVersion(ctx context.Context, conn *pgx.Conn) Finding {
+// warning is finding with a Warn for a Fail.
+func warning(name, good string, err error, repair string) check.Finding {
+	f := finding(name, good, err, repair)
+	if f.Severity == check.Fail {
+		f.Severity = check.Warn
+	}
+	return f
+}
+
+func checkVersion(ctx context.Context, conn *pgx.Conn) check.Finding {
 	var number int
 	var text string
 	err := conn.QueryRow(ctx, `select current_setting('server_version_num')::int, current_setting('server_version')`).Scan(&number, &text)
@@ -87,7 +101,7 @@ func checkVersion(ctx context.Context, conn *pgx.Conn) Finding {
 	return finding("version", text, err, "an upgrade to Postgres 14 or later")
 }
 
-func checkRole(ctx context.Context, conn *pgx.Conn) Finding {
+func checkRole(ctx context.Context, conn *pgx.Conn) check.Finding {
 	var can bool
 	var name string
 	err := conn.QueryRow(ctx, `select rolname, rolreplication or rolsuper or exists (select from pg_auth_members m join pg_roles r on r.oid = m.roleid
@@ -99,7 +113,7 @@ func checkRole(ctx context.Context, conn *pgx.Conn) Finding {
 	return finding("replication right", "role "+name, err, "alter role "+pgx.Identifier{name}.Sanitize()+" replication")
 }
 
-func checkRoom(ctx context.Context, conn *pgx.Conn) Finding {
+func checkRoom(ctx context.Context, conn *pgx.Conn) check.Finding {
 	var slots, senders int
 	err := conn.QueryRow(ctx, `select current_setting('max_replication_slots')::int - (select count(*) from pg_replication_slots)::int,
 		current_setting('max_wal_senders')::int - (select count(*) from pg_stat_replication)::int`).Scan(&slots, &senders)
@@ -109,28 +123,45 @@ func checkRoom(ctx context.Context, conn *pgx.Conn) Finding {
 	return finding("room", fmt.Sprintf("%d slots and %d WAL senders free", slots, senders), err, "alter system set max_wal_senders, max_replication_slots higher, and restart Postgres")
 }
 
-func checkPublication(found *catalog, c Config) Finding {
+func checkPublication(found *catalog, c Config) check.Finding {
 	if statements := append(found.repair(c), "lowcap-cdc init"); found.publication == 0 || len(statements) > 1 {
-		return Finding{"publication", false, fmt.Sprintf("publication %q is missing or incomplete", c.Publication), statements[0]}
+		return finding("publication", "", fmt.Errorf("publication %q is missing or incomplete", c.Publication), statements[0])
 	}
 	for _, t := range decode.Tables {
-		if err := found.checkFilter(c, t); err != nil {
+		if err := found.tables[t].checkCarried(c); err != nil {
 			return finding("publication", "", err, "what it says")
 		}
 	}
-	return Finding{Name: "publication", OK: true, Detail: c.Publication}
+	return finding("publication", c.Publication, nil, "")
 }
 
-func checkSlotState(ctx context.Context, conn *pgx.Conn, c Config) Finding {
+func checkSlotState(ctx context.Context, conn *pgx.Conn, c Config) check.Finding {
 	slot, exists, err := readSlot(ctx, conn, c.Slot)
 	detail := fmt.Sprintf("%s, confirmed %s, keeps %d bytes of WAL (%s)", c.Slot, slot.confirmed, slot.retained, slot.wal)
 	switch {
 	case err == nil && !exists:
 		detail = c.Slot + " will be created by the first run"
+	case err == nil && !slot.isOurs(conn.Config().Database):
+		return finding("slot", "", errors.New(slot.describe(c.Slot)), "lowcap-cdc check, with another --slot")
 	case err == nil && slot.active != 0:
-		detail += ", in use by " + slotPID(slot.active)
+		detail += ", in use by " + slot.user
 	case err == nil && slot.wal == "lost":
 		err = fmt.Errorf("slot %q: needed WAL was removed", c.Slot)
 	}
 	return finding("slot", detail, err, "lowcap-cdc reconcile")
+}
+
+// checkMessages looks at who may write logical messages into the WAL.
+func checkMessages(ctx context.Context, conn *pgx.Conn, c Config) check.Finding {
+	right, err := readMessageRight(ctx, conn)
+	repair := "psql with the same --postgres, as a role that may read the catalog"
+	switch {
+	case err == nil && !right.own:
+		err = errors.New("the role may not write messages into the WAL: a table that goes or comes, and time while nothing else changes, are not told")
+		repair = right.grant(c.role())
+	case err == nil && right.public:
+		err = errors.New("every role may write messages into the WAL, annotations of transactions among them")
+		repair = right.revoke() + "; " + right.grant(c.role())
+	}
+	return warning("messages", "only chosen roles may write messages into the WAL", err, repair)
 }

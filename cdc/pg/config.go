@@ -50,12 +50,15 @@ func (c Config) role() string {
 	return pgx.Identifier{config.User}.Sanitize()
 }
 
-// sessionParameters fix how values are printed: the decoder reads one format only.
+// sessionParameters take back what a role, a database or a server may have set: how values are printed, for the decoder
+// reads one format only, and every limit that would end a snapshot or a wait.
 var sessionParameters = map[string]string{
-	"TimeZone": "UTC", "DateStyle": "ISO", "IntervalStyle": "postgres", "extra_float_digits": "3",
-	"client_encoding": "UTF8", "application_name": "lowcap-cdc", "statement_timeout": "0",
-	"idle_in_transaction_session_timeout": "0",
-	"row_security":                        "off", // a snapshot that row-level security would thin out is an error
+	"application_name": "lowcap-cdc", "client_encoding": encodingUTF8,
+	"TimeZone": "UTC", "DateStyle": "ISO", "IntervalStyle": "postgres", "extra_float_digits": "3", "bytea_output": "hex",
+	"search_path": "pg_catalog", "standard_conforming_strings": "on", "quote_all_identifiers": "off",
+	"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0",
+	"default_transaction_read_only": "off", "default_transaction_isolation": "read committed", "default_transaction_deferrable": "off",
+	"row_security": "off", // a snapshot that row-level security would thin out is an error
 }
 
 // connect opens an ordinary connection.
@@ -64,9 +67,7 @@ func (c Config) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, &Permanent{fmt.Errorf("read --postgres: %w", withoutDSN(err))}
 	}
-	for name, value := range sessionParameters {
-		config.RuntimeParams[name] = value
-	}
+	c.prepare(&config.Config)
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, explainConnect(err, &config.Config)
@@ -80,15 +81,32 @@ func (c Config) connectReplication(ctx context.Context) (*pgconn.PgConn, error) 
 	if err != nil {
 		return nil, &Permanent{fmt.Errorf("read --postgres: %w", withoutDSN(err))}
 	}
-	for name, value := range sessionParameters {
-		config.RuntimeParams[name] = value
-	}
+	c.prepare(config)
 	config.RuntimeParams["replication"] = "database"
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, explainConnect(err, config)
 	}
 	return conn, nil
+}
+
+// prepare sets the session's parameters: those that every supported version has with the connection, the others after it.
+func (c Config) prepare(config *pgconn.Config) {
+	for name, value := range sessionParameters {
+		config.RuntimeParams[name] = value
+	}
+	config.AfterConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+		if encodingOf(conn) == encodingASCII {
+			if err := setRaw(ctx, conn); err != nil {
+				return err
+			}
+		}
+		if majorVersion(conn) < 17 {
+			return nil
+		}
+		_, err := conn.Exec(ctx, "set transaction_timeout = 0").ReadAll()
+		return err
+	}
 }
 
 // withoutDSN keeps the connection string, which may hold a password, out of an error about it.
@@ -110,7 +128,7 @@ func firstLine(text string) string {
 
 // Now returns a place in the WAL such that everything committed before the call lies before it, and an idle server's
 // stream reaches it. For that it writes one message into the WAL, which makes the server flush what it had committed
-// asynchronously.
+// asynchronously; a role that may not write messages does without.
 func Now(ctx context.Context, c Config) (decode.LSN, error) {
 	conn, err := c.connect(ctx)
 	if err != nil {
@@ -118,7 +136,8 @@ func Now(ctx context.Context, c Config) (decode.LSN, error) {
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
 	var lsn string
-	if _, err := conn.Exec(ctx, `select pg_logical_emit_message(true, 'lowcap-cdc.until', '')`); err != nil {
+	_, err = conn.Exec(ctx, `select pg_logical_emit_message(true, 'lowcap-cdc.until', '')`)
+	if err != nil && sqlState(err) != codeNoPrivilege {
 		return 0, fmt.Errorf("mark the end of the WAL: %w", err)
 	}
 	if err := conn.QueryRow(ctx, `select pg_current_wal_flush_lsn()::text`).Scan(&lsn); err != nil {

@@ -50,6 +50,8 @@ const (
 	codeObjectNotInState = "55000"
 	codeConfigLimit      = "53400"
 	codeDuplicateObject  = "42710"
+	codeInvalidEncoding  = "22021" // of a character
+	codeUntranslatable   = "22P05" // a character
 )
 
 func sqlState(err error) string {

@@ -9,29 +9,9 @@ import (
 	"lowcap-cdc/decode"
 )
 
-// ensurePublication makes sure that the publication brings all changes of the tables that exist, and creates it where
-// it is missing.
-func ensurePublication(ctx context.Context, c Config) error {
-	conn, err := c.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
-	statements, err := setup(ctx, conn, c)
-	if err != nil {
-		return err
-	}
-	for _, sql := range statements {
-		if _, err := conn.Exec(ctx, sql); err != nil {
-			return permanentf("set up publication %q: %s; run as the tables' owner: %s", c.Publication, message(err), sql)
-		}
-	}
-	return nil
-}
-
 // Setup does what a first start needs in the database, and returns the statements for it; none when all is there. With
-// dryRun it only returns them, also to a role that has no rights yet. The slot is left to the first run, which needs the snapshot that comes with its
-// creation.
+// dryRun it only returns them, also to a role that has no rights yet. The slot is left to the first run, which needs the
+// snapshot that comes with its creation.
 func Setup(ctx context.Context, c Config, dryRun bool) ([]string, error) {
 	conn, err := c.connect(ctx)
 	if err != nil {
@@ -40,20 +20,17 @@ func Setup(ctx context.Context, c Config, dryRun bool) ([]string, error) {
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
 	if dryRun {
 		found, err := readSource(ctx, conn, c)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = found.checkTables(c)
 		}
-		return found.repair(c), nil
+		return found.repair(c), err
 	}
-	statements, err := setup(ctx, conn, c)
-	if err != nil {
-		return nil, err
-	}
-	return statements, ensurePublication(ctx, c)
+	return setUp(ctx, conn, c)
 }
 
-// setup checks what a snapshot needs, and returns the statements that the publication lacks.
-func setup(ctx context.Context, conn *pgx.Conn, c Config) ([]string, error) {
+// setUp makes sure that the publication brings all changes of the tables that exist, and creates it where it is missing.
+// It returns the statements that this took.
+func setUp(ctx context.Context, conn *pgx.Conn, c Config) ([]string, error) {
 	if err := checkLevel(ctx, conn); err != nil {
 		return nil, err
 	}
@@ -65,24 +42,67 @@ func setup(ctx context.Context, conn *pgx.Conn, c Config) ([]string, error) {
 		if found.tables[t].id.OID == 0 {
 			continue
 		}
-		if err := checkTable(ctx, conn, c, t); err != nil {
-			return nil, err
-		}
-		if err := found.checkFilter(c, t); err != nil {
+		if err := checkAccess(ctx, conn, c, t); err != nil {
 			return nil, err
 		}
 	}
-	return found.repair(c), nil
+	if err := found.checkTables(c); err != nil {
+		return nil, err
+	}
+	statements := found.repair(c)
+	return statements, publish(ctx, conn, c, statements)
+}
+
+// publish changes the publication. The lock that this takes keeps a table's identity as it is until the commit, so what is
+// checked after it holds: a table without a replica identity must never get into a publication.
+func publish(ctx context.Context, conn *pgx.Conn, c Config, statements []string) error {
+	if len(statements) == 0 {
+		return nil
+	}
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("set up publication %q: %w", c.Publication, err)
+	}
+	defer tx.Rollback(ctx) //nolint:errcheck // nothing is left to roll back after the commit
+	for _, sql := range statements {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return permanentf("set up publication %q: %s; run as the tables' owner: %s", c.Publication, message(err), sql)
+		}
+	}
+	found, err := readCatalog(ctx, tx, c)
+	if err != nil {
+		return err
+	}
+	if err := found.checkTables(c); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("set up publication %q: %w", c.Publication, err)
+	}
+	return nil
 }
 
 // readSource reads the catalog. One of the two tables may be missing: its migration has not run yet. Without both there
 // is nothing to watch.
 func readSource(ctx context.Context, conn *pgx.Conn, c Config) (catalog, error) {
 	found, err := readCatalog(ctx, conn, c)
-	if err == nil && found.tables[decode.Blocks].id.OID == 0 && found.tables[decode.Positions].id.OID == 0 {
+	blocks, positions := &found.tables[decode.Blocks], &found.tables[decode.Positions]
+	if err == nil && blocks.kind == "" && positions.kind == "" {
 		err = permanentf("neither %s nor %s exists; run the source's migration, or correct --schema", c.table(decode.Blocks), c.table(decode.Positions))
 	}
 	return found, err
+}
+
+// checkTables makes sure that the tables that exist can be followed.
+func (f *catalog) checkTables(c Config) error {
+	for _, t := range decode.Tables {
+		if e := &f.tables[t]; e.kind != "" {
+			if err := e.check(c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func checkLevel(ctx context.Context, conn *pgx.Conn) error {
@@ -96,15 +116,16 @@ func checkLevel(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// checkTable makes sure that a table can be read whole.
-func checkTable(ctx context.Context, conn *pgx.Conn, c Config, t decode.Table) error {
+// checkAccess makes sure that the role may read every row of a table.
+func checkAccess(ctx context.Context, conn querier, c Config, t decode.Table) error {
 	var exists, readable, hides bool
-	err := conn.QueryRow(ctx, `select to_regclass($1) is not null, coalesce(has_table_privilege(to_regclass($1), 'select'), false),
-		coalesce(row_security_active(to_regclass($1)), false)`, c.table(t)).Scan(&exists, &readable, &hides)
-	who := pgx.Identifier{conn.Config().User}.Sanitize()
+	var role string
+	err := conn.QueryRow(ctx, `select current_user::text, to_regclass($1) is not null, coalesce(has_table_privilege(to_regclass($1), 'select'), false),
+		coalesce(row_security_active(to_regclass($1)), false)`, c.table(t)).Scan(&role, &exists, &readable, &hides)
+	who := pgx.Identifier{role}.Sanitize()
 	switch {
 	case err != nil && sqlState(err) == codeNoPrivilege:
-		return permanentf("no right on schema %q; run: grant usage on schema %s to %s", c.Schema, pgx.Identifier{c.Schema}.Sanitize(), who)
+		return permanentf("no right on schema %q; run: grant usage on schema %s to %s", c.Schema, pgx.Identifier{c.Schema}.Sanitize(), c.role())
 	case err != nil:
 		return fmt.Errorf("look for table %s: %w", c.table(t), err)
 	case !exists:
@@ -114,16 +135,27 @@ func checkTable(ctx context.Context, conn *pgx.Conn, c Config, t decode.Table) e
 	case hides:
 		return permanentf("row-level security hides rows of table %s; run: alter role %s bypassrls", c.table(t), who)
 	}
-	_, _, err = presentColumns(ctx, conn, c, t)
-	return err
+	return nil
 }
 
-// Grants returns the least that a role needs, as SQL for an administrator.
-func Grants(c Config, role string) []string {
-	who := pgx.Identifier{role}.Sanitize()
+// Grants returns the least that the role needs, as SQL for an administrator. Its last two statements keep strangers from
+// writing messages into the WAL.
+func Grants(ctx context.Context, c Config) ([]string, error) {
+	conn, err := c.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	messages, err := readMessageRight(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	who := c.role()
 	return []string{
 		"alter role " + who + " with login replication",
 		"grant usage on schema " + pgx.Identifier{c.Schema}.Sanitize() + " to " + who,
 		"grant select on " + c.table(decode.Blocks) + ", " + c.table(decode.Positions) + " to " + who,
-	}
+		messages.revoke(),
+		messages.grant(who),
+	}, nil
 }

@@ -19,6 +19,7 @@ import (
 type slotState struct {
 	plugin, kind, database, wal string
 	active                      int32
+	user                        string // who uses it: process, host and application
 	confirmed                   decode.LSN
 	retained                    int64 // bytes of WAL kept for it
 }
@@ -27,10 +28,10 @@ func readSlot(ctx context.Context, conn *pgx.Conn, name string) (slotState, bool
 	var s slotState
 	var confirmed string
 	err := conn.QueryRow(ctx, `select coalesce(plugin, ''), slot_type, coalesce(database, ''), coalesce(wal_status, ''),
-		coalesce(active_pid, 0), coalesce(confirmed_flush_lsn, '0/0')::text,
+		coalesce(active_pid, 0), `+processOf("active_pid")+`, coalesce(confirmed_flush_lsn, '0/0')::text,
 		coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint
 		from pg_replication_slots where slot_name = $1`, name).
-		Scan(&s.plugin, &s.kind, &s.database, &s.wal, &s.active, &confirmed, &s.retained)
+		Scan(&s.plugin, &s.kind, &s.database, &s.wal, &s.active, &s.user, &confirmed, &s.retained)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, false, nil
 	}
@@ -41,18 +42,32 @@ func readSlot(ctx context.Context, conn *pgx.Conn, name string) (slotState, bool
 	return s, true, err
 }
 
+// processOf is SQL that names a backend for an operator: its process, host, application and role, as far as this role may
+// see them.
+func processOf(pid string) string {
+	return `coalesce((select format('process %s (application %s, role %s, from %s)', a.pid, coalesce(nullif(a.application_name, ''), 'unnamed'),
+		coalesce(a.usename, 'unknown'), coalesce(host(a.client_addr), case when a.client_port = -1 then 'the same host' else 'a host that this role may not see' end))
+		from pg_stat_activity a where a.pid = ` + pid + `), 'process ' || ` + pid + `, 'nobody')`
+}
+
 // madeSlot is what the server says of a slot that it has just created.
 type madeSlot struct {
 	point    decode.LSN // consistent point
 	snapshot string     // name of the exported snapshot
 }
 
-// hasFailover reports whether the server keeps slots on its standbys too, so that a promoted one can go on.
-func hasFailover(conn *pgconn.PgConn) bool {
-	major := strings.TrimRightFunc(conn.ParameterStatus("server_version")[:2], func(r rune) bool { return r < '0' || r > '9' })
-	number, err := strconv.Atoi(major)
-	return err == nil && number >= 17
+// majorVersion returns the server's major version; 0 where it cannot be read.
+func majorVersion(conn *pgconn.PgConn) int {
+	digits := strings.IndexFunc(conn.ParameterStatus("server_version")+".", func(r rune) bool { return r < '0' || r > '9' })
+	number, err := strconv.Atoi(conn.ParameterStatus("server_version")[:digits])
+	if err != nil {
+		return 0
+	}
+	return number
 }
+
+// hasFailover reports whether the server keeps slots on its standbys too, so that a promoted one can go on.
+func hasFailover(conn *pgconn.PgConn) bool { return majorVersion(conn) >= 17 }
 
 // createSlot creates a logical slot that exports its snapshot. The snapshot is there until the connection's next
 // command.
@@ -87,7 +102,7 @@ func (s *Source) Free(ctx context.Context) error {
 	}
 	slot, exists, err := readSlot(ctx, conn, s.config.Slot)
 	if err == nil && exists && slot.active != 0 {
-		err = s.activeError(slot.active)
+		err = s.activeError(slot.user)
 	}
 	return err
 }
@@ -104,7 +119,7 @@ func (s *Source) makeWay(ctx context.Context, owned bool) error {
 		return err
 	}
 	if slot.active != 0 {
-		return s.activeError(slot.active)
+		return s.activeError(slot.user)
 	}
 	if !owned {
 		return permanentf("slot %q exists, but the sink holds no state for it; if another sink uses it, choose another --slot; if nobody does, run: psql -c \"select pg_drop_replication_slot('%s')\"",
@@ -116,8 +131,8 @@ func (s *Source) makeWay(ctx context.Context, owned bool) error {
 	return nil
 }
 
-func (s *Source) activeError(pid int32) error {
-	return fmt.Errorf("slot %q is in use by %s: %w", s.config.Slot, slotPID(pid), ErrSlotActive)
+func (s *Source) activeError(user string) error {
+	return fmt.Errorf("slot %q is in use by %s: %w", s.config.Slot, user, ErrSlotActive)
 }
 
 // checkSlot makes sure that slot and publication can continue after the checkpoint without a gap.
@@ -137,20 +152,20 @@ func (s *Source) checkSlot(ctx context.Context, known cdc.Checkpoint, walEnd dec
 		return permanentf("the server's WAL ends at %s, before the sink's checkpoint %s: it was restored to an earlier point; %s", walEnd, resume, restoredAdvice)
 	case !exists:
 		return lostf("slot %q does not exist any more; changes after %s are lost to the stream", name, resume)
-	case slot.plugin != "pgoutput" || slot.database != s.identity.Database:
-		return permanentf("slot %q is a %s slot of plugin %q in database %q; choose another --slot", name, slot.kind, slot.plugin, slot.database)
+	case !slot.isOurs(s.identity.Database):
+		return permanentf("%s; choose another --slot", slot.describe(name))
 	case slot.wal == "lost":
 		return lostf("slot %q: needed WAL %s was removed", name, resume)
 	case slot.confirmed > resume:
 		return lostf("slot %q stands at %s, past the sink's checkpoint %s: somebody else has read from it", name, slot.confirmed, resume)
 	case slot.active != 0:
-		return s.activeError(slot.active)
+		return s.activeError(slot.user)
 	}
 	found, err := readCatalog(ctx, conn, s.config)
 	if err != nil {
 		return err
 	}
-	return checkPublished(s.config, known.Publication, &found)
+	return found.checkPublished(s.config, known.Publication)
 }
 
 // explainSlot turns a failed slot command into one line.

@@ -21,11 +21,13 @@ type snapshot struct {
 	point  decode.LSN
 
 	ctx      context.Context // of the run: the rows are read over many calls of next
+	found    catalog         // as the snapshot sees it
 	tables   []decode.Table  // still to be read
 	table    decode.Table
 	rows     *pgconn.MultiResultReader
 	result   *pgconn.ResultReader
-	slots    []int
+	index    []int // of a result's column in a row
+	verbatim bool  // the server does not know what its texts are, and sends them as they are
 	read     int
 	begun    bool
 	begin    decode.Begin
@@ -41,7 +43,7 @@ func openSnapshot(ctx context.Context, config Config, slot madeSlot, tables []de
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{config: config, conn: conn, point: slot.point, ctx: ctx}
+	s := &snapshot{config: config, conn: conn, point: slot.point, ctx: ctx, verbatim: encodingOf(conn.PgConn()) == encodingASCII}
 	s.begin = decode.Begin{CommitLSN: slot.point, Snapshot: true}
 	s.commit = decode.Commit{CommitLSN: slot.point, EndLSN: slot.point}
 	if err := s.open(slot.snapshot, tables); err != nil {
@@ -57,16 +59,21 @@ func (s *snapshot) open(name string, tables []decode.Table) error {
 			return err
 		}
 	}
-	found, err := readCatalog(s.ctx, s.conn, s.config)
-	if err != nil {
+	var err error
+	if s.found, err = readCatalog(s.ctx, s.conn, s.config); err != nil {
 		return err
 	}
-	s.begin.CommitTime, s.begin.Publication = found.at.Time, found.publication
+	s.begin.CommitTime, s.begin.Publication = s.found.at.Time, s.found.publication
 	for _, t := range tables {
-		if id := found.tables[t].id; id.OID != 0 {
-			s.tables = append(s.tables, t)
-			s.begin.Tables[t] = id
+		e := &s.found.tables[t]
+		if e.id.OID == 0 {
+			continue
 		}
+		if err := e.check(s.config); err != nil {
+			return err
+		}
+		s.tables = append(s.tables, t)
+		s.begin.Tables[t] = e.id
 	}
 	return nil
 }
@@ -98,19 +105,21 @@ func (s *snapshot) next() (decode.Message, error) {
 	}
 }
 
-// query asks for the rows of the next table, in the text format that pgoutput has.
+// query asks for the rows of the next table, in the text format that pgoutput has and in the order of the bytes that the
+// stream brings: those of UTF-8, whatever the database's own encoding is.
 func (s *snapshot) query() error {
 	s.table, s.tables = s.tables[0], s.tables[1:]
-	columns, slots, err := presentColumns(s.ctx, s.conn, s.config, s.table)
+	e := &s.found.tables[s.table]
+	columns, index, err := e.watched()
 	if err != nil {
 		return err
 	}
-	s.slots = slots
-	order := `"id"::text collate "C"`
-	if s.table == decode.Blocks {
-		order = `"token_contract" collate "C", "token_chain" collate "C", "timeframe" collate "C", "book_id" collate "C"`
+	s.index = index
+	var keys []string
+	for _, column := range keyColumns(s.table) {
+		keys = append(keys, sortKey(encodingOf(s.conn.PgConn()), column))
 	}
-	s.rows = s.conn.PgConn().Exec(s.ctx, "select "+strings.Join(columns, ", ")+" from "+s.config.table(s.table)+" order by "+order)
+	s.rows = s.conn.PgConn().Exec(s.ctx, "select "+strings.Join(columns, ", ")+" from "+e.from(s.config)+" order by "+strings.Join(keys, ", "))
 	if s.rows.NextResult() {
 		s.result = s.rows.ResultReader()
 	}
@@ -125,7 +134,7 @@ func (s *snapshot) finish() error {
 	err := s.rows.Close()
 	s.rows, s.result = nil, nil
 	if err != nil {
-		return fmt.Errorf("read snapshot of %s: %s; run: lowcap-cdc check", s.table, message(err))
+		return explainRead(s.table, err)
 	}
 	return nil
 }
@@ -138,49 +147,26 @@ func (s *snapshot) row() (decode.Message, error) {
 	}
 	if s.table == decode.Blocks {
 		s.block = decode.BlockChange{Op: decode.Insert}
-		place(s.block.New[:], s.slots, s.result.Values())
-		return &s.block, nil
+		return &s.block, s.place(s.block.New[:])
 	}
 	s.position = decode.PositionChange{Op: decode.Insert}
-	place(s.position.New[:], s.slots, s.result.Values())
-	return &s.position, nil
+	return &s.position, s.place(s.position.New[:])
 }
 
-// place puts the values of a result into the columns of a row.
-func place(row []decode.Value, slots []int, values [][]byte) {
-	for i, v := range values {
-		row[slots[i]] = decode.Value{Kind: decode.Text, Text: v}
+// place puts the values of the result into the columns of a row.
+func (s *snapshot) place(row []decode.Value) error {
+	for i, v := range s.result.Values() {
+		row[s.index[i]] = decode.Value{Kind: decode.Text, Text: v}
 		if v == nil {
-			row[slots[i]] = decode.Value{Kind: decode.Null}
+			row[s.index[i]] = decode.Value{Kind: decode.Null}
+		}
+		if s.verbatim {
+			if _, err := requireUTF8(v); err != nil {
+				return fmt.Errorf("read snapshot of %s: %w", s.table, err)
+			}
 		}
 	}
-}
-
-// presentColumns returns the watched columns that a table has, quoted, and their places in a row.
-func presentColumns(ctx context.Context, conn *pgx.Conn, config Config, table decode.Table) (columns []string, slots []int, err error) {
-	rows, err := conn.Query(ctx, `select attname from pg_attribute
-		where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`, config.table(table))
-	if err != nil {
-		return nil, nil, fmt.Errorf("read columns of %s: %w", table, err)
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, nil, fmt.Errorf("read columns of %s: %w", table, err)
-	}
-	has := make(map[string]bool)
-	for _, name := range found {
-		has[name] = true
-	}
-	names, required := decode.Columns(table)
-	for i, name := range names {
-		switch {
-		case has[name]:
-			columns, slots = append(columns, pgx.Identifier{name}.Sanitize()), append(slots, i)
-		case required[i]:
-			return nil, nil, &decode.ColumnError{Table: table.String(), Column: name, Why: "is missing"}
-		}
-	}
-	return columns, slots, nil
+	return nil
 }
 
 // close ends the snapshot's transaction and connection.

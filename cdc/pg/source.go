@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync/atomic"
 
 	"github.com/jackc/pglogrepl"
@@ -29,6 +28,7 @@ type Source struct {
 	identity cdc.Identity
 	inside   bool         // inside a transaction
 	due      atomic.Int64 // what Await was told last, for who writes the ticks
+	convert  func()       // ends what converts the stream's texts; nil when nothing does
 	progress decode.Progress
 }
 
@@ -64,7 +64,7 @@ func (s *Source) Start(ctx context.Context, start cdc.Start) (cdc.Identity, erro
 }
 
 func (s *Source) startSnapshot(ctx context.Context, start cdc.Start) error {
-	if err := ensurePublication(ctx, s.config); err != nil {
+	if err := s.setUp(ctx); err != nil {
 		return err
 	}
 	if err := s.makeWay(ctx, start.Owned); err != nil {
@@ -85,10 +85,24 @@ func (s *Source) startSnapshot(ctx context.Context, start cdc.Start) error {
 	return err
 }
 
+// setUp prepares the database for a first snapshot.
+func (s *Source) setUp(ctx context.Context) error {
+	conn, err := s.config.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	_, err = setUp(ctx, conn, s.config)
+	return err
+}
+
 // startStream begins to stream behind a checkpoint.
 func (s *Source) startStream(ctx context.Context, from cdc.Checkpoint) error {
 	every, err := statusInterval(ctx, s.repl)
 	if err != nil {
+		return err
+	}
+	if err := s.readRaw(ctx); err != nil {
 		return err
 	}
 	hijacked, err := s.repl.Hijack()
@@ -103,6 +117,20 @@ func (s *Source) startStream(ctx context.Context, from cdc.Checkpoint) error {
 	if !s.config.Temporary {
 		s.watcher = startWatcher(s.config, &s.tables, from)
 	}
+	return nil
+}
+
+// readRaw makes the stream bring texts as the database keeps them, and the decoder convert those that are watched.
+func (s *Source) readRaw(ctx context.Context) error {
+	if err := setRaw(ctx, s.repl); err != nil {
+		return err
+	}
+	convert, closeConverter, err := newConverter(ctx, s.config, encodingOf(s.repl))
+	if err != nil {
+		return err
+	}
+	s.convert = closeConverter
+	s.decoder.Convert(convert)
 	return nil
 }
 
@@ -213,6 +241,10 @@ func (s *Source) Close() error {
 		s.stream.close()
 		s.stream = nil
 	}
+	if s.convert != nil {
+		s.convert()
+		s.convert = nil
+	}
 	if s.repl != nil {
 		errs = append(errs, s.repl.Close(ctx))
 		s.repl = nil
@@ -237,12 +269,4 @@ func quoteLiteral(text string) string {
 		quoted = append(quoted, text[i])
 	}
 	return string(append(quoted, '\''))
-}
-
-// slotPID names the backend that uses a slot, for a message.
-func slotPID(pid int32) string {
-	if pid == 0 {
-		return "another process"
-	}
-	return "process " + strconv.Itoa(int(pid))
 }

@@ -51,7 +51,7 @@ type watcher struct {
 	publication uint32
 	since       decode.Progress // when all that is in the stream was last seen in the catalog
 	said        [decode.Positions + 1]decode.TableID
-	noticed     string
+	noticed     [decode.Positions + 1]string // of each table, and of none
 
 	back   atomic.Bool           // a missing table is ready to be read again
 	failed atomic.Pointer[error] // the stream can no longer be trusted
@@ -85,7 +85,7 @@ func (w *watcher) run(ctx context.Context) {
 			conn = nil
 		}
 		if err != nil && ctx.Err() == nil {
-			w.notice("look at the catalog: " + message(err))
+			w.notice(0, "look at the catalog: "+message(err))
 		}
 		select {
 		case <-ticker.C:
@@ -110,12 +110,12 @@ func (w *watcher) err() error {
 	return nil
 }
 
-// notice tells the operator something once.
-func (w *watcher) notice(text string) {
-	if w.noticed != text {
+// notice tells the operator something once, until something else is to be said of the same table; 0 is for none.
+func (w *watcher) notice(t decode.Table, text string) {
+	if w.noticed[t] != text && text != "" {
 		w.config.notice(text)
 	}
-	w.noticed = text
+	w.noticed[t] = text
 }
 
 func (w *watcher) look(ctx context.Context, conn *pgx.Conn) error {
@@ -123,7 +123,7 @@ func (w *watcher) look(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	if err := checkPublished(w.config, w.publication, &found); err != nil {
+	if err := found.checkPublished(w.config, w.publication); err != nil {
 		w.failed.Store(&err)
 		return w.wake(ctx, conn)
 	}
@@ -134,8 +134,10 @@ func (w *watcher) look(ctx context.Context, conn *pgx.Conn) error {
 		case !known.Missing && (now.id != known.ID || !now.published):
 			whole = false
 			err = w.tell(ctx, conn, t, known.ID, now)
-		case known.Missing && now.id.OID != 0:
+		case known.Missing && now.kind != "":
 			err = w.welcome(ctx, conn, t, &found)
+		case !known.Missing:
+			w.noticeUnfit(t, &now)
 		}
 		if err != nil {
 			return err
@@ -147,22 +149,14 @@ func (w *watcher) look(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// checkPublished makes sure that the publication is the one that the stream began with, and still brings everything.
-func checkPublished(c Config, known uint32, found *catalog) error {
-	switch {
-	case found.publication == 0:
-		return lostf("publication %q was dropped", c.Publication)
-	case known != 0 && found.publication != known:
-		return lostf("publication %q was dropped and created again", c.Publication)
-	case !found.complete:
-		return lostf("publication %q does not publish insert, update, delete and truncate any more", c.Publication)
+// noticeUnfit says that a table in the stream has changed so that it cannot be followed any more, or that the bot's own
+// updates fail: it is too late to prevent that.
+func (w *watcher) noticeUnfit(t decode.Table, now *tableEntry) {
+	text := ""
+	if err := now.check(w.config); err != nil {
+		text = err.Error()
 	}
-	for _, t := range decode.Tables {
-		if err := found.checkFilter(c, t); err != nil {
-			return err
-		}
-	}
-	return nil
+	w.notice(t, text)
 }
 
 // tell writes into the WAL that a table has left the stream, once.
@@ -189,17 +183,16 @@ func (w *watcher) tell(ctx context.Context, conn *pgx.Conn, t decode.Table, id d
 
 // welcome brings a table that is there again into the publication, and wakes the stream when it can be read.
 func (w *watcher) welcome(ctx context.Context, conn *pgx.Conn, t decode.Table, found *catalog) error {
-	if err := checkTable(ctx, conn, w.config, t); err != nil {
-		w.notice(err.Error())
-		return nil
+	err := checkAccess(ctx, conn, w.config, t)
+	if err == nil {
+		err = found.tables[t].check(w.config)
 	}
-	if !found.tables[t].published {
-		for _, sql := range found.repair(w.config) {
-			if _, err := conn.Exec(ctx, sql); err != nil {
-				w.notice(fmt.Sprintf("table %s is back, but not in the publication: %s; run as its owner: %s", w.config.table(t), message(err), sql))
-				return nil
-			}
-		}
+	if err == nil && !found.tables[t].published {
+		err = publish(ctx, conn, w.config, found.repair(w.config))
+	}
+	if err != nil {
+		w.notice(t, fmt.Sprintf("table %s is back, but cannot be followed: %s", w.config.table(t), err))
+		return nil
 	}
 	w.back.Store(true)
 	return w.wake(ctx, conn)

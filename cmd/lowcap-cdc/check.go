@@ -32,11 +32,7 @@ func (*checkCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		}
 	}
 	for _, f := range pg.Check(ctx, s.Source()) {
-		severity := check.Fail
-		if f.OK {
-			severity = check.OK
-		}
-		line(check.Finding{Name: f.Name, Severity: severity, Detail: f.Detail, Repair: f.Repair})
+		line(f)
 	}
 	to, err := s.OpenSink(std.Out)
 	if err != nil {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/sink/kafka"
@@ -31,12 +29,13 @@ func (i *initCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		return err
 	}
 	if i.DryRun {
-		config, err := pgx.ParseConfig(s.Postgres)
-		if err == nil {
-			fmt.Fprintln(std.Out, "-- as an administrator, the least that the role needs:")
-			for _, sql := range pg.Grants(s.Source(), config.User) {
-				fmt.Fprintln(std.Out, sql+";")
-			}
+		grants, err := pg.Grants(ctx, s.Source())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(std.Out, "-- as an administrator, the least that the role needs; the last two keep others from writing messages into the WAL:")
+		for _, sql := range grants {
+			fmt.Fprintln(std.Out, sql+";")
 		}
 		fmt.Fprintln(std.Out, "-- as the tables' owner:")
 	}

@@ -206,8 +206,8 @@ func TestSchemaChanges(t *testing.T) {
 		"identity full":          {`alter table lowcap_positions replica identity full`, ""},
 		"required one renamed":   {`alter table lowcap_positions rename column status to stat`, `column "status" is missing; make it again`},
 		"features dropped":       {`alter table lowcap_positions drop column features`, `column "features" is missing; make it again`},
-		"features retyped":       {`alter table lowcap_positions rename features to old; alter table lowcap_positions add features text`, `column "features" has type 25 instead of 3802`},
-		"flag retyped":           {`alter table token_timeframe_blocks rename blocked_s1 to old; alter table token_timeframe_blocks add blocked_s1 text`, `column "blocked_s1" has type 25 instead of 16`},
+		"features retyped":       {`alter table lowcap_positions rename features to old; alter table lowcap_positions add features text`, `column "features" has type text instead of jsonb`},
+		"flag retyped":           {`alter table token_timeframe_blocks rename blocked_s1 to old; alter table token_timeframe_blocks add blocked_s1 text`, `column "blocked_s1" has type text instead of boolean`},
 		"identity another index": {`create unique index other on lowcap_positions (token_chain, token_contract, timeframe); alter table lowcap_positions replica identity using index other`, `replica identity default`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,0 +1,93 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"lowcap-cdc/cdc/check"
+)
+
+// retention is how long the server keeps WAL for a sidecar that does not run, and what that costs.
+type retention struct {
+	limit     string // max_slot_wal_keep_size; "-1" is without end
+	idle      string // idle_replication_slot_timeout, from Postgres 18 on; empty before, "0" for never
+	written   float64
+	seconds   float64 // in which that many bytes of WAL were written
+	directory string  // of the data, where the role may know it
+}
+
+// checkRetention says what an outage costs: without a limit the WAL that is kept fills the disk, and with it the bot stops.
+func checkRetention(ctx context.Context, conn *pgx.Conn, c Config) check.Finding {
+	const name = "outage"
+	var r retention
+	err := conn.QueryRow(ctx, `select current_setting('max_slot_wal_keep_size'), coalesce(current_setting('idle_replication_slot_timeout', true), ''),
+		wal_bytes::float8, extract(epoch from clock_timestamp() - coalesce(stats_reset, pg_postmaster_start_time()))::float8,
+		case when pg_has_role('pg_read_all_settings', 'usage') then current_setting('data_directory') else '' end from pg_stat_wal`).
+		Scan(&r.limit, &r.idle, &r.written, &r.seconds, &r.directory)
+	if err != nil {
+		return warning(name, "", fmt.Errorf("read what Postgres keeps for a slot: %s", message(err)), "psql with the same --postgres")
+	}
+	rate := r.written / max(r.seconds, 1)
+	cost := fmt.Sprintf("an hour without the sidecar keeps %s of WAL, as measured over the last %s", size(rate*3600), span(r.seconds))
+	switch {
+	case r.idle != "" && r.idle != "0":
+		return warning(name, "", fmt.Errorf("a slot that nobody reads is lost after %s (idle_replication_slot_timeout); %s", r.idle, cost),
+			"alter system set idle_replication_slot_timeout = 0; select pg_reload_conf()")
+	case r.limit == "-1":
+		return warning(name, "", errors.New("max_slot_wal_keep_size is unlimited: "+cost+full(rate, freeSpace(c, r.directory))),
+			"alter system set max_slot_wal_keep_size = '50GB'; select pg_reload_conf()")
+	}
+	return finding(name, fmt.Sprintf("%s; after %s the slot is lost and run reconciles", cost, r.limit), nil, "")
+}
+
+// full says when the disk is full.
+func full(rate float64, free uint64) string {
+	if free == 0 || rate <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s are free, enough for %s", size(float64(free)), span(float64(free)/rate))
+}
+
+// freeSpace returns how many bytes are free on the disk of the WAL; 0 where that is another machine's or cannot be read.
+func freeSpace(c Config, directory string) uint64 {
+	config, err := pgx.ParseConfig(c.DSN)
+	if err != nil || directory == "" {
+		return 0
+	}
+	if ip := net.ParseIP(config.Host); config.Host != "localhost" && !strings.HasPrefix(config.Host, "/") && (ip == nil || !ip.IsLoopback()) {
+		return 0
+	}
+	var disk syscall.Statfs_t
+	if syscall.Statfs(directory, &disk) != nil {
+		return 0
+	}
+	return uint64(disk.Bavail) * uint64(disk.Bsize)
+}
+
+// size prints bytes with the unit that fits.
+func size(bytes float64) string {
+	unit := 0
+	for units := len("kMGTP"); bytes >= 1000 && unit < units; unit++ {
+		bytes /= 1000
+	}
+	return fmt.Sprintf("%.3g %sB", bytes, strings.TrimSpace(" kMGTP"[unit:unit+1]))
+}
+
+// span prints seconds with the unit that fits.
+func span(seconds float64) string {
+	switch d := time.Duration(min(seconds, 1e9) * float64(time.Second)); {
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%.0f minutes", d.Minutes())
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%.0f hours", d.Hours())
+	default:
+		return fmt.Sprintf("%.0f days", d.Hours()/24)
+	}
+}
