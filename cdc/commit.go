@@ -2,7 +2,6 @@ package cdc
 
 import (
 	"context"
-	"fmt"
 )
 
 // commit is a batch on its way into the sink.
@@ -24,7 +23,14 @@ func (p *Pipeline) commit(ctx context.Context, batch *Batch) {
 	if p.machine.out, p.spare = p.spare, nil; p.machine.out == nil {
 		p.machine.out = newOutbox(&p.state.Checkpoint.Events, c.out.limit)
 	}
-	go func() { c.result <- p.Sink.Commit(ctx, batch) }()
+	p.hooks.Committing(batch)
+	go func() {
+		err := p.Sink.Commit(ctx, batch)
+		if err == nil {
+			p.hooks.Durable(batch)
+		}
+		c.result <- err
+	}()
 }
 
 // settle waits for the commit that is under way, if there is one, and then confirms it to the source.
@@ -35,16 +41,14 @@ func (p *Pipeline) settle() error {
 	}
 	p.underway = nil
 	if err := <-c.result; err != nil {
-		return fmt.Errorf("commit to sink: %w", err)
+		return sinkFailed("commit to sink", err)
 	}
 	if !c.batch.More {
 		p.last = c.checkpoint
 		p.Source.Confirm(p.last.LSN)
 	}
-	if p.Observe != nil {
-		rows, bytes := p.state.Images()
-		p.Observe(Progress{Checkpoint: c.checkpoint, Events: c.batch.Events, Images: rows, ImageBytes: bytes, Snapshot: c.batch.More})
-	}
+	rows, bytes := p.state.Images()
+	p.hooks.Committed(Progress{Checkpoint: c.checkpoint, Events: c.batch.Events, Images: rows, ImageBytes: bytes, Snapshot: c.batch.More})
 	c.out.reset()
 	p.spare = c.out
 	return nil

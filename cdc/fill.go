@@ -2,7 +2,6 @@ package cdc
 
 import (
 	"context"
-	"fmt"
 
 	"lowcap-cdc/decode"
 )
@@ -19,7 +18,8 @@ const (
 // nil when ctx ended and nothing is worth a commit.
 func (p *Pipeline) fill(ctx context.Context) (*Batch, error) {
 	for !p.machine.out.isFull() {
-		if !p.Source.Buffered() {
+		waits := !p.Source.Buffered()
+		if waits {
 			if err := p.settle(); err != nil {
 				return nil, err // and nothing is left to do meanwhile
 			}
@@ -32,7 +32,10 @@ func (p *Pipeline) fill(ctx context.Context) (*Batch, error) {
 			return p.leftover()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read source: %w", err)
+			return nil, sourceFailed("read source", err)
+		}
+		if waits {
+			p.hooks.Heard()
 		}
 		due, err := p.take(message)
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"lowcap-cdc/decode"
 )
@@ -19,9 +18,10 @@ type Pipeline struct {
 	// Reconcile, when not empty, starts with a new snapshot although the sink holds state, reports the differences,
 	// and gives this as the reason of the gap.
 	Reconcile string
-	// Observe, when not nil, is told of every commit. It runs between two batches, so it must not wait.
-	Observe func(Progress)
+	// Hooks are told what Run does.
+	Hooks Hooks
 
+	hooks    Hooks // without a nil
 	state    *State
 	machine  *Machine
 	limit    int            // of a batch, for tests; 0 is the usual one
@@ -34,15 +34,6 @@ type Pipeline struct {
 	again    decode.Message // a message that the last batch had no room for
 }
 
-// Progress is what a commit made durable.
-type Progress struct {
-	Checkpoint Checkpoint
-	Events     []Event // valid during the call
-	Images     int     // rows known
-	ImageBytes int64   // what their images take
-	Snapshot   bool    // a part of a snapshot: not visible before its last part
-}
-
 // Run is the guarantee. State and checkpoint come from the sink, where they were committed with the events they
 // belong to; the source goes on from there; a batch is confirmed to the database after the sink has it, never before,
 // and given to the sink after the sink has the one before it. While a batch is committed the next one is filled, from
@@ -51,15 +42,18 @@ type Progress struct {
 //
 // Run returns nil when Until is reached, or when ctx is cancelled and the batch in hand is in the sink.
 func (p *Pipeline) Run(ctx context.Context) error {
-	p.state = NewState()
+	p.state, p.hooks = NewState(), Tee(p.Hooks, nobody)
+	p.hooks.Starting()
 	if err := p.Source.Free(ctx); err != nil {
-		return fmt.Errorf("start source: %w", err)
+		return sourceFailed("start source", err)
 	}
-	if err := p.Sink.Resume(ctx, p.state.Load); err != nil {
-		return fmt.Errorf("resume sink: %w", err)
+	p.hooks.Resuming()
+	if err := p.Sink.Resume(ctx, p.load); err != nil {
+		return sinkFailed("resume sink", err)
 	}
+	p.hooks.Resumed()
 	if err := p.start(ctx); err != nil {
-		return fmt.Errorf("start source: %w", err)
+		return sourceFailed("start source", err)
 	}
 	for !p.isDone() {
 		batch, err := p.fill(ctx)
@@ -77,6 +71,15 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return nil
 }
 
+// load takes a record of the state that the sink holds.
+func (p *Pipeline) load(key string, value []byte) error {
+	if err := p.state.Load(key, value); err != nil {
+		return err
+	}
+	p.hooks.Loaded(key, value)
+	return nil
+}
+
 // start positions the source after the checkpoint, or at a new snapshot when there is none.
 func (p *Pipeline) start(ctx context.Context) error {
 	checkpoint := &p.state.Checkpoint
@@ -91,6 +94,7 @@ func (p *Pipeline) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.hooks.Started(start)
 	checkpoint.Identity, checkpoint.Slot = identity, p.Slot
 	p.sealed, p.last = *checkpoint, *checkpoint
 	p.machine = newMachine(p.state, p.Reconcile)

@@ -6,10 +6,10 @@ import (
 	"os"
 	"reflect"
 
+	"github.com/alecthomas/kong"
+
 	"lowcap-cdc/cmd/lowcap-cdc/internal/page"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
-
-	"github.com/alecthomas/kong"
 )
 
 const description = `Publishes the changes of token_timeframe_blocks and lowcap_positions as typed events, each exactly once and in order.

@@ -5,9 +5,9 @@ import (
 	"io"
 	"strings"
 
-	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
-
 	"github.com/alecthomas/kong"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 )
 
 type completionCommand struct {

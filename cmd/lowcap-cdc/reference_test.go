@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"lowcap-cdc/cmd/lowcap-cdc/internal/golden"
-
 	"github.com/alecthomas/kong"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/golden"
 )
 
 // TestCommandLineReference writes docs/cli.md from the command line's definition and compares it with what is there.

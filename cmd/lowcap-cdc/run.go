@@ -39,17 +39,17 @@ func (r *runCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	if err != nil {
 		return err
 	}
-	closeServer, err := r.Serve(s, m, log, wholeTimeline)
+	hooks, stopServing, err := r.Serve(s, m, log, wholeTimeline)
 	if err != nil {
 		return err
 	}
-	defer closeServer()
+	defer stopServing()
 	m.Watch(s.Source())
 	defer m.Close()
 	manager := systemd.From(os.Getenv, log)
 	go manager.KeepAlive(ctx, m.Stuck)
 	context.AfterFunc(ctx, func() { manager.Tell(systemd.Stopping) })
-	return (&supervise.Supervisor{Settings: s, Until: until, Repair: r.Reconcile, Out: std.Out, Log: log, Monitor: m, Manager: manager}).Run(ctx)
+	return (&supervise.Supervisor{Settings: s, Until: until, Repair: r.Reconcile, Out: std.Out, Log: log, Monitor: m, Hooks: hooks, Manager: manager}).Run(ctx)
 }
 
 func (r *runCommand) until(ctx context.Context, s *settings.Settings) (decode.LSN, error) {

@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
-
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 )
 
 // verb runs a verb of the binary on the site's names and returns its output and exit code.

@@ -17,70 +17,77 @@ import (
 	"lowcap-cdc/sink"
 )
 
-// hung is a sink that takes a commit and never answers, and a source that says nothing more: what real servers do only
-// when their machine is gone.
+// hung is a source and a sink that stop inside a call until they are released: what real servers do only when their
+// machine is gone.
 type hung struct {
 	cdc.Sink
 	cdc.Source
 	inside, release chan struct{}
 }
 
-func (h *hung) Commit(context.Context, *cdc.Batch) error {
+func (h *hung) wait() {
 	h.inside <- struct{}{}
 	<-h.release
-	return nil
 }
+
+func (h *hung) Free(context.Context) error { return nil }
+
+func (h *hung) Resume(context.Context, func(string, []byte) error) error { return nil }
+
+func (h *hung) Start(context.Context, cdc.Start) (cdc.Identity, error) { return cdc.Identity{}, nil }
 
 func (h *hung) Buffered() bool { return false }
 
-func (h *hung) Next(context.Context) (decode.Message, error) {
-	h.inside <- struct{}{}
-	<-h.release
-	return nil, nil
-}
+func (h *hung) Await(decode.Micros) {}
+
+func (h *hung) Confirm(decode.LSN) {}
 
 func (h *hung) Close() error { return nil }
 
-// TestStuckLoop lets a commit hang: within the sink's own budget the process is alive, after it it is dead. When the
-// commit returns it is alive again.
+// Next brings a keepalive, after which a commit is due.
+func (h *hung) Next(context.Context) (decode.Message, error) {
+	h.wait()
+	return &decode.Progress{LSN: 0x100, Time: 60 * 1000000}, nil
+}
+
+func (h *hung) Commit(context.Context, *cdc.Batch) error {
+	h.wait()
+	return errors.New("the test is over")
+}
+
+// TestStuckLoop lets a pipeline hang, first while it reads and then while it commits. Within its limit the process is
+// alive, after it it is stuck, and when it goes on it is alive again.
 func TestStuckLoop(t *testing.T) {
 	m, h := New("test"), &hung{inside: make(chan struct{}), release: make(chan struct{})}
-	for p, call := range map[phase]func(){
-		committing: func() { m.Sink(h).Commit(t.Context(), nil) }, //nolint:errcheck // it returns nil
-		reading:    func() { m.Source(h, nil).Next(t.Context()) }, //nolint:errcheck // it returns nil
-	} {
-		m.loop.enter(reading)
-		go call()
+	ended := make(chan error)
+	p := &cdc.Pipeline{Source: h, Sink: h, Slot: "s", Hooks: m.Hooks()}
+	go func() { ended <- p.Run(t.Context()) }()
+	for _, at := range []phase{reading, committing} {
 		<-h.inside
-		now, limit := time.Now(), phases[p].limit
+		now, limit := time.Now(), phases[at].limit
 		if why := m.loop.stuck(now.Add(limit - time.Second)); why != "" {
 			t.Errorf("before its limit: %s", why)
 		}
-		if why := m.loop.stuck(now.Add(limit + time.Second)); !strings.Contains(why, phases[p].name) {
+		if why := m.loop.stuck(now.Add(limit + time.Second)); !strings.Contains(why, phases[at].name) {
 			t.Errorf("after its limit: %q", why)
 		}
-		before := m.loop.progress.Load()
-		h.release <- struct{}{}
-		for deadline := time.Now().Add(5 * time.Second); m.loop.progress.Load() == before; {
-			if time.Now().After(deadline) {
-				t.Fatal("no progress after the call has returned")
-			}
+		if progressed := m.loop.progress.Load() != 0; progressed != (at == committing) {
+			t.Errorf("%s: progress %v", phases[at].name, progressed)
 		}
+		h.release <- struct{}{}
+	}
+	if cause := causeOf(<-ended); cause != causeSink {
+		t.Errorf("it ended in %s", cause)
 	}
 }
 
 func TestRestartCause(t *testing.T) {
-	var l loop
 	for want, err := range map[string]error{
-		causeFenced: fmt.Errorf("commit: %w", sink.ErrFenced),
-		causeSource: l.fail(causeSource, errors.New("connection reset")),
+		causeFenced: &cdc.PartError{Part: cdc.PartSink, Err: fmt.Errorf("commit: %w", sink.ErrFenced)},
+		causeSource: fmt.Errorf("joined: %w", &cdc.PartError{Part: cdc.PartSource, Err: errors.New("connection reset")}),
 		causeOther:  errors.New("anything"),
 	} {
-		l.failed.Store(nil)
-		if want == causeSource {
-			l.fail(causeSource, err) //nolint:errcheck // it returns its argument
-		}
-		if got := l.cause(err); got != want {
+		if got := causeOf(err); got != want {
 			t.Errorf("%v: cause %s, want %s", err, got, want)
 		}
 	}
@@ -113,14 +120,14 @@ func TestReadyReasons(t *testing.T) {
 		}
 	}
 	expect("starting")
-	m.Observe(cdc.Progress{Snapshot: true})
+	m.observe(cdc.Progress{Snapshot: true})
 	expect("starting")
-	m.Observe(cdc.Progress{})
+	m.observe(cdc.Progress{})
 	expect("")
 	m.trend = *outage(120, nil)
 	expect("lag: the sink is 1m55s behind")
 	m.trend.add(pg.Inspection{Exists: true})
 	expect("")
-	m.SetStandby(true)
+	m.SetStandby()
 	expect("standby")
 }

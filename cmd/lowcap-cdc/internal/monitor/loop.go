@@ -1,14 +1,12 @@
 package monitor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
 	"lowcap-cdc/cdc"
-	"lowcap-cdc/decode"
 	"lowcap-cdc/sink"
 )
 
@@ -35,12 +33,11 @@ var phases = [...]struct { //nolint:gochecknoglobals // a constant
 	committing: {"committing to the sink", 4 * time.Minute},
 }
 
-// loop follows what the pipeline does, to tell a busy or patient one from a stuck one, and which part failed.
+// loop follows what the pipeline does, to tell a busy or patient one from a stuck one.
 type loop struct {
 	phase    atomic.Int32
 	moved    atomic.Int64 // when a phase last began or showed life, in nanoseconds since began
 	progress atomic.Int64 // when a message was last read or a commit finished; 0 for never
-	failed   atomic.Pointer[string]
 }
 
 func (l *loop) enter(p phase) {
@@ -58,22 +55,14 @@ func (l *loop) progressed() {
 	l.progress.Store(l.moved.Load())
 }
 
-// fail notes which part returned an error.
-func (l *loop) fail(part string, err error) error {
-	if err != nil {
-		l.failed.Store(&part)
-	}
-	return err
-}
-
-// cause names what ended a pipeline.
-func (l *loop) cause(err error) string {
-	part := l.failed.Swap(nil)
+// causeOf names what ended a pipeline.
+func causeOf(err error) string {
+	var part *cdc.PartError
 	switch {
 	case errors.Is(err, sink.ErrFenced):
 		return causeFenced
-	case part != nil:
-		return *part
+	case errors.As(err, &part):
+		return part.Part
 	}
 	return causeOther
 }
@@ -93,75 +82,4 @@ func (l *loop) progressSeconds() float64 {
 		return float64(began.UnixNano()+since) / 1e9
 	}
 	return 0
-}
-
-// watchedSource is a source whose loop is followed.
-type watchedSource struct {
-	cdc.Source
-	loop  *loop
-	begun func(cdc.Start)
-}
-
-func (s *watchedSource) Free(ctx context.Context) error {
-	s.loop.enter(starting)
-	return s.loop.fail(causeSource, s.Source.Free(ctx))
-}
-
-func (s *watchedSource) Start(ctx context.Context, start cdc.Start) (cdc.Identity, error) {
-	s.loop.enter(starting)
-	identity, err := s.Source.Start(ctx, start)
-	s.loop.enter(reading)
-	if err == nil {
-		s.begun(start)
-	}
-	return identity, s.loop.fail(causeSource, err)
-}
-
-// Next notes a sign of life when it had to wait for the server. A busy stream is not slowed down by it.
-func (s *watchedSource) Next(ctx context.Context) (decode.Message, error) {
-	if s.Buffered() {
-		return s.Source.Next(ctx)
-	}
-	message, err := s.Source.Next(ctx)
-	if err == nil {
-		s.loop.progressed()
-	}
-	return message, s.loop.fail(causeSource, err)
-}
-
-// watchedSink is a sink whose loop is followed and whose commits are timed and shown.
-type watchedSink struct {
-	cdc.Sink
-	loop *loop
-	page Display // nil when nothing is served
-	took func(time.Duration)
-}
-
-func (s *watchedSink) Resume(ctx context.Context, load func(string, []byte) error) error {
-	s.loop.enter(resuming)
-	if s.page != nil {
-		s.page.Reset()
-	}
-	return s.loop.fail(causeSink, s.Sink.Resume(ctx, func(key string, value []byte) error {
-		s.loop.touch()
-		if s.page != nil {
-			s.page.Load(key, value)
-		}
-		return load(key, value)
-	}))
-}
-
-func (s *watchedSink) Commit(ctx context.Context, batch *cdc.Batch) error {
-	s.loop.enter(committing)
-	begun := time.Now()
-	err := s.Sink.Commit(ctx, batch)
-	if err == nil {
-		s.took(time.Since(begun))
-		if s.page != nil {
-			s.page.Commit(batch)
-		}
-		s.loop.progressed()
-	}
-	s.loop.phase.Store(int32(reading))
-	return s.loop.fail(causeSink, err)
 }

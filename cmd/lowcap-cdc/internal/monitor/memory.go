@@ -17,12 +17,12 @@ const (
 // imageStep is by how many bytes images may grow before the collector is told.
 const imageStep = 4 << 20
 
-// Memory tells the collector how much it may leave uncollected: what the work needs, beside the images. Without the
+// memory tells the collector how much it may leave uncollected: what the work needs, beside the images. Without the
 // second part it would collect without an end once the images alone are more than the limit. GOMEMLIMIT has precedence.
-type Memory struct{ images int64 }
+type memory struct{ images int64 }
 
-// Holds says how many images there are, and their bytes.
-func (m *Memory) Holds(rows int, bytes int64) {
+// holds says how many images there are, and their bytes.
+func (m *memory) holds(rows int, bytes int64) {
 	images := bytes + int64(rows)*imageOverhead
 	if change := images - m.images; change > imageStep || change < -imageStep {
 		m.images = images

@@ -15,8 +15,8 @@ import (
 
 // The causes of a restart: which part ended the pipeline.
 const (
-	causeSource = "source"
-	causeSink   = "sink"
+	causeSource = cdc.PartSource
+	causeSink   = cdc.PartSink
 	causeFenced = "fenced"
 	causeOther  = "other"
 )

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"lowcap-cdc/cmd/lowcap-cdc/internal/golden"
-
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/golden"
 )
 
 func gather(t *testing.T) []*dto.MetricFamily {

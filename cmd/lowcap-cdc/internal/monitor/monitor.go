@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 
-	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/decode"
 )
@@ -29,13 +28,12 @@ type Monitor struct {
 	loop    loop
 	log     zerolog.Logger
 
+	memory    memory
 	committed atomic.Int64
 	lsn       atomic.Uint64 // everything before it is in the sink
 	streaming atomic.Bool
 	standby   atomic.Bool
 	spoke     atomic.Int64 // when the last line was logged, in nanoseconds since 1970
-
-	display Display // nil when nothing is served
 
 	mu     sync.Mutex
 	trend  trend
@@ -44,17 +42,6 @@ type Monitor struct {
 	stop context.CancelFunc
 	done chan struct{}
 }
-
-// Display shows how things stand, and is told of everything that changes it.
-type Display interface {
-	Reset()                        // the sink hands out its state from the beginning
-	Load(key string, value []byte) // a state record
-	Commit(batch *cdc.Batch)       // a batch that is in the sink
-	Sample(now time.Time, lag time.Duration)
-}
-
-// Show sets what shows how things stand. It must be called before anything is started.
-func (m *Monitor) Show(d Display) { m.display = d }
 
 // Handler serves the metrics.
 func (m *Monitor) Handler() http.Handler {
@@ -116,7 +103,6 @@ func (m *Monitor) Watch(config pg.Config) {
 		for {
 			m.look(ctx, server)
 			m.heartbeat(time.Now())
-			m.sample(time.Now())
 			select {
 			case <-ctx.Done():
 				return
@@ -154,45 +140,6 @@ func (m *Monitor) heartbeat(now time.Time) {
 		Stringer("lag", lag.Round(time.Second)).Msg("quiet hour: alive")
 }
 
-// sample adds a point to the charts of the page.
-func (m *Monitor) sample(now time.Time) {
-	if m.display == nil {
-		return
-	}
-	m.mu.Lock()
-	lag := m.trend.lag()
-	m.mu.Unlock()
-	m.display.Sample(now, lag)
-}
-
-// Source and Sink return the two ends with their doings followed.
-func (m *Monitor) Source(from cdc.Source, begun func(cdc.Start)) cdc.Source {
-	return &watchedSource{from, &m.loop, func(start cdc.Start) {
-		m.metrics.leader.Set(1)
-		begun(start)
-	}}
-}
-
-// Streams says that events flow from a place on.
-func (m *Monitor) Streams(from decode.LSN) {
-	m.lsn.Store(uint64(from))
-	m.streaming.Store(true)
-}
-
-// Sink returns the sink with its doings followed.
-func (m *Monitor) Sink(to cdc.Sink) cdc.Sink {
-	return &watchedSink{to, &m.loop, m.display, func(d time.Duration) { m.metrics.commit.Observe(d.Seconds()) }}
-}
-
-// Observe takes in a commit.
-func (m *Monitor) Observe(p cdc.Progress) {
-	m.committed.Add(1)
-	m.metrics.observe(p, time.Now())
-	if !p.Snapshot {
-		m.Streams(p.Checkpoint.LSN)
-	}
-}
-
 // Commits returns how many commits there were.
 func (m *Monitor) Commits() int64 { return m.committed.Load() }
 
@@ -202,19 +149,17 @@ func (m *Monitor) Ready() bool { return m.streaming.Load() }
 // Place returns up to where everything is in the sink.
 func (m *Monitor) Place() decode.LSN { return decode.LSN(m.lsn.Load()) }
 
-// SetStandby says that another instance uses the slot, or that this one has begun to.
-func (m *Monitor) SetStandby(v bool) {
-	m.standby.Store(v)
-	if v {
-		m.loop.enter(waiting)
-		m.streaming.Store(false)
-		m.metrics.leader.Set(0)
-	}
+// SetStandby says that another instance uses the slot.
+func (m *Monitor) SetStandby() {
+	m.standby.Store(true)
+	m.loop.enter(waiting)
+	m.streaming.Store(false)
+	m.metrics.leader.Set(0)
 }
 
 // Restarted notes that a pipeline ended with err and will be started again.
 func (m *Monitor) Restarted(err error) {
-	cause := m.loop.cause(err)
+	cause := causeOf(err)
 	m.metrics.restarts.WithLabelValues(cause).Inc()
 	if cause == causeFenced {
 		m.metrics.fenced.Inc()

@@ -79,22 +79,27 @@ func (s *shelf) newest() []pageLine {
 	return list
 }
 
-// Reset forgets the rows: a sink hands out its state from the beginning.
-func (p *board) Reset() {
+// hooks follow what the sink holds.
+func (p *board) hooks() cdc.Hooks {
+	return cdc.Hooks{Resuming: p.reset, Loaded: p.load, Durable: p.commit}
+}
+
+// reset forgets the rows: a sink hands out its state from the beginning.
+func (p *board) reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.rows = readable.NewBoard()
 }
 
-// Load takes in a state record. One that cannot be read ends the pipeline in another place.
-func (p *board) Load(key string, value []byte) {
+// load takes in a state record. One that cannot be read ends the pipeline in another place.
+func (p *board) load(key string, value []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_ = p.rows.Load(key, value)
 }
 
-// Commit takes in what a commit made durable. Of a large batch only the end is made readable.
-func (p *board) Commit(batch *cdc.Batch) {
+// commit takes in what a commit made durable. Of a large batch only the end is made readable.
+func (p *board) commit(batch *cdc.Batch) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range batch.State {
@@ -149,8 +154,8 @@ func (p *board) subscribe() (lines chan pageLine, stop func()) {
 	}
 }
 
-// Sample adds a point to the charts.
-func (p *board) Sample(now time.Time, lag time.Duration) {
+// sample adds a point to the charts.
+func (p *board) sample(now time.Time, lag time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := sample{At: now, Lag: lag.Seconds(), total: p.events}

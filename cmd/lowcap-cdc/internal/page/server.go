@@ -9,12 +9,14 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
-
-	"github.com/rs/zerolog"
 )
 
 // Flags say what is served over HTTP, and to whom.
@@ -25,29 +27,35 @@ type Flags struct {
 	Pprof    bool          `help:"Serve /debug/pprof/ too."`
 }
 
-// Serve begins to serve and returns what ends it. It must be called before the monitor is started.
-func (f *Flags) Serve(s *settings.Settings, m *monitor.Monitor, log zerolog.Logger, search Search) (stop func(), err error) {
+// sampleEvery is how often the charts of the page get a point.
+const sampleEvery = 5 * time.Second
+
+// Serve begins to serve. It returns hooks by which the page follows the pipelines, and stop, which ends what was started
+// and waits for it.
+func (f *Flags) Serve(s *settings.Settings, m *monitor.Monitor, log zerolog.Logger, search Search) (hooks cdc.Hooks, stop func(), err error) {
 	if f.HTTP == "" {
-		return func() {}, nil
+		return hooks, func() {}, nil
 	}
-	page := &pageServer{s, m, newBoard(), search, f.ReadyLag, make(chan struct{}, 1)}
-	m.Show(page.board)
 	listener, err := net.Listen("tcp", localUnlessTold(f.HTTP))
 	if err != nil {
-		return nil, settings.Usage(fmt.Errorf("serve --http: %w", err))
+		return hooks, nil, settings.Usage(fmt.Errorf("serve --http: %w", err))
 	}
+	page := &pageServer{s, m, newBoard(), search, f.ReadyLag, make(chan struct{}, 1)}
 	server := &http.Server{Handler: onlyLocalNames(listener.Addr(), f.handler(page)), ReadHeaderTimeout: 5 * time.Second}
 	log.Info().Stringer("address", listener.Addr()).Msg("serving http")
-	go func() {
+	ctx, cancel := context.WithCancel(context.Background())
+	var started sync.WaitGroup
+	started.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			log.Error().Err(err).Msg("http server ended")
 		}
-	}()
-	ctx, cancel := context.WithCancel(context.Background())
-	go page.recall(ctx, log)
-	return func() {
+	})
+	started.Go(func() { page.recall(ctx, log) })
+	started.Go(func() { page.sample(ctx) })
+	return page.board.hooks(), func() {
 		cancel()
 		server.Close() //nolint:errcheck // the process ends
+		started.Wait()
 	}, nil
 }
 
@@ -60,6 +68,21 @@ func (p *pageServer) recall(ctx context.Context, log zerolog.Logger) {
 	}
 	if err != nil {
 		log.Debug().Err(err).Msg("earlier events are not shown on the page")
+	}
+}
+
+// sample adds points to the charts until ctx ends.
+func (p *pageServer) sample(ctx context.Context) {
+	tick := time.NewTicker(sampleEvery)
+	defer tick.Stop()
+	for {
+		view, _ := p.monitor.View()
+		p.board.sample(time.Now(), view.Lag)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }
 

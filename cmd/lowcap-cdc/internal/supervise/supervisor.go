@@ -36,13 +36,13 @@ type Supervisor struct {
 	Out       io.Writer
 	Log       zerolog.Logger
 	Monitor   *monitor.Monitor
+	Hooks     cdc.Hooks // of others who follow the pipelines
 	Manager   systemd.Manager
 
 	started bool // a pipeline has moved something: the configuration is right
 	resumed bool // the sink holds what an earlier run wrote: the configuration was right
 	standby bool
 	wait    time.Duration // before the next attempt
-	memory  monitor.Memory
 }
 
 // Run goes on until a pipeline ends as it should, or with what another one cannot mend.
@@ -99,7 +99,7 @@ func (v *Supervisor) waitAsStandby(ctx context.Context, err error) {
 		v.Manager.Tell(systemd.Standby)
 	}
 	v.standby, v.started = true, true
-	v.Monitor.SetStandby(true)
+	v.Monitor.SetStandby()
 	sleep(ctx, standbyEvery)
 }
 
@@ -127,28 +127,33 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 		}
 	}
 	config := v.Settings.Source()
-	config.Notice = func(text string) { v.Log.Warn().Msg(text) }
+	hooks := v.hooks()
+	config.Notice = hooks.Notice
 	from := pg.New(config)
 	defer func() { err = errors.Join(err, from.Close()) }()
-	p := &cdc.Pipeline{Source: v.Monitor.Source(from, v.begun), Sink: v.Monitor.Sink(&statefulSink{Sink: to, memory: &v.memory, log: v.Log}), Slot: v.Settings.SlotName(), Until: v.Until, Reconcile: v.Reconcile, Observe: v.observe}
+	p := &cdc.Pipeline{Source: from, Sink: to, Slot: v.Settings.SlotName(), Until: v.Until, Reconcile: v.Reconcile, Hooks: hooks}
 	if !v.standby { // which tries once a second
 		v.Log.Info().Str("slot", v.Settings.SlotName()).Str("sink", settings.Redact(v.Settings.Sink)).Msg("starting")
 	}
 	return p.Run(ctx)
 }
 
-// begun runs when the source has begun: to stream from a place on, or with a snapshot.
+// hooks tell everybody who follows a pipeline: first the supervisor, then the monitor, then the others.
+func (v *Supervisor) hooks() cdc.Hooks {
+	own := cdc.Hooks{Started: v.begun, Committed: v.observe, Notice: func(text string) { v.Log.Warn().Msg(text) }}
+	return cdc.Tee(cdc.Tee(own, v.Monitor.Hooks()), v.Hooks)
+}
+
+// begun runs when the source has started: to stream from a place on, or with a snapshot.
 func (v *Supervisor) begun(start cdc.Start) {
 	if v.standby {
 		v.Log.Info().Stringer("lsn", start.Known.LSN).Msg("took over")
 		v.standby = false
-		v.Monitor.SetStandby(false)
 	}
 	if start.Resume != 0 {
 		v.resumed = true
 		v.Log.Info().Stringer("lsn", start.Resume).Msg("streaming")
 		v.Manager.Tell(systemd.Streaming)
-		v.Monitor.Streams(start.Resume)
 	}
 }
 
@@ -161,9 +166,7 @@ func (v *Supervisor) observe(p cdc.Progress) {
 	if !p.Snapshot {
 		v.Reconcile = "" // the snapshot that it asked for is in the sink
 	}
-	v.memory.Holds(p.Images, p.ImageBytes)
 	v.warn(p.Events)
-	v.Monitor.Observe(p)
 	v.Log.Debug().Stringer("lsn", p.Checkpoint.LSN).Int("events", len(p.Events)).Bool("snapshot", p.Snapshot).Msg("committed")
 }
 
