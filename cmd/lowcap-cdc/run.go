@@ -47,9 +47,9 @@ func (r *runCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	m.Watch(s.Source())
 	defer m.Close()
 	manager := systemd.From(os.Getenv, log)
-	go manager.KeepAlive(ctx, m.Stuck)
-	context.AfterFunc(ctx, func() { manager.Tell(systemd.Stopping) })
-	return (&supervise.Supervisor{Settings: s, Until: until, Repair: r.Reconcile, Out: std.Out, Log: log, Monitor: m, Hooks: hooks, Manager: manager}).Run(ctx)
+	defer manager.Follow(ctx, m.Stuck)()
+	v := &supervise.Supervisor{Settings: s, Until: until, Repair: r.Reconcile, Out: std.Out, Log: log, Monitor: m, Hooks: hooks, Manager: manager}
+	return v.Run(ctx)
 }
 
 func (r *runCommand) until(ctx context.Context, s *settings.Settings) (decode.LSN, error) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -64,8 +65,21 @@ func (s *Manager) send(state string) error {
 	return nil
 }
 
-// KeepAlive feeds the watchdog as long as stuck says nothing, until ctx ends.
-func (s *Manager) KeepAlive(ctx context.Context, stuck func(now time.Time) string) {
+// Follow feeds the watchdog as long as stuck says nothing, and announces the stop when ctx ends. The function that it
+// returns ends both and waits for them.
+func (s *Manager) Follow(ctx context.Context, stuck func(now time.Time) string) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var started sync.WaitGroup
+	started.Go(func() {
+		s.keepAlive(ctx, stuck)
+		<-ctx.Done()
+		s.Tell(Stopping)
+	})
+	return func() { cancel(); started.Wait() }
+}
+
+// keepAlive feeds the watchdog as long as stuck says nothing, until ctx ends.
+func (s *Manager) keepAlive(ctx context.Context, stuck func(now time.Time) string) {
 	if s.socket == "" || s.watchdog == 0 {
 		return
 	}

@@ -58,7 +58,7 @@ func TestWatchdogStarves(t *testing.T) {
 	environment := map[string]string{"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "30000"}
 	s := From(func(name string) string { return environment[name] }, zerolog.New(&log))
 	states := make(chan string)
-	go s.KeepAlive(t.Context(), func(time.Time) string {
+	go s.keepAlive(t.Context(), func(time.Time) string {
 		select {
 		case state := <-states:
 			return state
