@@ -21,7 +21,7 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release notice test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak chaos deps deps-demo
+.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak chaos deps deps-demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,16 @@ deps-demo:
 
 deps:
 	@.ci/deps postgres java faketime prometheus chromium systemd hadolint kubernetes kcat python node curl
+
+# What needs no server: neither starts one, nor a program that does.
+SERVERLESS = ./cdc ./cdc/internal/... ./cmd/lowcap-cdc ./cmd/lowcap-cdc/internal/... ./cmd/lowcap-parquet ./decode ./deploy/notice \
+  ./schemas/... ./sink ./sink/file
+
+check: ## vet, lint and the tests that need no server (under two minutes)
+	$(GO) vet ./...
+	$(GO) run $(GOLANGCI) run
+	$(GO) test $(SERVERLESS)
+	$(GO) test ./deploy/walkthrough -run 'TestDocument|TestDifference'
 
 test: deps ## every test, against a real Postgres and a real Kafka (about 15 minutes)
 	$(GO) vet ./...

@@ -255,8 +255,9 @@ func (r *reader) try(c documented) {
 		return
 	}
 	line := r.replaced.Replace(c.text)
-	out, err := r.command(r.t.Context(), "timeout 20 "+line).CombinedOutput()
-	if code := err.(*exec.ExitError).ExitCode(); !strings.Contains(string(out), "registry") || code == 124 {
+	cmd := r.command(r.t.Context(), "timeout 20 "+line)
+	out, err := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); !strings.Contains(string(out), "registry") || code == 124 {
 		r.t.Errorf("%s: $ %s\n%s(%v)", c.document, line, out, err)
 	}
 }
