@@ -18,6 +18,7 @@ const blockImageVersion = 1
 
 // blockImage is what was last known of a block.
 type blockImage struct {
+	there          bool   // false for a block that is not there; all of its columns may be NULL
 	s1, s2         []byte // t, f, or nil
 	fail1, fail2   stamp  // when a stage last failed
 	success        stamp
@@ -47,6 +48,7 @@ func (b *blockImage) decode(data []byte) error {
 	b.fail1, b.fail2, b.success = r.stamp(), r.stamp(), r.stamp()
 	b.since1, b.since2 = decode.Micros(r.varint()), decode.Micros(r.varint())
 	b.unreadable.read(r)
+	b.there = true
 	return r.end()
 }
 
@@ -72,10 +74,6 @@ func stagesOf(s1, s2 bool) []schemas.Stage {
 // that came after cleared only stage 1.
 func (b *blockImage) isOrphaned() bool {
 	return isTrue(b.s2) && b.fail2.isNull() && !b.fail1.isNull() && !b.success.isNull() && b.success.at > b.fail1.at
-}
-
-func (b *blockImage) isEmpty() bool {
-	return b.s1 == nil && b.s2 == nil && b.fail1.isNull() && b.fail2.isNull() && b.success.isNull()
 }
 
 // blockKey joins the four key columns. Postgres text holds no zero byte, so no two keys are joined alike, and joined
@@ -169,7 +167,7 @@ func (m *Machine) changeBlock(key string, row *decode.BlockChange, known bool) {
 // readBlock makes the image of a row; what the row leaves out is as before.
 func readBlock(row *decode.BlockRow, before *blockImage) blockImage {
 	after := *before
-	after.text = nil
+	after.there, after.text = true, nil
 	after.s1 = column(row[decode.BlockedS1], before.s1)
 	after.s2 = column(row[decode.BlockedS2], before.s2)
 	after.fail1 = stampOf(row[decode.LastS1Failure], before.fail1)

@@ -10,18 +10,23 @@ import (
 // with an empty one.
 func (c *change) diffBlock(before, after *blockImage) {
 	c.reportUnreadable(after)
-	moved1, moved2 := after.fail1.at > before.fail1.at, after.fail2.at > before.fail2.at
+	moved1, moved2 := c.isLater(after.fail1, before.fail1), c.isLater(after.fail2, before.fail2)
 	trigger, when := c.failureTrigger(after, moved1, moved2)
 	c.diffSet(before, after, trigger, when)
 	c.diffRefreshed(before, after, trigger, when)
 	c.diffCleared(before, after)
-	if after.success.at > before.success.at {
+	if c.isLater(after.success, before.success) {
 		c.emit(&schemas.EntryBlockSuccessObserved{LastSuccessTS: jsonb.FormatInstant(after.success.at)},
 			before.json(), after.json(), occurrence{at: after.success.at, embedded: true})
 	}
 	if after.isOrphaned() && !before.isOrphaned() {
 		c.emitOrphaned(before, after)
 	}
+}
+
+// isLater reports whether a timestamp moved forward. One in the future is no mark: any true one is later.
+func (c *change) isLater(now, before stamp) bool {
+	return now.at > before.at || (now.at != 0 && c.isFuture(before.at) && !c.isFuture(now.at))
 }
 
 // failureTrigger names what blocked a stage: the failure whose timestamp moved forward in the same change.
@@ -69,7 +74,7 @@ func (c *change) diffCleared(before, after *blockImage) {
 	}
 	data := &schemas.EntryBlockCleared{Stages: stagesOf(free1, free2), Trigger: "manual"}
 	when, until := atCommit, c.tx.CommitTime
-	if after.success.at > before.success.at {
+	if c.isLater(after.success, before.success) {
 		data.Trigger, until = "success", after.success.at
 		when = occurrence{at: after.success.at, embedded: true}
 	}
@@ -117,7 +122,7 @@ func (b *blockImage) failures() schemas.PerStage[schemas.Instant] {
 
 // json returns the watched columns as an object, timestamps in RFC 3339; null for a block that was not there.
 func (b *blockImage) json() []byte {
-	if b == nil || b.isEmpty() {
+	if b == nil || !b.there {
 		return nil
 	}
 	if len(b.text) == 0 {

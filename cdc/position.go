@@ -11,6 +11,7 @@ import (
 // document is what a row says of its history.
 type document struct {
 	sent    bool // the row carries features; otherwise the history is as it was
+	inOld   bool // there is an old row, which may have them
 	parsed  decode.Features
 	history []byte
 	why     *malformed // features or the history cannot be read
@@ -53,18 +54,38 @@ func (m *Machine) applyPosition(change *decode.PositionChange) error {
 	}
 	image, known := m.state.positions.get(idText)
 	if !known || m.isFresh(decode.Positions) {
-		m.firstSight(m.positionChange(string(idText), m.op(decode.Positions, change.Op)), row, change.Op == decode.Update)
+		m.firstSight(m.positionChange(string(idText), m.op(decode.Positions, change.Op)), whole(change), nil, change.Op == decode.Update)
 		return nil
 	}
 	doc := readDocument(row[decode.FeaturesColumn])
+	doc.inOld = change.HasOld
 	if isUnchanged(row, image, &doc) {
 		return nil
 	}
 	if err := m.was.decode(image); err != nil {
 		return fmt.Errorf("position %s: %w", idText, err)
 	}
+	if m.was.incomplete && !doc.sent {
+		row = whole(change)
+		doc = readDocument(row[decode.FeaturesColumn])
+	}
 	m.diffPosition(m.positionChange(string(idText), m.op(decode.Positions, change.Op)), row, &doc)
 	return nil
+}
+
+// whole returns the new row with what the old one tells of it: a value that is stored out of line and was not touched is
+// not sent again, and under REPLICA IDENTITY FULL the old row has it.
+func whole(change *decode.PositionChange) *decode.PositionRow {
+	if !change.HasOld {
+		return &change.New
+	}
+	row := change.New
+	for i := range row {
+		if row[i].Kind == decode.Unchanged && change.Old[i].Kind == decode.Text {
+			row[i] = change.Old[i]
+		}
+	}
+	return &row
 }
 
 // isUnchanged reports whether a row is as its image has it, by comparing bytes. It allocates nothing, and of the image it
@@ -84,10 +105,10 @@ func isUnchanged(row *decode.PositionRow, image []byte, doc *document) bool {
 	if trades, bad := countTrades(row[decode.CompletedTrades], completed); trades != completed || bad != nil {
 		return false
 	}
-	if !doc.sent {
-		return true
-	}
 	incomplete := r.byte()&1 != 0
+	if !doc.sent {
+		return !incomplete || !doc.inOld
+	}
 	history := r.optional()
 	return doc.why == nil && !incomplete && bytes.Equal(doc.history, history) && (doc.history == nil) == (history == nil) && r.err == nil
 }
@@ -206,16 +227,23 @@ func (p *positionImage) setColumns(row *decode.PositionRow) {
 	}
 }
 
-// firstSight reports a row of which nothing is known: nothing in it is new, everything in it is seen from now on.
-func (m *Machine) firstSight(of change, row *decode.PositionRow, update bool) {
+// firstSight reports a row of which nothing is known: nothing in it is new, everything in it is seen from now on. A row
+// whose key changed has from, the image under the old key; what the change leaves out is as it was there.
+func (m *Machine) firstSight(of change, row *decode.PositionRow, from *positionImage, update bool) {
 	m.position = positionImage{}
 	image := &m.position
 	h := m.beginHistory(of, image)
 	c := &h.change
+	if from != nil {
+		image.columns, image.completed = from.columns, from.completed
+	}
 	image.setColumns(row)
 	doc := readDocument(row[decode.FeaturesColumn])
+	if !doc.sent && from != nil && !from.incomplete {
+		doc = document{sent: true, history: from.history}
+	}
 	var badTrades *malformed
-	image.completed, badTrades = countTrades(row[decode.CompletedTrades], 0)
+	image.completed, badTrades = countTrades(row[decode.CompletedTrades], image.completed)
 	c.describe(image)
 	if doc.parsed.DoubleEncoded {
 		c.flags = append(c.flags, schemas.DoubleEncoded)
@@ -254,23 +282,32 @@ func (c *change) emitBaseline(image *positionImage, history []byte) place {
 func (m *Machine) movePosition(change *decode.PositionChange) error {
 	op := m.op(decode.Positions, change.Op)
 	gone := m.positionChange(string(change.Old[decode.PositionID].Text), op)
+	var was *positionImage
+	if data, known := m.state.positions.get(bytesOf(gone.subject)); known {
+		if was = new(positionImage); was.decode(data) != nil {
+			was = nil // deletePosition says so
+		}
+	}
 	if err := m.deletePosition(&gone); err != nil {
 		return err
 	}
 	c := m.positionChange(string(change.New[decode.PositionID].Text), op)
 	c.event = gone.event
-	m.created(&c, &change.New)
+	m.created(&c, whole(change), was)
 	return nil
 }
 
 // created reports the row that a changed key made: it is there for the first time, with all that it holds.
-func (m *Machine) created(c *change, row *decode.PositionRow) {
+func (m *Machine) created(c *change, row *decode.PositionRow, from *positionImage) {
 	var image positionImage
+	if from != nil {
+		image.columns, image.completed = from.columns, from.completed
+	}
 	image.setColumns(row)
-	image.completed, _ = countTrades(row[decode.CompletedTrades], 0)
+	image.completed, _ = countTrades(row[decode.CompletedTrades], image.completed)
 	c.describe(&image)
 	c.emit(&schemas.PositionCreated{PositionColumns: image.published()}, nil, nil, atCommit)
-	m.firstSight(*c, row, false)
+	m.firstSight(*c, row, from, false)
 }
 
 func (m *Machine) deletePosition(c *change) error {

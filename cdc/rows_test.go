@@ -3,6 +3,7 @@ package cdc
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -151,4 +152,109 @@ func TestGuardStampsSecondsApart(t *testing.T) {
 	if got := b.types(); !reflect.DeepEqual(got, want) {
 		t.Errorf("events %q", got)
 	}
+}
+
+// TestKeyChangedWithoutFeatures: a document that is stored out of line and was not touched is not sent with a new key. The
+// old key's image has its history, or the old row under REPLICA IDENTITY FULL.
+func TestKeyChangedWithoutFeatures(t *testing.T) {
+	history := `{"last_s1_buy": {"timestamp": "2026-01-18T11:06:52Z", "price": 0.5}}`
+	moved := somePosition("q", "")
+	moved[decode.FeaturesColumn] = decode.Value{Kind: decode.Unchanged}
+	moved[decode.CompletedTrades] = decode.Value{Kind: decode.Unchanged}
+	old := somePosition("p", `{"pm_execution_history": `+history+`}`)
+	old[decode.CompletedTrades] = decode.Value{Kind: decode.Text, Text: []byte(`[{}, {}]`)}
+	onlyKey := decode.PositionRow{decode.PositionID: old[decode.PositionID]}
+	for name, c := range map[string]struct {
+		known bool
+		old   decode.PositionRow
+	}{"by the image": {true, onlyKey}, "by the old row": {false, old}, "by both": {true, old}} {
+		b := newBench(t)
+		if c.known {
+			b.snapshot(old)
+		}
+		b.events = nil
+		b.begin()
+		b.apply(&decode.PositionChange{Op: decode.Update, HasOld: true, Old: c.old, New: moved})
+		b.commit()
+		want := []string{"position.deleted", "position.created", "position.baseline"}
+		if got := b.names(); !slices.Equal(got, want) {
+			t.Fatalf("%s: events %q", name, got)
+		}
+		if got, _ := b.data(2)["history"].(map[string]any); got["last_s1_buy"] == nil || b.data(2)["completed_trades_count"] != 2.0 {
+			t.Errorf("%s: the baseline has %v", name, b.data(2))
+		}
+		b.events = nil
+		b.update(somePosition("q", `{"pm_execution_history": {"last_trim": {"timestamp": "2026-01-20T10:00:00Z", "signal": "emergency_exit"}}}`))
+		if got := b.names(); !slices.Equal(got, []string{"emergency_exit.executed", "execution.reverted"}) {
+			t.Errorf("%s: then %q", name, got)
+		}
+	}
+}
+
+// TestOldRowTellsTheHistory: under REPLICA IDENTITY FULL a row that is first seen in an update without its document is
+// known all the same.
+func TestOldRowTellsTheHistory(t *testing.T) {
+	unsent, old := somePosition("p", ""), somePosition("p", someHistory)
+	unsent[decode.FeaturesColumn] = decode.Value{Kind: decode.Unchanged}
+	exit := `{"pm_execution_history": {"prev_state": "S1", "last_trim": {"timestamp": "2026-01-20T10:00:00Z", "signal": "emergency_exit"}}}`
+	for name, first := range map[string]*decode.PositionChange{
+		"in its first change":  {Op: decode.Update, HasOld: true, Old: old, New: unsent},
+		"in its second change": {Op: decode.Update, New: unsent},
+	} {
+		b := newBench(t)
+		b.begin()
+		b.apply(first, &decode.PositionChange{Op: decode.Update, HasOld: true, Old: old, New: unsent})
+		b.commit()
+		b.events = nil
+		b.update(somePosition("p", exit))
+		if got := b.names(); !slices.Equal(got, []string{"emergency_exit.executed"}) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// TestBlockOfNulls: a row whose five columns are NULL is a row.
+func TestBlockOfNulls(t *testing.T) {
+	nulls := someBlock("C", false)
+	nulls[decode.BlockedS1] = decode.Value{Kind: decode.Null}
+	b := newBench(t)
+	b.snapshot(nulls)
+	b.update(someBlock("C", true))
+	b.update(nulls)
+	b.begin()
+	b.apply(&decode.BlockChange{Op: decode.Delete, Old: nulls})
+	b.commit()
+	b.update(someBlock("C", true))
+	for i, want := range []string{"entry_block.baseline null object", "entry_block.set object object", "entry_block.cleared object object",
+		"entry_block.deleted object null", "entry_block.set null object"} {
+		got := b.names()[i]
+		for _, side := range []string{"before", "after"} {
+			if b.data(i)[side] == nil {
+				got += " null"
+			} else {
+				got += " object"
+			}
+		}
+		if got != want {
+			t.Errorf("event %d is %s, want %s", i, got, want)
+		}
+	}
+}
+
+// TestFutureFailureIsNoMark: true timestamps after one from the future are news.
+func TestFutureFailureIsNoMark(t *testing.T) {
+	block := func(blocked bool, failed, success any) decode.BlockRow {
+		return blockRow(map[string]any{"token_contract": "C", "token_chain": "solana", "timeframe": "1h", "book_id": "onchain_crypto",
+			"blocked_s1": blocked, "blocked_s2": nil, "last_s1_failure_ts": failed, "last_s2_failure_ts": nil, "last_success_ts": success})
+	}
+	b := newBench(t)
+	b.snapshot(block(false, "2062-01-01 00:00:00+00", "2062-01-01 00:00:00+00"))
+	b.events = nil
+	b.update(block(true, "2026-01-01 00:00:00+00", "2062-01-01 00:00:00+00"))
+	b.update(block(false, "2026-01-01 00:00:00+00", "2026-01-02 00:00:00+00"))
+	if got := b.names(); !slices.Equal(got, []string{"entry_block.set", "entry_block.cleared", "entry_block.success_observed"}) {
+		t.Fatal(got)
+	}
+	b.expectData(0, map[string]any{"trigger": "s1_failure"})
+	b.expectData(1, map[string]any{"trigger": "success"})
 }
