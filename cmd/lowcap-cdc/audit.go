@@ -10,7 +10,10 @@ import (
 
 type auditCommand struct {
 	Token  auditTokenCommand  `cmd:"" default:"withargs" help:"The life of a token as a timeline: what blocked it, for how long, what unblocked it; buys, trims, exits, reverts; who."`
-	Verify auditVerifyCommand `cmd:"" help:"Prove that the sink holds every event once, in order, unaltered and well-formed; exit 1 when it does not."`
+	Verify auditVerifyCommand `cmd:"" help:"Check that the sink holds every event once, in order and well-formed, and, with --seals, that nobody has rewritten it; exit 1 when not."`
+	Seal   auditSealCommand   `cmd:"" help:"Sign how far the trail has come, once or every few minutes; refuse, with exit 1, when it does not extend the last seal."`
+	Keygen auditKeygenCommand `cmd:"" help:"Make the key that seals are signed with, and FILE.pub, which verifies them."`
+	Prove  auditProveCommand  `cmd:"" help:"Write a proof that one event is in the sealed trail, which shows nothing of the others."`
 }
 
 type auditTokenCommand struct {
@@ -43,28 +46,4 @@ func (c *auditTokenCommand) Run(s *settings.Settings, std *settings.Streams) err
 		return fmt.Errorf("no committed event is about %q; run: lowcap-cdc tail --since 24h, to see which tokens there are", c.Token)
 	}
 	return audit.PrintTimeline(std.Out, lines, c.Format)
-}
-
-type auditVerifyCommand struct {
-	JSON bool `help:"Print the outcome as JSON." name:"json"`
-}
-
-// Run reads every event of the sink.
-func (c *auditVerifyCommand) Run(s *settings.Settings, std *settings.Streams) error {
-	ctx, reader, done, err := s.ReadUntilSignal(std)
-	if err != nil {
-		return err
-	}
-	defer done()
-	report, err := audit.Verify(ctx, reader)
-	if err != nil {
-		return err
-	}
-	if err := report.Print(std.Out, c.JSON); err != nil {
-		return err
-	}
-	if len(report.Findings) > 0 {
-		return audit.ErrAltered
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lowcap-cdc/cdc"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/audit"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/sink"
 	"lowcap-cdc/sink/kafka"
@@ -76,6 +77,7 @@ type replay struct {
 	bytes           int
 	done            string // sequence of the last event that is there
 	copied, skipped int
+	links           *audit.Links
 }
 
 func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.Point) error {
@@ -94,9 +96,15 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.
 	if err != nil {
 		return err
 	}
+	if r.links, err = audit.NewLinks(ctx, reader, from.IsSet()); err != nil {
+		return err
+	}
 	err = reader.ReadEvents(ctx, sink.Range{Since: from.Time}, func(e *sink.Stored) error {
 		return r.take(ctx, e, from, to)
 	})
+	if errors.Is(err, audit.ErrAltered) {
+		return errors.Join(fmt.Errorf("replay stopped before it: %w; what was copied up to there is whole", err), r.commit(ctx))
+	}
 	if err != nil {
 		return err
 	}
@@ -105,6 +113,9 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.
 
 func (r *replay) take(ctx context.Context, e *sink.Stored, from, to settings.Point) error {
 	a := e.Attributes()
+	if err := r.links.Follow(&a, e.Value); err != nil {
+		return err // an altered event must not get a second home
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()

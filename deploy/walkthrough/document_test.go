@@ -120,6 +120,7 @@ var masks = []struct {
 	{regexp.MustCompile(` ?\((Debian|Ubuntu) [^)]*\)`), ""},
 	{regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f-]+`), "ID"},
 	{regexp.MustCompile(`\b[0-9A-F]{32}\b`), "SEQUENCE"},
+	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "CHAIN"},
 	{regexp.MustCompile(`\b[0-9A-F]+/[0-9A-F]+\b`), "LSN"},
 	{regexp.MustCompile(`\b(\d+(\.\d+)? ?(ns|µs|ms|s|m|h|bytes|kB|MB|GB) ?)+\b`), "SIZE "},
 	{regexp.MustCompile(`\b\d+(\.\d+)?(e[+-]?\d+)?\b`), "N"},

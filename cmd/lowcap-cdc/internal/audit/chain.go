@@ -1,19 +1,26 @@
 package audit
 
 import (
+	"context"
 	"fmt"
 
+	"github.com/tidwall/gjson"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
 )
 
 // chainCheck follows the numbers and hashes of one source's events, in the order of their sequence.
 type chainCheck struct {
-	First    uint64        `json:"first_number"`
-	Last     uint64        `json:"last_number"`
-	Removed  uint64        `json:"removed"`  // numbers that are not there, which retention or compaction explains
-	Restarts int           `json:"restarts"` // times that the numbering began anew, because the state was gone
-	at       schemas.Chain // the last event
-	head     schemas.Chain // the last event that the checkpoint knows; zero when this sink has none of the source
+	First     uint64        `json:"first_number"`
+	Last      uint64        `json:"last_number"`
+	LastChain string        `json:"last_chain"` // SHA-256 of the last event, which the next one will hold
+	Removed   uint64        `json:"removed"`    // numbers that are not there, which retention or compaction explains
+	Restarts  int           `json:"restarts"`   // times that the numbering began anew, because the state was gone
+	Moving    bool          `json:"moving"`     // later events were committed while it was read, and are left out
+	at        schemas.Chain // the last event
+	head      schemas.Chain // the last event that the checkpoint knows; zero when this sink has none of the source
 }
 
 // take goes on to the next event and returns what is wrong with it, or nothing. removed says that the sink removes
@@ -21,6 +28,11 @@ type chainCheck struct {
 func (c *chainCheck) take(a *schemas.Attributes, event []byte, removed bool) (finding string) {
 	number, chain := c.at.Next()
 	switch {
+	case c.Moving:
+		return ""
+	case a.Number > number && number > c.head.Number && c.head.Number > 0:
+		c.Moving = true
+		return ""
 	case a.Number == 0 && c.at.Number == 0:
 		return "" // written under contract v1.0
 	case a.Number == 0:
@@ -38,7 +50,7 @@ func (c *chainCheck) take(a *schemas.Attributes, event []byte, removed bool) (fi
 		c.First = a.Number
 	}
 	c.at.Add(a.Number, event)
-	c.Last = a.Number
+	c.Last, c.LastChain = a.Number, c.at.Hash
 	if a.Number == c.head.Number && c.at.Hash != c.head.Hash {
 		finding = "is not the event that the checkpoint knows as the last one: it was altered"
 	}
@@ -74,8 +86,47 @@ func (c *chainCheck) String() string {
 	if c.Removed > 0 {
 		text += fmt.Sprintf("; %d removed, or before a copy began", c.Removed)
 	}
+	if c.Moving {
+		text += "; more was committed meanwhile, and is left out"
+	}
 	if c.Restarts > 0 {
 		text += fmt.Sprintf("; begun anew %d times: the state was gone, or another slot wrote here", c.Restarts)
 	}
 	return text
+}
+
+// Links follows the numbers and hashes of all sources, for who copies events. The zero value stands before the first event.
+type Links struct {
+	Removes bool // numbers may be missing: the sink removes events, or only a part is read
+	sources map[string]*chainCheck
+}
+
+// NewLinks returns the check of what a sink's reader hands out. part says that only a part is read.
+func NewLinks(ctx context.Context, reader sink.Reader, part bool) (*Links, error) {
+	kept, err := reader.Kept(ctx)
+	return &Links{Removes: part || removes(kept), sources: make(map[string]*chainCheck)}, err
+}
+
+// Follow goes on to the next event. The error says what does not fit the one before it, and is ErrAltered.
+func (l *Links) Follow(a *schemas.Attributes, event []byte) error {
+	check := l.sources[a.Source]
+	if check == nil {
+		check = &chainCheck{}
+		if from := l.sources[adoptedFrom(a, event)]; from != nil {
+			check.at = from.at
+		}
+		l.sources[a.Source] = check
+	}
+	if finding := check.take(a, event, l.Removes); finding != "" {
+		return fmt.Errorf("%w: event %s %s", ErrAltered, readable.Printable(a.ID), finding)
+	}
+	return nil
+}
+
+// adoptedFrom returns the source whose history goes on under another name with an event, empty when it is none such.
+func adoptedFrom(a *schemas.Attributes, event []byte) string {
+	if a.Type.Name() != "stream.adopted" {
+		return ""
+	}
+	return gjson.GetBytes(event, "data.from_source").String()
 }

@@ -29,7 +29,16 @@ func recordedLines(t *testing.T) (lines [][]byte, head schemas.Chain) {
 // verified returns what verify says of a sink that holds these lines, and whose checkpoint knows head.
 func verified(t *testing.T, lines [][]byte, head schemas.Chain) []string {
 	t.Helper()
-	v := newVerifier()
+	return verifiedAgainst(t, lines, head, &Anchors{})
+}
+
+// verifiedAgainst is verified with what somebody has kept.
+func verifiedAgainst(t *testing.T, lines [][]byte, head schemas.Chain, anchors *Anchors) []string {
+	t.Helper()
+	v, err := newVerifier(anchors)
+	if err != nil {
+		t.Fatal(err)
+	}
 	v.files = true
 	first := sink.Stored{Value: lines[0]}
 	v.source(first.Attributes().Source).head = head
@@ -85,6 +94,7 @@ func TestChainCheck(t *testing.T) {
 	}{
 		{"whole", link(1, 2, 3), 3, false, "numbers 1 to 3"},
 		{"behind the checkpoint that was read", link(1, 2, 3), 2, false, "numbers 1 to 3"},
+		{"hole behind the checkpoint that was read", link(1, 2, 4), 2, false, "meanwhile"},
 		{"hole", link(1, 4), 4, false, "number 2 to 3, which are missing"},
 		{"hole that retention made", link(1, 4), 4, true, "2 removed"},
 		{"no beginning", link(3, 4), 4, false, "number 1 to 2, which are missing"},

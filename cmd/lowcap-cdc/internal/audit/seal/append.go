@@ -24,13 +24,21 @@ func Lock(path string) (io.Closer, error) {
 
 // Append makes a seal durable, with its frontier. The frontier comes first: one without a seal does no harm.
 func (l *Log) Append(c *Checkpoint, signed []byte, f *Frontier) error {
-	if err := appendDurably(FrontierPath(l.path), -1, f.String()+"\n"); err != nil {
-		return fmt.Errorf("write frontier: %w", err)
+	if err := l.AppendFrontier(f); err != nil {
+		return err
 	}
 	return l.AppendNote(c, signed)
 }
 
-// AppendNote makes a seal durable without a frontier, as a witness does.
+// AppendFrontier makes the frontier of a seal durable that is still to be appended.
+func (l *Log) AppendFrontier(f *Frontier) error {
+	if err := appendDurably(FrontierPath(l.path), -1, f.String()+"\n"); err != nil {
+		return fmt.Errorf("write frontier: %w", err)
+	}
+	return nil
+}
+
+// AppendNote makes a seal durable without a frontier.
 func (l *Log) AppendNote(c *Checkpoint, signed []byte) error {
 	if err := appendDurably(l.path, l.end, string(signed)+"\n"); err != nil {
 		return fmt.Errorf("write seal: %w", err)

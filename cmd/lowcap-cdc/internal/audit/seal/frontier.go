@@ -51,8 +51,8 @@ func (f *Frontier) Root() tlog.Hash {
 	return root
 }
 
-// clone returns a frontier that can grow by itself.
-func (f *Frontier) clone() Frontier {
+// Clone returns a frontier that can grow by itself.
+func (f *Frontier) Clone() Frontier {
 	return Frontier{f.size, append([]tlog.Hash(nil), f.roots...)}
 }
 

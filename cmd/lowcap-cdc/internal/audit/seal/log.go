@@ -102,24 +102,12 @@ func (l *Log) take(text []byte, by *Verifier, witnesses []*Verifier) error {
 	return nil
 }
 
-// Open checks a seal's signatures and reads its checkpoint. Signatures by other keys are passed over.
+// Open checks a seal's signatures and reads its checkpoint. Signatures by other keys are passed over. Without a key, which is
+// nil, only the form is checked.
 func Open(signed []byte, by *Verifier, witnesses ...*Verifier) (Checkpoint, *note.Note, error) {
-	known := []note.Verifier{by.Log()}
-	for _, w := range witnesses {
-		known = append(known, w.Witness())
-	}
-	n, err := note.Open(signed, note.VerifierList(known...))
+	n, err := openNote(signed, by, witnesses)
 	if err != nil {
-		return Checkpoint{}, nil, fmt.Errorf("%w: the seal there is not signed by %s: %v", ErrLog, by.Name(), err) //nolint:errorlint // ErrLog is what callers ask for
-	}
-	for i, v := range known {
-		if !slices.ContainsFunc(n.Sigs, func(s note.Signature) bool { return s.Name == v.Name() && s.Hash == v.KeyHash() }) {
-			what := "signed"
-			if i > 0 {
-				what = "cosigned"
-			}
-			return Checkpoint{}, nil, fmt.Errorf("%w: the seal there is not %s by %s", ErrLog, what, v.Name())
-		}
+		return Checkpoint{}, nil, fmt.Errorf("%w: the seal there %w", ErrLog, err)
 	}
 	for _, s := range slices.Concat(n.Sigs, n.UnverifiedSigs) {
 		if !isBase64(s.Base64) {
@@ -130,10 +118,35 @@ func Open(signed []byte, by *Verifier, witnesses ...*Verifier) (Checkpoint, *not
 	switch {
 	case err != nil:
 		return Checkpoint{}, nil, fmt.Errorf("%w: %w", ErrLog, err)
-	case c.Origin != by.Name():
+	case by != nil && c.Origin != by.Name():
 		return Checkpoint{}, nil, fmt.Errorf("%w: the seal there is of %q, the key's name is %q", ErrLog, c.Origin, by.Name())
 	}
 	return c, n, nil
+}
+
+// openNote checks that a note is signed by a log's key and by each of the witnesses.
+func openNote(signed []byte, by *Verifier, witnesses []*Verifier) (*note.Note, error) {
+	var known []note.Verifier
+	if by != nil {
+		known = append(known, by.Log())
+	}
+	for _, w := range witnesses {
+		known = append(known, w.Witness())
+	}
+	n, err := note.Open(signed, note.VerifierList(known...))
+	var unknown *note.UnverifiedNoteError
+	switch {
+	case errors.As(err, &unknown) && len(known) == 0:
+		return unknown.Note, nil
+	case err != nil:
+		return nil, fmt.Errorf("is not signed by the key: %w", err)
+	}
+	for _, v := range known {
+		if !slices.ContainsFunc(n.Sigs, func(s note.Signature) bool { return s.Name == v.Name() && s.Hash == v.KeyHash() }) {
+			return nil, fmt.Errorf("is not signed by %s", v.Name())
+		}
+	}
+	return n, nil
 }
 
 // isBase64 reports whether a text is what its own bytes are written as: base64 has unused bits at its end.
@@ -150,6 +163,16 @@ func (l *Log) Last() *Seal {
 	return &l.Seals[len(l.Seals)-1]
 }
 
+// After returns the seals that another log does not have yet. All that it has must be in this one.
+func (l *Log) After(other *Log) ([]Seal, error) {
+	for i := range other.Seals {
+		if i >= len(l.Seals) || l.Seals[i].Checkpoint != other.Seals[i].Checkpoint {
+			return nil, fmt.Errorf("%s has not the seal over %d events that %s has: it was rolled back, or forked", l.path, other.Seals[i].Size, other.path)
+		}
+	}
+	return l.Seals[len(other.Seals):], nil
+}
+
 // Covering returns the oldest seal that an event's number is under, nil when there is none.
 func (l *Log) Covering(number uint64) *Seal {
 	at, _ := slices.BinarySearchFunc(l.Seals, number, func(s Seal, n uint64) int {
@@ -163,6 +186,9 @@ func (l *Log) Covering(number uint64) *Seal {
 	}
 	return &l.Seals[at]
 }
+
+// Path returns the file that the log stands in.
+func (l *Log) Path() string { return l.path }
 
 // Note returns a seal's signed note.
 func (l *Log) Note(s *Seal) ([]byte, error) {

@@ -1,0 +1,162 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/tidwall/gjson"
+)
+
+// TestSealedTrail seals a sink while it grows, loses a part to retention, is copied, and is rewritten.
+func TestSealedTrail(t *testing.T) {
+	for _, kind := range []string{"kafka", "file"} {
+		t.Run(kind, func(t *testing.T) {
+			s := newSite(t)
+			s.live()
+			sink, committed := s.kafka()
+			if kind == "file" {
+				sink, committed = s.file("x")
+			}
+			s.drain("k", sink)
+			dir := t.TempDir()
+			key, log := filepath.Join(dir, "key"), filepath.Join(dir, "seals.txt")
+			s.ok(sink, "audit", "keygen", "--out", key)
+			s.ok(sink, "audit", "seal", "--key", key, "--log", log)
+			s.liveOn()
+			s.drain("k", sink)
+			events := committed()
+			with := []string{"verify", "--seals", log, "--pub", key + ".pub"}
+			if out := s.ok(sink, "audit", with...); !strings.Contains(out, "nobody vouches for them yet") {
+				t.Errorf("what is behind the seal: %s", out)
+			}
+			if out := s.ok(sink, "audit", "seal", "--key", key, "--log", log); !strings.Contains(out, fmt.Sprintf("sealed %d:", len(events))) {
+				t.Errorf("%s", out)
+			}
+			out := s.ok(sink, "audit", append(with, "--require-complete")...)
+			_, rest, _ := strings.Cut(out, "last      ")
+			last, _, _ := strings.Cut(rest, "\n")
+			s.ok(sink, "audit", "verify", "--expect", last)
+			if out, code := s.verb(sink, "audit", "verify", "--expect", "1"+last[strings.Index(last, ":"):]); code != 1 {
+				t.Errorf("exit %d: %s", code, out)
+			}
+			copied := filepath.Join(dir, "copy")
+			s.ok(sink, "replay", "--into", "file:"+copied)
+			s.ok("file:"+copied, "audit", append(with, "--require-complete")...)
+			rewrite(t, filepath.Join(copied, "events.jsonl"), gjson.Get(events[2], "id").String())
+			if out, code := s.verb("file:"+copied, "replay", "--into", "file:"+filepath.Join(dir, "laundered")); code == 0 || !strings.Contains(out, "stopped") && !strings.Contains(out, "events.jsonl") {
+				t.Errorf("laundered through replay: exit %d: %s", code, out)
+			}
+		})
+	}
+}
+
+// rewrite alters an event without a change of its length.
+func rewrite(t *testing.T, path, id string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.Index(string(text), `"id":"`+id+`"`)
+	at += strings.Index(string(text[at:]), `"op":"`) + len(`"op":"`)
+	text[at] ^= 1
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSealAgainstTheBroker drops events from the topics, as retention or somebody with the right to delete does.
+func TestSealAgainstTheBroker(t *testing.T) {
+	s := newSite(t)
+	s.live()
+	sink, _ := s.kafka()
+	s.drain("k", sink)
+	dir := t.TempDir()
+	key, log := filepath.Join(dir, "key"), filepath.Join(dir, "seals.txt")
+	s.ok(sink, "audit", "keygen", "--out", key)
+	s.ok(sink, "audit", "seal", "--key", key, "--log", log)
+	s.liveOn()
+	s.drain("k", sink)
+	admin, _ := s.kafkaClient()
+	ends, err := admin.ListEndOffsets(t.Context(), s.name+".emergency-exits")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.DeleteRecords(t.Context(), ends.Offsets()); err != nil {
+		t.Fatal(err)
+	}
+	with := []string{"verify", "--seals", log, "--pub", key + ".pub"}
+	if out := s.ok(sink, "audit", with...); !strings.Contains(out, "gone      numbers") {
+		t.Errorf("%s", out)
+	}
+	if out, code := s.verb(sink, "audit", append(with, "--require-complete")...); code != 1 || !strings.Contains(out, "incomplete") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	var told atomic.Int64
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { told.Add(1) }))
+	defer receiver.Close()
+	out, code := s.verb(sink, "audit", "seal", "--key", key, "--log", log, "--notify-to", receiver.URL, "--notify-as", "slack")
+	if code != 1 || !strings.Contains(out, "refused to seal") || !strings.Contains(out, "missing") || told.Load() != 1 {
+		t.Errorf("exit %d, told %d times: %s", code, told.Load(), out)
+	}
+}
+
+// TestSealsLeaveTheHouse takes seals to a file, a git repository with an upstream, a webhook and standard output.
+func TestSealsLeaveTheHouse(t *testing.T) {
+	s := newSite(t)
+	s.live()
+	sink, _ := s.file("x")
+	s.drain("k", sink)
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	git := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command("git", args...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %v: %v: %s", args, err, out)
+		}
+		return string(out)
+	}
+	git("init", "--quiet", "--bare", in("remote"))
+	git("clone", "--quiet", in("remote"), in("repository"))
+	git("-C", in("repository"), "config", "user.email", "sealer@example.org")
+	git("-C", in("repository"), "config", "user.name", "sealer")
+	git("-C", in("repository"), "commit", "--quiet", "--allow-empty", "--message", "begin")
+	git("-C", in("repository"), "push", "--quiet", "--set-upstream", "origin", "HEAD")
+	var posted atomic.Value
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { posted.Store(r.Header.Get("Idempotency-Key")) }))
+	defer receiver.Close()
+	s.ok(sink, "audit", "keygen", "--out", in("key"), "--name", "bot.example/trail")
+	out := s.ok(sink, "audit", "seal", "--key", in("key"), "--log", in("seals.txt"), "--to", "file:"+in("copy.txt"), "--to", "git:"+in("repository"),
+		"--to", receiver.URL+"/seals", "--to", "stdout:")
+	log, err := os.ReadFile(in("seals.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out != string(log) || !strings.HasPrefix(out, "bot.example/trail\n") {
+		t.Errorf("standard output has %q, the log %q", out, log)
+	}
+	for _, path := range []string{in("copy.txt"), in("repository/seals.txt")} {
+		if text, err := os.ReadFile(path); err != nil || string(text) != string(log) {
+			t.Errorf("%s has %q (%v)", path, text, err)
+		}
+	}
+	short, _ := posted.Load().(string)
+	if message := git("-C", in("remote"), "log", "-1", "--format=%s"); short == "" || message != "seal "+short+"\n" {
+		t.Errorf("the remote has %q, the webhook got %q", message, short)
+	}
+	s.ok(sink, "audit", "verify", "--expect", short)
+	receiver.Close()
+	s.liveOn()
+	s.drain("k", sink)
+	if out, code := s.verb(sink, "audit", "seal", "--key", in("key"), "--log", in("seals.txt"), "--to", receiver.URL); code != 1 || !strings.Contains(out, "goes there with the next run") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}

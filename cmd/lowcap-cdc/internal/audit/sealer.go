@@ -1,0 +1,219 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/audit/seal"
+	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
+)
+
+// Sealer writes seals over what a sink holds. It only reads the sink, so whoever writes there need not hold its key.
+//
+// A witness is a sealer too: it checks the seals that somebody else has made, and cosigns them.
+type Sealer struct {
+	Reader sink.Reader
+	Key    *seal.Signer
+	Log    string         // the file of seals; the frontiers stand beside it
+	Cosign string         // of a witness: the file of seals that it checks; empty otherwise
+	Of     *seal.Verifier // of a witness: the key of those seals
+
+	reread time.Duration // for tests: the time before it looks again; 0 is the usual one
+}
+
+// SealedLog is a log after it was sealed.
+type SealedLog struct {
+	Log *seal.Log
+	New int // seals that were appended
+}
+
+const (
+	sealSlack    = 10 * time.Minute // commit times run this little backwards; what is older comes with the second reading
+	sealAttempts = 3                // a broker shows the end of a transaction in one topic before it does in another
+)
+
+// Seal appends a seal over what came since the last one, if anything came. The error is ErrRefused when the events that are
+// there do not extend the last seal, and ErrLog when the log was altered; nothing is written then.
+func (s *Sealer) Seal(ctx context.Context) (*SealedLog, error) {
+	lock, err := seal.Lock(s.Log)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close() //nolint:errcheck // the lock is gone with it
+	if s.Cosign != "" {
+		return s.witness(ctx)
+	}
+	log, err := seal.ReadLog(s.Log, s.Key.Verifier)
+	if err != nil {
+		return nil, err
+	}
+	from, err := basisOf(log, log.Seals)
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.follow(ctx, from)
+	if err != nil || st.at.Number <= from.lastSize() {
+		return &SealedLog{Log: log}, err
+	}
+	c := &seal.Checkpoint{Origin: s.Key.Name(), Size: st.at.Number, Root: st.tree.Root(), Chain: st.at.Hash, LSN: st.lsn, Time: st.time}
+	signed, err := s.Key.Sign(c)
+	if err != nil {
+		return nil, fmt.Errorf("sign seal: %w", err)
+	}
+	return &SealedLog{log, 1}, log.Append(c, signed, &st.tree)
+}
+
+// witness checks the seals that are new in the other's log, and cosigns them.
+func (s *Sealer) witness(ctx context.Context) (*SealedLog, error) {
+	own, err := seal.ReadLog(s.Log, s.Of, s.Key.Verifier)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := seal.ReadLog(s.Cosign, s.Of)
+	if err != nil {
+		return nil, err
+	}
+	fresh, err := theirs.After(own)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	from, err := basisOf(own, own.Seals)
+	if err != nil || len(fresh) == 0 {
+		return &SealedLog{Log: own}, err
+	}
+	from.behind = append(slices.Clip(from.behind), fresh...)
+	st, err := s.follow(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	if err := own.AppendFrontier(&st.held); err != nil {
+		return nil, err
+	}
+	for i := range fresh {
+		if err := s.cosign(own, theirs, &fresh[i]); err != nil {
+			return nil, err
+		}
+	}
+	return &SealedLog{own, len(fresh)}, nil
+}
+
+func (s *Sealer) cosign(own, theirs *seal.Log, c *seal.Seal) error {
+	signed, err := theirs.Note(c)
+	if err != nil {
+		return err
+	}
+	_, opened, err := seal.Open(signed, s.Of)
+	if err != nil {
+		return err
+	}
+	both, err := s.Key.Cosign(opened, time.Now())
+	if err != nil {
+		return fmt.Errorf("cosign seal: %w", err)
+	}
+	return own.AppendNote(&c.Checkpoint, both)
+}
+
+// follow reads the events from a basis on and returns the start that extends its last seal. It looks again before it refuses,
+// from the first event on.
+func (s *Sealer) follow(ctx context.Context, from *basis) (*start, error) {
+	since := time.Time{}
+	if at, err := time.Parse(time.RFC3339Nano, from.base.Time); err == nil {
+		since = at.Add(-sealSlack)
+	}
+	for attempt := 1; ; attempt++ {
+		st, err := s.read(ctx, from, since)
+		if !errors.Is(err, ErrRefused) || attempt == sealAttempts {
+			return st, err
+		}
+		since = time.Time{}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(cmp.Or(s.reread, rereadAfter)):
+		}
+	}
+}
+
+func (s *Sealer) read(ctx context.Context, from *basis, since time.Time) (*start, error) {
+	x := newExtension(from.base, from.tree, from.behind)
+	kept, err := s.Reader.Kept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// The checkpoint is read before the events: whatever it knows must then come.
+	if x.origin, x.head, err = readHead(ctx, s.Reader); err != nil {
+		return nil, err
+	}
+	err = s.Reader.ReadEvents(ctx, sink.Range{Since: since}, func(e *sink.Stored) error {
+		a := e.Attributes()
+		x.take(&a, e.Value)
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	st, err := x.end(removes(kept))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w; look with: lowcap-cdc audit verify --seals %s --pub FILE.pub", ErrRefused, err, s.Log)
+	}
+	return st, nil
+}
+
+// basis is where a reading begins.
+type basis struct {
+	base   seal.Checkpoint // the zero one stands before the first event
+	tree   seal.Frontier   // up to base
+	behind []seal.Seal     // seals behind base, whose frontiers are not there
+}
+
+func (b *basis) lastSize() uint64 {
+	if n := len(b.behind); n > 0 {
+		return b.behind[n-1].Size
+	}
+	return b.base.Size
+}
+
+// basisOf returns the newest of some seals whose frontier is there, with the seals behind it.
+func basisOf(log *seal.Log, seals []seal.Seal) (*basis, error) {
+	frontiers, err := log.Frontiers()
+	if err != nil {
+		return nil, err
+	}
+	for i := len(seals) - 1; i >= 0; i-- {
+		if tree, ok := frontiers.Of(&seals[i].Checkpoint); ok {
+			return &basis{seals[i].Checkpoint, tree, seals[i+1:]}, nil
+		}
+	}
+	return &basis{behind: seals}, nil
+}
+
+// readHead returns what the checkpoint knows: the source, and its last event.
+func readHead(ctx context.Context, reader sink.Reader) (source string, head schemas.Chain, err error) {
+	state := cdc.NewState()
+	err = reader.ReadState(ctx, func(key string, value []byte) error {
+		if key != cdc.CheckpointKey {
+			return nil
+		}
+		return state.Load(key, value)
+	})
+	if known := &state.Checkpoint; known.Events.Number > 0 {
+		return known.Source(), known.Events, err
+	}
+	return "", schemas.Chain{}, err
+}
+
+// removes reports whether a sink has removed events, or may have.
+func removes(kept []sink.Kept) bool {
+	for _, k := range kept {
+		if k.First > 0 || k.Compacted {
+			return true
+		}
+	}
+	return false
+}
