@@ -43,7 +43,7 @@ func Tee(a, b Hooks) Hooks {
 }
 
 // nobody hears everything and does nothing, so that Run need not ask whether somebody listens.
-var nobody = Hooks{ //nolint:gochecknoglobals // a constant
+var nobody = Hooks{
 	Starting: func() {}, Resuming: func() {}, Loaded: func(string, []byte) {}, Resumed: func() {}, Started: func(Start) {},
 	Heard: func() {}, Committing: func(*Batch) {}, Durable: func(*Batch) {}, Committed: func(Progress) {}, Notice: func(string) {},
 }

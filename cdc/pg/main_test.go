@@ -19,11 +19,11 @@ import (
 )
 
 // server is the Postgres of this package's tests, started by the first one that asks for it.
-var server = sync.OnceValues(func() (*lab.Postgres, error) { //nolint:gochecknoglobals // it takes seconds to start
+var server = sync.OnceValues(func() (*lab.Postgres, error) { // it takes seconds to start
 	return lab.StartPostgres(context.Background(), "fsync=off", "max_prepared_transactions=5")
 })
 
-var started atomic.Bool //nolint:gochecknoglobals // tells TestMain what to stop
+var started atomic.Bool // tells TestMain what to stop
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -44,7 +44,7 @@ type place struct {
 	config Config
 }
 
-var places atomic.Int64 //nolint:gochecknoglobals // how many there were, for their names
+var places atomic.Int64 // how many there were, for their names
 
 // newPlace makes a database on the shared server. with follows CREATE DATABASE's name.
 func newPlace(t *testing.T, with string) *place {

@@ -143,22 +143,22 @@ func (st *status) readState(ctx context.Context, reader sink.Reader, state *cdc.
 func (st *status) readServer(ctx context.Context, s *settings.Settings, checkpoint *cdc.Checkpoint) error {
 	server := pg.NewInspector(s.Source())
 	defer server.Close()
-	standing, err := server.Inspect(ctx)
+	inspection, err := server.Inspect(ctx)
 	if err != nil {
 		return err
 	}
 	if id := server.SystemID(ctx); id != "" {
 		st.Source.SystemID = id
 	}
-	st.Source.Version, st.Source.WALEnd, st.Source.Missing = standing.Version, standing.WALEnd.String(), standing.Missing
-	st.Slot = slotStatus{s.Slot, standing.Exists, standing.Active, standing.WALStatus, standing.Confirmed.String(),
-		standing.Restart.String(), standing.Retained, nil, st.unread && standing.Safe != nil}
-	st.Checkpoint.LagBytes = standing.Behind()
-	if behind := standing.Behind(); behind > 0 && checkpoint.LSN != 0 {
-		seconds := max(0, standing.At.Sub(time.UnixMicro(int64(checkpoint.Time))).Seconds())
+	st.Source.Version, st.Source.WALEnd, st.Source.Missing = inspection.Version, inspection.WALEnd.String(), inspection.Missing
+	st.Slot = slotStatus{s.Slot, inspection.Exists, inspection.Active, inspection.WALStatus, inspection.Confirmed.String(),
+		inspection.Restart.String(), inspection.Retained, nil, st.unread && inspection.Safe != nil}
+	st.Checkpoint.LagBytes = inspection.Behind()
+	if behind := inspection.Behind(); behind > 0 && checkpoint.LSN != 0 {
+		seconds := max(0, inspection.At.Sub(time.UnixMicro(int64(checkpoint.Time))).Seconds())
 		st.Checkpoint.LagSeconds = seconds
-		if standing.Safe != nil && seconds > 0 {
-			left := max(0, float64(*standing.Safe)/(float64(behind)/seconds))
+		if inspection.Safe != nil && seconds > 0 {
+			left := max(0, float64(*inspection.Safe)/(float64(behind)/seconds))
 			st.Slot.Loss = &left
 		}
 	}

@@ -78,7 +78,7 @@ func TestKilled(t *testing.T) {
 	_, n := segmentsOf(t, dir)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // not a secret
+	random := rand.New(rand.NewPCG(seed, 1)) // not a secret
 	kills := 0
 	for killedAfterOne(t, time.Duration(random.IntN(300))*time.Millisecond, dir, out) {
 		kills++

@@ -198,7 +198,7 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-var helper = flag.Bool("helper", false, "be lowcap-parquet") //nolint:gochecknoglobals // a flag
+var helper = flag.Bool("helper", false, "be lowcap-parquet")
 
 // TestMain makes the test's binary the program itself, for the test that kills it.
 func TestMain(m *testing.M) {

@@ -18,7 +18,7 @@ import (
 	"lowcap-cdc/deploy/lab"
 )
 
-var soak = flag.Duration("soak", 0, "how long TestKilledUnderLoad goes on; 0 is thirty kills") //nolint:gochecknoglobals // a flag
+var soak = flag.Duration("soak", 0, "how long TestKilledUnderLoad goes on; 0 is thirty kills")
 
 func (s *site) seedPositions(n int) {
 	s.t.Helper()
@@ -39,7 +39,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	stop, stopped := s.loadUntil(seed)
-	random := rand.New(rand.NewPCG(seed, 2)) //nolint:gosec // not a secret
+	random := rand.New(rand.NewPCG(seed, 2)) // not a secret
 	begun, kills := time.Now(), 0
 	for ; kills < 30 && *soak == 0 || time.Since(begun) < *soak; kills++ {
 		s.runAndKill(kafka, time.Duration(random.IntN(400))*time.Millisecond)

@@ -9,11 +9,11 @@ import (
 
 // TestHuge... run small in every test run. make huge runs them at the sizes that the guarantees name.
 var (
-	hugeRows   = flag.Int("huge-rows", 200000, "rows of one transaction")                                    //nolint:gochecknoglobals // a flag
-	hugeSubs   = flag.Int("huge-subtransactions", 5000, "subtransactions of one transaction")                //nolint:gochecknoglobals // a flag
-	hugeCopy   = flag.Int("huge-copy", 20000, "positions that one COPY brings")                              //nolint:gochecknoglobals // a flag
-	hugeMB     = flag.Int("huge-document", 20, "megabytes of one features document")                         //nolint:gochecknoglobals // a flag
-	hugeMemory = flag.Int64("huge-memory", 64, "megabytes that the sidecar may have resident at any moment") //nolint:gochecknoglobals // a flag
+	hugeRows   = flag.Int("huge-rows", 200000, "rows of one transaction")
+	hugeSubs   = flag.Int("huge-subtransactions", 5000, "subtransactions of one transaction")
+	hugeCopy   = flag.Int("huge-copy", 20000, "positions that one COPY brings")
+	hugeMB     = flag.Int("huge-document", 20, "megabytes of one features document")
+	hugeMemory = flag.Int64("huge-memory", 64, "megabytes that the sidecar may have resident at any moment")
 )
 
 const (

@@ -22,7 +22,7 @@ func (s *site) peakMemory(cmd *exec.Cmd) int64 {
 	return peak
 }
 
-var highest = regexp.MustCompile(`VmHWM:\s+(\d+) kB`) //nolint:gochecknoglobals // a constant
+var highest = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
 // peakOf runs a command, which may be killed, and returns what /proc tells of its memory until it ends. The kernel's own
 // count of a child begins with its parent's size, so it cannot be used.

@@ -31,7 +31,7 @@ type world struct {
 	schemas       *lab.Registry // once registry has been called
 }
 
-var shared world //nolint:gochecknoglobals // servers take seconds to start; one set serves all tests
+var shared world // servers take seconds to start; one set serves all tests
 
 func TestMain(m *testing.M) {
 	code, err := withWorld(m)
@@ -94,7 +94,7 @@ type site struct {
 	conn *pgx.Conn
 }
 
-var sites atomic.Int64 //nolint:gochecknoglobals // how many there were, for their names
+var sites atomic.Int64 // how many there were, for their names
 
 // newSite makes a database of the test's own.
 func newSite(t *testing.T) *site {
@@ -163,7 +163,7 @@ func (s *site) file(name string) (sink string, events func() []string) {
 	}
 }
 
-var topics = []string{"entry-blocks", "trim-pools", "emergency-exits", "executions", "positions", "quarantine", "control"} //nolint:gochecknoglobals // a constant
+var topics = []string{"entry-blocks", "trim-pools", "emergency-exits", "executions", "positions", "quarantine", "control"}
 
 // kafka returns a Kafka sink on the real broker, and the committed events in it by sequence.
 func (s *site) kafka() (sink string, events func() []string) {

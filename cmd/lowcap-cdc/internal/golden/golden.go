@@ -8,7 +8,7 @@ import (
 )
 
 // Update says that the files are to be written anew.
-var Update = flag.Bool("update", false, "write the transcripts anew") //nolint:gochecknoglobals // a flag
+var Update = flag.Bool("update", false, "write the transcripts anew")
 
 // Compare fails the test when a file differs from got. With -update it writes the file first.
 func Compare(t *testing.T, path, got string) {

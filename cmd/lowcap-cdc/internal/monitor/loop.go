@@ -22,7 +22,7 @@ const (
 )
 
 // phases holds each phase's name and how long it may last without a sign of life before the loop counts as stuck.
-var phases = [...]struct { //nolint:gochecknoglobals // a constant
+var phases = [...]struct {
 	name  string
 	limit time.Duration
 }{
@@ -46,7 +46,7 @@ func (l *loop) enter(p phase) {
 }
 
 // began is what the loop counts from: not by the wall's clock, which may jump and make a healthy process look stuck.
-var began = time.Now() //nolint:gochecknoglobals // the process has begun once
+var began = time.Now() // the process has begun once
 
 func (l *loop) touch() { l.moved.Store(int64(time.Since(began))) }
 

@@ -207,8 +207,8 @@ func (m *metrics) observeEvent(e *cdc.Event, at, now time.Time) {
 	}
 }
 
-// standing takes in what the server says of the slot.
-func (m *metrics) standing(s *pg.Inspection, t *trend) {
+// inspected records what the server says of the slot.
+func (m *metrics) inspected(s *pg.Inspection, t *trend) {
 	m.lagBytes.Set(float64(s.Behind()))
 	m.lagSeconds.Set(t.lag().Seconds())
 	m.retained.Set(float64(s.Retained))

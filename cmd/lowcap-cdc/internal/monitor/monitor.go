@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	lookEvery  = 5 * time.Second // how often the server is asked for the slot's standing
+	lookEvery  = 5 * time.Second // how often the server is asked for the state of the slot
 	lookWithin = 5 * time.Second
 	quietHour  = time.Hour // of no log line, after which one says that all is well
 )
 
-// Monitor knows how the pipelines do: it counts, follows the loop, asks the server for the slot's standing on a
+// Monitor knows how the pipelines do: it counts, follows the loop, asks the server for the state of the slot on a
 // connection of its own, and prints a line in a quiet hour.
 type Monitor struct {
 	metrics *metrics
@@ -53,10 +53,10 @@ func (m *Monitor) Stuck(now time.Time) string { return m.loop.stuck(now) }
 
 // View is what the server last said of the slot.
 type View struct {
-	Standing pg.Inspection
-	Lag      time.Duration
-	Loss     float64       // see lowcap_cdc_slot_loss_seconds
-	Ago      time.Duration // since the server last answered
+	Slot pg.Inspection
+	Lag  time.Duration
+	Loss float64       // see lowcap_cdc_slot_loss_seconds
+	Ago  time.Duration // since the server last answered
 }
 
 // View returns what the server last said of the slot, and false before it has said anything.
@@ -116,16 +116,16 @@ func (m *Monitor) Watch(config pg.Config) {
 func (m *Monitor) look(ctx context.Context, server *pg.Inspector) {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
-	standing, err := server.Inspect(ctx)
+	inspection, err := server.Inspect(ctx)
 	if err != nil {
 		m.log.Debug().Err(err).Msg("slot not seen")
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.trend.add(standing)
+	m.trend.add(inspection)
 	m.looked = time.Now()
-	m.metrics.standing(&standing, &m.trend)
+	m.metrics.inspected(&inspection, &m.trend)
 }
 
 // heartbeat prints a line when none was printed for an hour.

@@ -97,7 +97,7 @@ func (p *pageServer) now(withStream bool) pageNow {
 		n.Role = "starting"
 	}
 	if view, ok := m.View(); ok {
-		last := &view.Standing
+		last := &view.Slot
 		n.LagSeconds, n.LagBytes, n.Retained = view.Lag.Seconds(), last.Behind(), last.Retained
 		n.Server, n.Missing, n.SeenAgo = last.Version, last.Missing, view.Ago.Seconds()
 		if !math.IsInf(view.Loss, 0) {
