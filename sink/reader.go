@@ -36,6 +36,10 @@ type Range struct {
 	Topics []string  // without prefix; none means all
 	Since  time.Time // leave out what was committed to Postgres before; the zero time leaves out nothing
 	Follow bool      // go on with what is committed later, until the context ends
+
+	// Foreign is told of each record that is no event, instead of whom the sink tells otherwise. The reading goes on
+	// behind it unless it returns an error.
+	Foreign func(*Foreign) error
 }
 
 // Reader reads back what a sink has committed, without disturbing who writes to it. Both durable sinks are readers.

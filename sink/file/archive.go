@@ -115,7 +115,7 @@ func (t *tally) Write(text []byte) (int, error) {
 func (t *tally) segment(name string) (Segment, error) {
 	first, _ := segmentFirst(name)
 	var last opening
-	if json.Unmarshal(t.last, &last) != nil || !isSequence(last.Sequence) {
+	if json.Unmarshal(t.last, &last) != nil || !sink.IsSequence(last.Sequence) {
 		return Segment{}, fmt.Errorf("%w: its last line is no event with a sequence; restore it from a backup", sink.ErrCorrupt)
 	}
 	return Segment{File: segmentText(first) + zipSuffix, FirstSequence: first, LastSequence: last.Sequence,

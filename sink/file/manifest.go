@@ -23,8 +23,6 @@ const (
 	zipSuffix     = ".gz"
 	partialSuffix = ".partial" // whatever has it may be removed
 	manifestName  = "manifest.jsonl"
-
-	sequenceDigits = 32
 )
 
 // Segment is a line of manifest.jsonl: a finished part of the events, in their order. A segment whose file is gone was
@@ -45,11 +43,7 @@ func segmentText(first string) string { return segmentPrefix + first + segmentSu
 func segmentFirst(name string) (first string, ok bool) {
 	first, ours := strings.CutPrefix(strings.TrimSuffix(name, zipSuffix), segmentPrefix)
 	first, text := strings.CutSuffix(first, segmentSuffix)
-	return first, ours && text && isSequence(first)
-}
-
-func isSequence(text string) bool {
-	return len(text) == sequenceDigits && strings.Trim(text, "0123456789ABCDEFabcdef") == ""
+	return first, ours && text && sink.IsSequence(first)
 }
 
 // manifest reads manifest.jsonl. Without one nothing was finished.

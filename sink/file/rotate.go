@@ -168,9 +168,9 @@ func firstOf(file *os.File) (o opening, err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return o, err
 	}
-	if json.Unmarshal(line, &o) != nil || !isSequence(o.Sequence) {
-		return o, fmt.Errorf("%w: the first line of %s is no event with a sequence of %d hexadecimal digits; restore it from a backup",
-			sink.ErrCorrupt, file.Name(), sequenceDigits)
+	if json.Unmarshal(line, &o) != nil || !sink.IsSequence(o.Sequence) {
+		return o, fmt.Errorf("%w: the first line of %s is no event with a sequence of 32 hexadecimal digits; restore it from a backup",
+			sink.ErrCorrupt, file.Name())
 	}
 	return o, nil
 }

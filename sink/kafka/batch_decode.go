@@ -64,11 +64,12 @@ func nextBatch(data []byte) (b recordBatch, rest []byte, ok bool, err error) {
 	return b, data[size:], true, nil
 }
 
-// each calls visit with every record's offset, key and value, nil where there is none. They stay valid.
-func (b *recordBatch) each(visit func(offset int64, key, value []byte) error) error {
-	data, err := b.uncompressed()
+// each calls visit with every record's offset, key and value, nil where there is none. They stay valid. A batch that
+// holds something else, or more than limit bytes, is errBatch.
+func (b *recordBatch) each(limit int, visit func(offset int64, key, value []byte) error) error {
+	data, err := b.uncompressed(limit)
 	if err != nil {
-		return fmt.Errorf("batch at offset %d: %w", b.base, err)
+		return fmt.Errorf("%w at offset %d: %w", errBatch, b.base, err)
 	}
 	r := varReader{data: data}
 	for range b.count {
@@ -78,7 +79,7 @@ func (b *recordBatch) each(visit func(offset int64, key, value []byte) error) er
 		offset := b.base + body.varint()
 		key, value := body.bytes(), body.bytes() // headers follow
 		if r.err != nil || body.err != nil {
-			return fmt.Errorf("batch at offset %d: %w: a record ends early", b.base, errBatch)
+			return fmt.Errorf("%w at offset %d: a record ends early", errBatch, b.base)
 		}
 		if err := visit(offset, key, value); err != nil {
 			return err
@@ -87,29 +88,36 @@ func (b *recordBatch) each(visit func(offset int64, key, value []byte) error) er
 	return nil
 }
 
-func (b *recordBatch) uncompressed() ([]byte, error) {
+var errTooLarge = errors.New("too large without its compression")
+
+// uncompressed returns the records' bytes. A few bytes of a stranger may claim, and become, gigabytes.
+func (b *recordBatch) uncompressed(limit int) ([]byte, error) {
 	switch b.codec {
 	case 0:
 		return b.records, nil
 	case snappy:
-		return unsnappy(b.records)
+		return unsnappy(b.records, limit)
 	}
 	codec := kafka.Compression(b.codec).Codec() // a topic's own compression.type
 	if codec == nil {
-		return nil, fmt.Errorf("%w: compression %d", errBatch, b.codec)
+		return nil, fmt.Errorf("compression %d is unknown", b.codec)
 	}
 	reader := codec.NewReader(bytes.NewReader(b.records))
 	defer reader.Close() //nolint:errcheck // it reads from memory
-	return io.ReadAll(reader)
+	data, err := io.ReadAll(io.LimitReader(reader, int64(limit)+1))
+	if err == nil && len(data) > limit {
+		err = errTooLarge
+	}
+	return data, err
 }
 
 // xerial begins the framing that Java's client puts around snappy blocks: eight bytes, two versions, and then blocks
 // with their lengths in front.
 var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
 
-func unsnappy(data []byte) ([]byte, error) {
+func unsnappy(data []byte, limit int) ([]byte, error) {
 	if !bytes.HasPrefix(data, xerial) {
-		return s2.Decode(nil, data)
+		return unsnappyBlock(data, limit)
 	}
 	var all []byte
 	for data = data[min(len(data), len(xerial)+8):]; len(data) >= 4; {
@@ -117,16 +125,27 @@ func unsnappy(data []byte) ([]byte, error) {
 		if size > len(data)-4 {
 			break
 		}
-		block, err := s2.Decode(nil, data[4:4+size])
+		block, err := unsnappyBlock(data[4:4+size], limit-len(all))
 		if err != nil {
 			return nil, err
 		}
 		all, data = append(all, block...), data[4+size:]
 	}
 	if len(data) > 0 {
-		return nil, fmt.Errorf("%w: %d bytes left behind the last snappy block", errBatch, len(data))
+		return nil, fmt.Errorf("%d bytes left behind the last snappy block", len(data))
 	}
 	return all, nil
+}
+
+func unsnappyBlock(data []byte, limit int) ([]byte, error) {
+	size, err := s2.DecodedLen(data)
+	if err == nil && size > limit {
+		err = errTooLarge
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s2.Decode(nil, data)
 }
 
 // varReader reads the variable-length parts of a record; err stays set after the first failure.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/s2"
@@ -37,10 +38,15 @@ func recode(batch []byte, attributes uint16, records []byte) []byte {
 
 func readBatches(batches []byte, from int64, aborted ...fetch.ResponseTransaction) (said string, next int64, err error) {
 	part := &fetchPartition{RecordSet: recordSet{batches}, AbortedTransactions: aborted}
-	next, err = committed(partition{"t", 0}, part, from, func(s sink.Stored) error {
-		said += fmt.Sprintf("%d:%s ", s.Offset, s.Key)
-		return nil
-	})
+	next, err = committed(partition{"t", 0}, part, from, visitor{limit: 1 << 20,
+		record: func(s sink.Stored) error {
+			said += fmt.Sprintf("%d:%s ", s.Offset, s.Key)
+			return nil
+		},
+		broken: func(_ partition, offset int64, _ int, err error) error {
+			said += fmt.Sprintf("%d!%v ", offset, err)
+			return nil
+		}})
 	return said, next, err
 }
 
@@ -108,6 +114,44 @@ func TestDamagedBatch(t *testing.T) {
 	}
 }
 
+// TestBrokenRecords: a batch whose checksum is right may hold anything, also very much of it in few bytes. It is told once,
+// and what stands behind it is read.
+func TestBrokenRecords(t *testing.T) {
+	whole, behind := batchOf(3, 7, "a", "b"), batchOf(5, 7, "behind")
+	plain, err := s2.Decode(nil, whole[batchHeader:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros := make([]byte, 2<<20)
+	var packed bytes.Buffer
+	w := kafka.Zstd.Codec().NewWriter(&packed)
+	if _, err := w.Write(zeros); err != nil || w.Close() != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		codec   uint16
+		records []byte
+		want    string
+	}{
+		"a record cut short": {0, plain[:len(plain)-3], "3:a 4!"},
+		"garbage":            {0, []byte{0xff, 0xff, 0xff}, "3!"},
+		"no snappy":          {snappy, []byte{0x05, 0xff, 0xff}, "3!"},
+		"no gzip":            {uint16(kafka.Gzip), []byte("plain"), "3!"},
+		"an unknown codec":   {7, plain, "3!"},
+		"a snappy bomb":      {snappy, s2.EncodeSnappy(nil, zeros), "3!"},
+		"snappy that lies":   {snappy, []byte{0xff, 0xff, 0xff, 0xff, 0x0f, 0}, "3!"},
+		"a snappy bomb, Java's": {snappy, append(append([]byte{}, xerial...), append([]byte{0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0x81, 0x8a},
+			s2.EncodeSnappy(nil, zeros)...)...), "3!"},
+		"a zstd bomb": {uint16(kafka.Zstd), packed.Bytes(), "3!"},
+	} {
+		set := append(recode(whole, transactional|c.codec, c.records), behind...)
+		said, next, err := readBatches(set, 0)
+		if err != nil || next != 6 || !strings.HasPrefix(said, c.want) || !strings.HasSuffix(said, " 5:behind ") {
+			t.Errorf("%s: %q up to %d, %v", name, said, next, err)
+		}
+	}
+}
+
 // FuzzRecordSet: whatever a broker sends, nothing panics.
 func FuzzRecordSet(f *testing.F) {
 	f.Add(batchOf(0, 7, "a", "b"), true)
@@ -130,7 +174,8 @@ func BenchmarkReadState(b *testing.B) {
 	part, read := &fetchPartition{RecordSet: recordSet{set}}, 0
 	b.SetBytes(int64(len(set)))
 	for b.Loop() {
-		if _, err := committed(partition{"t", 0}, part, 0, func(s sink.Stored) error { read += len(s.Value); return nil }); err != nil {
+		visit := visitor{limit: stateBatch, record: func(s sink.Stored) error { read += len(s.Value); return nil }}
+		if _, err := committed(partition{"t", 0}, part, 0, visit); err != nil {
 			b.Fatal(err)
 		}
 	}

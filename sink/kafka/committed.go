@@ -3,6 +3,7 @@ package kafka
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,9 +19,25 @@ const (
 	readCommittedLevel = 1
 )
 
-// readCommitted hands every committed record of a topic to visit, partition by partition, up to where the last stable
+// visitor is told what a fetch has found.
+type visitor struct {
+	record func(sink.Stored) error
+	// broken gets a batch that the broker has stored although its records cannot be read, at the first offset that was
+	// not visited. Reading goes on behind it unless this returns an error.
+	broken func(at partition, offset int64, size int, err error) error
+	limit  int // of a batch without its compression, in bytes
+}
+
+const (
+	// eventBatch bounds a batch of events without its compression, in bytes; the sink's own are smaller.
+	eventBatch = 64 << 20
+	// stateBatch bounds one of state: an image is as large as a row may be.
+	stateBatch = 1 << 30
+)
+
+// readCommitted hands every committed record of a topic to a visitor, partition by partition, up to where the last stable
 // offset was at the beginning.
-func (k *Sink) readCommitted(ctx context.Context, topic string, ids []int, visit func(sink.Stored) error) error {
+func (k *Sink) readCommitted(ctx context.Context, topic string, ids []int, v visitor) error {
 	for _, id := range ids {
 		first, stable, err := k.offsets(ctx, topic, id)
 		if err != nil {
@@ -28,7 +45,7 @@ func (k *Sink) readCommitted(ctx context.Context, topic string, ids []int, visit
 		}
 		// An empty topic is asked too: a missing right to read it must not show only at the next start.
 		for at, asked := first, false; !asked || at < stable; asked = true {
-			if at, err = k.fetchCommitted(ctx, partition{topic, id}, at, stable, visit); err != nil {
+			if at, err = k.fetchCommitted(ctx, partition{topic, id}, at, stable, v); err != nil {
 				return fmt.Errorf("read %s/%d at %d: %w", topic, id, at, err)
 			}
 		}
@@ -60,14 +77,14 @@ func (k *Sink) offsets(ctx context.Context, topic string, id int) (first, stable
 // fetchCommitted reads one response and returns the offset to go on from. An answer without a record although the end
 // lies behind the offset is asked for again: a leader that has just changed, or a broker that throttles, gives such, and
 // to pass on would leave a record out.
-func (k *Sink) fetchCommitted(ctx context.Context, at partition, offset, end int64, visit func(sink.Stored) error) (int64, error) {
+func (k *Sink) fetchCommitted(ctx context.Context, at partition, offset, end int64, v visitor) (int64, error) {
 	next := offset
 	err := k.retry(ctx, func() error {
 		answers, err := k.fetch(ctx, map[partition]int64{at: offset}, 0)
 		if err != nil {
 			return err
 		}
-		next, err = committed(at, answers[at], offset, visit)
+		next, err = committed(at, answers[at], offset, v)
 		if err == nil && next == offset && offset < end {
 			return fmt.Errorf("nothing there, but the end is %d: %w", end, kafka.LeaderNotAvailable)
 		}
@@ -105,10 +122,26 @@ func (k *Sink) fetch(ctx context.Context, offsets map[partition]int64, wait time
 	return answers, nil
 }
 
+// visit hands out the records of a batch from an offset on: a fetch begins with the whole batch that holds its offset.
+func (v *visitor) visit(at partition, batch *recordBatch, from int64) error {
+	next := max(batch.base, from)
+	err := batch.each(v.limit, func(found int64, key, value []byte) error {
+		if found < from {
+			return nil
+		}
+		next = found + 1
+		return v.record(sink.Stored{Topic: at.topic, Partition: at.id, Offset: found, Key: key, Value: value})
+	})
+	if errors.Is(err, errBatch) {
+		return v.broken(at, next, len(batch.records), err)
+	}
+	return err
+}
+
 // committed filters an answer as the protocol asks of a read_committed client: the broker names the transactions that
 // were aborted and where each begins; its records are dropped until its control batch. It returns the offset to go on
 // from: past the asked one when there was any batch, whose own record may have been compacted away.
-func committed(at partition, part *fetchPartition, offset int64, visit func(sink.Stored) error) (next int64, err error) {
+func committed(at partition, part *fetchPartition, offset int64, v visitor) (next int64, err error) {
 	if part == nil {
 		return offset, nil
 	}
@@ -127,12 +160,7 @@ func committed(at partition, part *fetchPartition, offset int64, visit func(sink
 		case batch.control:
 			delete(aborted, batch.producer)
 		case !aborted[batch.producer]:
-			err = batch.each(func(found int64, key, value []byte) error {
-				if found < offset {
-					return nil // a fetch begins with the whole batch that holds its offset
-				}
-				return visit(sink.Stored{Topic: at.topic, Partition: at.id, Offset: found, Key: key, Value: value})
-			})
+			err = v.visit(at, &batch, offset)
 		}
 		if err != nil {
 			return next, err

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -83,13 +84,31 @@ func (f *framer) value(e *cdc.Event) ([]byte, error) {
 	return f.buffer[start:len(f.buffer):len(f.buffer)], nil
 }
 
-// unwrap makes a record's value its event in structured JSON, whatever the format it was written in.
-func (k *Sink) unwrap(ctx context.Context, r *sink.Stored) (err error) {
-	if r.Value, err = k.unframe(ctx, r.Value); err != nil {
-		return fmt.Errorf("offset %d: %w", r.Offset, err)
+// unwrap makes a record's value its event in structured JSON, whatever the format it was written in. A record that is no
+// event comes back as foreign.
+func (k *Sink) unwrap(ctx context.Context, r *sink.Stored) (foreign *sink.Foreign, err error) {
+	value, err := k.unframe(ctx, r.Value)
+	switch {
+	case errors.Is(err, schemas.ErrNotEvent):
+		return newForeign(r, fmt.Sprintf("%.200q", err)), nil
+	case err != nil:
+		return nil, fmt.Errorf("offset %d: %w", r.Offset, err)
 	}
-	return nil
+	event := *r
+	event.Value = value
+	if why := event.NotEvent(); why != "" {
+		return newForeign(r, why), nil
+	}
+	*r = event
+	return nil, nil
 }
+
+func newForeign(r *sink.Stored, why string) *sink.Foreign {
+	return &sink.Foreign{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Size: len(r.Value), Why: why}
+}
+
+// avroBeginning is how every event of ours in Avro begins: its specversion. Nobody else's record makes us ask for a schema.
+var avroBeginning = []byte("\x061.0")
 
 // unframe tells the formats apart. Avro begins with the length of a string, which is an even byte, so that it never looks
 // like JSON.
@@ -100,6 +119,10 @@ func (k *Sink) unframe(ctx context.Context, value []byte) ([]byte, error) {
 	body := value[frameLength:]
 	if body[0] == '{' {
 		return body, nil
+	}
+	if !bytes.HasPrefix(body, avroBeginning) {
+		return nil, fmt.Errorf("%w: framed with schema %d, but neither JSON nor an event in Avro", schemas.ErrNotEvent,
+			binary.BigEndian.Uint32(value[1:]))
 	}
 	if k.config.Registry == nil {
 		return nil, &sink.ClusterError{Err: errors.New("the record is in Avro"),

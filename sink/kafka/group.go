@@ -108,15 +108,21 @@ func (k *Sink) consumePartitions(ctx context.Context, g *kafka.Generation, m Mem
 		<-ctx.Done() // a member without partitions stays one: it takes over
 		return err
 	}
-	return k.follow(ctx, at, func(found []sink.Stored, moved map[partition]int64) error {
+	return k.follow(ctx, at, func(f found) error {
+		for _, one := range f.foreign {
+			if err := k.tellForeign(one); err != nil {
+				return err
+			}
+		}
 		delivered := make(map[partition]int64)
-		for i := range found {
-			if err := m.Deliver(ctx, &found[i]); err != nil {
+		for i := range f.events {
+			e := &f.events[i]
+			if err := m.Deliver(ctx, e); err != nil {
 				return errors.Join(err, commitOffsets(g, delivered))
 			}
-			delivered[partition{found[i].Topic, found[i].Partition}] = found[i].Offset + 1
+			delivered[partition{e.Topic, e.Partition}] = e.Offset + 1
 		}
-		return commitOffsets(g, moved)
+		return commitOffsets(g, f.moved)
 	})
 }
 

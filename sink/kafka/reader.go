@@ -43,6 +43,13 @@ func (k *Sink) ReadEvents(ctx context.Context, r sink.Range, visit func(*sink.St
 	if err != nil {
 		return err
 	}
+	foreign := r.Foreign
+	if foreign == nil {
+		foreign = k.tellForeign
+	}
+	for _, c := range cursors {
+		c.foreign = foreign
+	}
 	if err := merge(ctx, cursors, visit); err != nil || !r.Follow {
 		return err
 	}
@@ -50,9 +57,14 @@ func (k *Sink) ReadEvents(ctx context.Context, r sink.Range, visit func(*sink.St
 	for _, c := range cursors {
 		at[c.partition] = c.next
 	}
-	err = k.follow(ctx, at, func(found []sink.Stored, _ map[partition]int64) error {
-		for i := range found {
-			if err := visit(&found[i]); err != nil {
+	err = k.follow(ctx, at, func(f found) error {
+		for _, one := range f.foreign {
+			if err := foreign(one); err != nil {
+				return err
+			}
+		}
+		for i := range f.events {
+			if err := visit(&f.events[i]); err != nil {
 				return err
 			}
 		}
@@ -126,6 +138,8 @@ type cursor struct {
 	next, end int64
 	records   []sink.Stored
 	sequences []string // of records
+	foreign   func(*sink.Foreign) error
+	seen      int64 // records before this offset were handed out: a fetch that is repeated brings some again
 }
 
 // cursors returns one for each partition, at its first record or the first one since a time.
@@ -182,25 +196,56 @@ func (k *Sink) offsetSince(ctx context.Context, at partition, since time.Time, e
 // fill reads on until there is a record, or the end is reached.
 func (c *cursor) fill(ctx context.Context) (err error) {
 	for len(c.records) == 0 && c.next < c.end {
-		c.next, err = c.k.fetchCommitted(ctx, c.partition, c.next, c.end, func(r sink.Stored) error {
-			again := len(c.records) > 0 && r.Offset <= c.records[len(c.records)-1].Offset // a retried answer
-			if r.Offset >= c.end || again {
-				return nil
-			}
-			if err := c.k.unwrap(ctx, &r); err != nil {
-				return err
-			}
-			c.records, c.sequences = append(c.records, r), append(c.sequences, r.Sequence())
-			return nil
-		})
+		c.next, err = c.k.fetchCommitted(ctx, c.partition, c.next, c.end, c.k.events(ctx, c.add, c.addForeign))
 		if err != nil {
 			return fmt.Errorf("read %s/%d at %d: %w", c.topic, c.id, c.next, err)
 		}
-		if c.next > c.end {
-			c.next = c.end
-		}
+		c.next = min(c.next, c.end)
 	}
 	return nil
+}
+
+func (c *cursor) add(r sink.Stored) error {
+	if r.Offset >= c.seen && r.Offset < c.end {
+		c.records, c.sequences = append(c.records, r), append(c.sequences, r.Sequence())
+		c.seen = r.Offset + 1
+	}
+	return nil
+}
+
+func (c *cursor) addForeign(f *sink.Foreign) error {
+	if f.Offset < c.seen || f.Offset >= c.end {
+		return nil
+	}
+	c.seen = f.Offset + 1
+	return c.foreign(f)
+}
+
+// tellForeign tells whom the configuration names; where that is nobody, a record that is no event ends the reading.
+func (k *Sink) tellForeign(f *sink.Foreign) error {
+	if k.config.Foreign == nil {
+		return f
+	}
+	k.config.Foreign(f)
+	return nil
+}
+
+// events returns a visitor of an event topic: it tells events from what is foreign there.
+func (k *Sink) events(ctx context.Context, event func(sink.Stored) error, foreign func(*sink.Foreign) error) visitor {
+	return visitor{limit: eventBatch,
+		record: func(r sink.Stored) error {
+			f, err := k.unwrap(ctx, &r)
+			switch {
+			case err != nil:
+				return err
+			case f != nil:
+				return foreign(f)
+			}
+			return event(r)
+		},
+		broken: func(at partition, offset int64, size int, err error) error {
+			return foreign(&sink.Foreign{Topic: at.topic, Partition: at.id, Offset: offset, Size: size, Why: fmt.Sprintf("%.200q", err)})
+		}}
 }
 
 // merge hands out the records of all cursors by sequence: within a partition they are in that order already.
@@ -226,11 +271,16 @@ func merge(ctx context.Context, cursors []*cursor, visit func(*sink.Stored) erro
 	}
 }
 
-// follow reads partitions from the given offsets on, until ctx ends or visit returns an error. It gives what it finds
-// together in the order of sequence, and where each partition goes on that has moved.
-func (k *Sink) follow(
-	ctx context.Context, at map[partition]int64, visit func(found []sink.Stored, moved map[partition]int64) error,
-) error {
+// found is what partitions have brought together: events in the order of sequence, records that are none, and where each
+// partition goes on that has moved.
+type found struct {
+	events  []sink.Stored
+	foreign []*sink.Foreign
+	moved   map[partition]int64
+}
+
+// follow reads partitions from the given offsets on, until ctx ends or visit returns an error.
+func (k *Sink) follow(ctx context.Context, at map[partition]int64, visit func(found) error) error {
 	var leaders map[partition]int
 	for ctx.Err() == nil {
 		if leaders == nil {
@@ -239,7 +289,7 @@ func (k *Sink) follow(
 				return err
 			}
 		}
-		found, moved, err := k.round(ctx, leaders, at)
+		f, err := k.round(ctx, leaders, at)
 		if err != nil {
 			if ctx.Err() != nil || !isRetriable(err) {
 				return explain(err)
@@ -248,13 +298,13 @@ func (k *Sink) follow(
 			k.transport.CloseIdleConnections()
 			pause(ctx, roundWait)
 		}
-		if len(moved) == 0 {
+		if len(f.moved) == 0 {
 			continue
 		}
-		if err := visit(found, moved); err != nil {
+		if err := visit(f); err != nil {
 			return err
 		}
-		maps.Copy(at, moved)
+		maps.Copy(at, f.moved)
 	}
 	return ctx.Err()
 }
@@ -276,11 +326,8 @@ func topicsOf(at map[partition]int64) []string {
 	return topics
 }
 
-// round asks every leader once and returns the records and where each partition goes on that has moved, also beside an
-// error.
-func (k *Sink) round(ctx context.Context, leaders map[partition]int, at map[partition]int64) (
-	found []sink.Stored, moved map[partition]int64, err error,
-) {
+// round asks every leader once. What it returns beside an error is whole as well.
+func (k *Sink) round(ctx context.Context, leaders map[partition]int, at map[partition]int64) (all found, err error) {
 	byLeader := make(map[int]map[partition]int64)
 	for p, offset := range at {
 		id := leaders[p]
@@ -289,46 +336,42 @@ func (k *Sink) round(ctx context.Context, leaders map[partition]int, at map[part
 		}
 		byLeader[id][p] = offset
 	}
-	moved = make(map[partition]int64)
+	all.moved = make(map[partition]int64)
 	var mu sync.Mutex
-	var all sync.WaitGroup
+	var asked sync.WaitGroup
 	for _, offsets := range byLeader {
-		all.Go(func() {
-			records, on, failed := k.ask(ctx, offsets)
+		asked.Go(func() {
+			f, failed := k.ask(ctx, offsets)
 			mu.Lock()
 			defer mu.Unlock()
-			found = append(found, records...)
-			for p, offset := range on {
-				if offset != at[p] {
-					moved[p] = offset
-				}
-			}
+			all.events, all.foreign = append(all.events, f.events...), append(all.foreign, f.foreign...)
+			maps.Copy(all.moved, f.moved)
 			err = errors.Join(err, failed)
 		})
 	}
-	all.Wait()
-	slices.SortFunc(found, func(a, b sink.Stored) int { return strings.Compare(a.Sequence(), b.Sequence()) })
-	return found, moved, err
+	asked.Wait()
+	slices.SortFunc(all.events, func(a, b sink.Stored) int { return strings.Compare(a.Sequence(), b.Sequence()) })
+	return all, err
 }
 
 // ask reads once from one leader.
-func (k *Sink) ask(ctx context.Context, offsets map[partition]int64) (records []sink.Stored, next map[partition]int64, err error) {
+func (k *Sink) ask(ctx context.Context, offsets map[partition]int64) (f found, err error) {
 	answers, err := k.fetch(ctx, offsets, roundWait)
 	if err != nil {
-		return nil, nil, err
+		return f, err
 	}
-	next = make(map[partition]int64)
+	f.moved = make(map[partition]int64)
+	events := k.events(ctx,
+		func(r sink.Stored) error { f.events = append(f.events, r); return nil },
+		func(one *sink.Foreign) error { f.foreign = append(f.foreign, one); return nil })
 	for p, answer := range answers {
-		next[p], err = committed(p, answer, offsets[p], func(r sink.Stored) error {
-			if err := k.unwrap(ctx, &r); err != nil {
-				return err
-			}
-			records = append(records, r)
-			return nil
-		})
+		next, err := committed(p, answer, offsets[p], events)
 		if err != nil {
-			return nil, nil, fmt.Errorf("read %s/%d: %w", p.topic, p.id, err)
+			return found{}, fmt.Errorf("read %s/%d: %w", p.topic, p.id, err)
+		}
+		if next != offsets[p] {
+			f.moved[p] = next
 		}
 	}
-	return records, next, nil
+	return f, nil
 }

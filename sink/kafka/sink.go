@@ -29,6 +29,7 @@ type Config struct {
 	Password    string
 	Format      Format                   // of the events' values
 	Registry    *Registry                // nil for none
+	Foreign     func(*sink.Foreign)      // told of records in the event topics that are no events; nil: they end a reading
 	Hook        func(point string) error // failpoint for tests; nil in production
 }
 
@@ -123,13 +124,20 @@ func (k *Sink) Register(ctx context.Context) error {
 }
 
 func (k *Sink) readState(ctx context.Context, partitions []int, load func(key string, value []byte) error) error {
-	return k.readCommitted(ctx, k.stateTopic(), partitions, func(r sink.Stored) error {
-		key, ours := strings.CutPrefix(string(r.Key), k.config.Slot+"/")
-		if !ours {
-			return nil // another slot's
-		}
-		return load(key, r.Value)
-	})
+	return k.readCommitted(ctx, k.stateTopic(), partitions, visitor{limit: stateBatch, broken: brokenState,
+		record: func(r sink.Stored) error {
+			key, ours := strings.CutPrefix(string(r.Key), k.config.Slot+"/")
+			if !ours {
+				return nil // another slot's
+			}
+			return load(key, r.Value)
+		}})
+}
+
+// brokenState ends the reading: what is not known of the rows would be published once more, or never.
+func brokenState(at partition, offset int64, _ int, err error) error {
+	return fmt.Errorf("%w: %s/%d at %d: %w; restore the topic from a backup, or begin anew with another --topic-prefix",
+		sink.ErrCorrupt, at.topic, at.id, offset, err)
 }
 
 // Commit implements cdc.Sink.

@@ -47,7 +47,11 @@ func verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report,
 	if err := v.begin(ctx, reader); err != nil {
 		return nil, err
 	}
-	err = reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
+	foreign := func(f *sink.Foreign) error {
+		v.add(f.Error())
+		return ctx.Err()
+	}
+	err = reader.ReadEvents(ctx, sink.Range{Foreign: foreign}, func(e *sink.Stored) error {
 		v.take(e)
 		return ctx.Err()
 	})
@@ -237,8 +241,12 @@ func idOf(a *schemas.Attributes) string {
 }
 
 func (v *verifier) find(e *sink.Stored, a *schemas.Attributes, what string) {
+	v.add(fmt.Sprintf("%s/%d at %d: event %s %s", e.Topic, e.Partition, e.Offset, readable.Printable(a.ID), what))
+}
+
+func (v *verifier) add(finding string) {
 	if len(v.Findings) < mostFindings {
-		v.Findings = append(v.Findings, fmt.Sprintf("%s/%d at %d: event %s %s", e.Topic, e.Partition, e.Offset, readable.Printable(a.ID), what))
+		v.Findings = append(v.Findings, finding)
 	}
 }
 

@@ -49,6 +49,7 @@ type Settings struct {
 	Version string `kong:"-"` // of this binary
 
 	registry *kafka.Registry // of --schema-registry, for as long as the process lives
+	foreign  *foreignRecords // of the topics, that were told of
 }
 
 // Logger returns the logger that the settings ask for.
@@ -130,11 +131,15 @@ func (s *Settings) openKafka() (*kafka.Sink, error) {
 	if err := s.openRegistry(); err != nil {
 		return nil, err
 	}
+	if s.foreign == nil {
+		s.foreign = &foreignRecords{told: make(map[sink.Foreign]bool)}
+	}
 	k, err := kafka.New(kafka.Config{
 		Brokers: strings.Split(brokers, ","), TopicPrefix: s.TopicPrefix, Slot: s.Slot,
 		TLS: s.KafkaTLS, CAFile: s.KafkaCA, CertFile: s.KafkaCert, KeyFile: s.KafkaKey,
 		SASL: s.KafkaSASL, User: s.KafkaUser, Password: password, Hook: failpoint(),
 		Format: kafka.Format(s.ValueFormat), Registry: s.registry,
+		Foreign: func(f *sink.Foreign) { s.foreign.tell(s, os.Stderr, f) },
 	})
 	if err != nil {
 		return nil, Usage(err)
