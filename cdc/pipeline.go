@@ -83,7 +83,7 @@ func (p *Pipeline) load(key string, value []byte) error {
 // start positions the source after the checkpoint, or at a new snapshot when there is none.
 func (p *Pipeline) start(ctx context.Context) error {
 	checkpoint := &p.state.Checkpoint
-	start := Start{Resume: checkpoint.LSN, Known: *checkpoint, Owned: checkpoint.Slot == p.Slot, Claim: p.claim}
+	start := Start{Resume: checkpoint.LSN, Known: *checkpoint, Owned: checkpoint.Slot == p.Slot, Claim: p.claim, Extend: p.extend}
 	if p.Reconcile == "" {
 		p.Reconcile = checkpoint.Reconcile // one that an earlier run began and did not finish
 	}
@@ -103,6 +103,13 @@ func (p *Pipeline) start(ctx context.Context) error {
 		p.machine.out.limit = p.limit
 	}
 	return nil
+}
+
+// extend moves the end of a run that has one.
+func (p *Pipeline) extend(end decode.LSN) {
+	if p.Until != 0 {
+		p.Until = max(p.Until, end)
+	}
 }
 
 // claim makes durable that the slot belongs to this sink, before it is created: a slot that is found without its state

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -130,19 +131,21 @@ func TestColumnsThatCannotBeTheWatchedOnes(t *testing.T) {
 
 // TestMarker: what the sidecar writes into the WAL it reads back, and what others write there stops nothing.
 func TestMarker(t *testing.T) {
-	want := TableGone{Table: Blocks, ID: TableID{7, 8}, Why: "it was dropped", Since: Progress{LSN: 0x16B3748, Time: 12}}
+	want := TableGone{Table: Blocks, ID: TableID{7, 8}, Why: WhyDropped, Since: Progress{LSN: 0x16B3748, Time: 12}}
+	content := want.Content("n")
 	send := func(flags byte, prefix, content string) Message {
 		return mustDecode(t, NewDecoder("public"), message('M').u8(flags).u64(1).text(prefix).sized(content))
 	}
-	if got, ok := send(1, MarkerPrefix, want.Content()).(*TableGone); !ok || *got != want {
+	if got, ok := send(1, MarkerPrefix, content).(*TableGone); !ok || *got != want {
 		t.Errorf("got %v", got)
 	}
-	for _, content := range []string{"{}", "nonsense", `{"table": "other", "why": "x"}`, ""} {
+	for _, content := range []string{"{}", "nonsense", `{"table": "other", "why": "it was dropped"}`, "",
+		`{"table": "token_timeframe_blocks", "why": "a text of a stranger"}`, strings.TrimSuffix(content, "}") + strings.Repeat(" ", 1<<20) + "}"} {
 		if got := send(1, MarkerPrefix, content); got != nil {
 			t.Errorf("%q gives %v", content, got)
 		}
 	}
-	if got := send(0, MarkerPrefix, want.Content()); got != nil {
+	if got := send(0, MarkerPrefix, content); got != nil {
 		t.Errorf("a message outside a transaction gives %v", got)
 	}
 }

@@ -89,7 +89,7 @@ func (t Table) String() string {
 // one that was taken out of the publication and put back another Member. The zero value is no table.
 type TableID struct {
 	OID    uint32 // of pg_class
-	Member uint32 // OID of pg_publication_rel; 0 in a publication for all tables
+	Member uint32 // OID of pg_publication_rel; 0 in a publication for all tables; of a partitioned table, with its partitions
 }
 
 // TableIDs holds the identity of each watched table; its index is a Table.
@@ -105,6 +105,8 @@ type TableGone struct {
 	ID    TableID // of the table that left
 	Why   string
 	Since Progress // the last place at which the table was known to be in the stream
+	// Digest is of the message that says this, by which the catalog confirms it.
+	Digest string
 }
 
 // Annotation is the content of pg_logical_emit_message(true, 'lowcap-cdc', content), written by somebody who wants

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"lowcap-cdc/cdc/check"
-	"lowcap-cdc/deploy/lab"
 )
 
 // finds returns check's finding of a name.
@@ -39,11 +38,10 @@ func TestCheckSaysWhatAnOutageCosts(t *testing.T) {
 // TestCheckSaysWhoMayWriteMessages, and the statements that it prints work.
 func TestCheckSaysWhoMayWriteMessages(t *testing.T) {
 	t.Parallel()
-	server, err := lab.StartPostgres(t.Context(), "fsync=off", "max_slot_wal_keep_size=1GB")
+	server, err := startServer(t, "", "max_slot_wal_keep_size=1GB")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { server.Close() }) //nolint:errcheck // the test is over
 	p := newPlaceOn(t, server, "")
 	p.exec(`create role cdc login`)
 	config := p.as("cdc")

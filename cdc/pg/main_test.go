@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lowcap-cdc/cdc"
-	"lowcap-cdc/decode"
 	"lowcap-cdc/deploy/lab"
 )
 
@@ -55,6 +54,16 @@ func newPlace(t *testing.T, with string) *place {
 		t.Fatal(err)
 	}
 	return newPlaceOn(t, p, with)
+}
+
+// startServer starts a server of the test's own, of a major version; empty is the one that is installed.
+func startServer(t *testing.T, major string, settings ...string) (*lab.Postgres, error) {
+	t.Helper()
+	server, err := lab.StartPostgresOf(t.Context(), major, append(settings, "fsync=off")...)
+	if err == nil {
+		t.Cleanup(func() { server.Close() }) //nolint:errcheck // the test is over
+	}
+	return server, err
 }
 
 func newPlaceOn(t *testing.T, server *lab.Postgres, with string) *place {
@@ -164,6 +173,13 @@ func (m *memorySink) since(n int) string {
 	return strings.Join(m.types[n:], " ")
 }
 
+// last returns the newest event.
+func (m *memorySink) last() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.values[len(m.values)-1]
+}
+
 func (m *memorySink) count() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -231,5 +247,3 @@ const (
 	clear = `update token_timeframe_blocks set blocked_s1 = false where token_contract = 'A';`
 	posA  = `insert into lowcap_positions (token_chain, token_contract, timeframe) values ('solana', 'A', '1h');`
 )
-
-var _ = decode.Blocks

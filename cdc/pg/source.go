@@ -26,9 +26,12 @@ type Source struct {
 	held     frame // what the stream brought when a join was due
 	holding  bool
 	identity cdc.Identity
-	inside   bool         // inside a transaction
-	due      atomic.Int64 // what Await was told last, for who writes the ticks
-	convert  func()       // ends what converts the stream's texts; nil when nothing does
+	inside   bool            // inside a transaction
+	begun    decode.Progress // where and when the last transaction was committed
+	board    board           // what the catalog confirms of markers, as it was last read
+	due      atomic.Int64    // what Await was told last, for the watcher's ticks
+	extend   func(decode.LSN)
+	convert  func() // ends what converts the stream's texts; nil when nothing does
 	progress decode.Progress
 }
 
@@ -40,6 +43,7 @@ func New(config Config) *Source {
 // Start implements cdc.Source.
 func (s *Source) Start(ctx context.Context, start cdc.Start) (cdc.Identity, error) {
 	var err error
+	s.extend = start.Extend
 	if s.repl, err = s.config.connectReplication(ctx); err != nil {
 		return cdc.Identity{}, err
 	}
@@ -114,9 +118,16 @@ func (s *Source) startStream(ctx context.Context, from cdc.Checkpoint) error {
 	if err != nil {
 		return s.explainSlot("start", err)
 	}
-	if !s.config.Temporary {
-		s.watcher = startWatcher(s.config, &s.tables, from)
+	if s.config.Temporary {
+		return nil
 	}
+	due := func() bool { return s.due.Load() != 0 }
+	watcher, told, err := startWatcher(ctx, s.config, &s.tables, from, due)
+	if err != nil {
+		return err
+	}
+	s.watcher = watcher
+	s.extend(told)
 	return nil
 }
 
@@ -153,7 +164,7 @@ func (s *Source) Next(ctx context.Context) (decode.Message, error) {
 		s.snapshot, s.join.snapshot = s.join.snapshot, nil
 		return s.snapshot.next()
 	}
-	return s.decode(f)
+	return s.decode(ctx, f)
 }
 
 // frame returns the frame that waits for the end of a join, or the stream's next one.
@@ -186,7 +197,7 @@ func (s *Source) endSnapshot(ctx context.Context) error {
 }
 
 // decode turns a frame into a message, nil when it says nothing.
-func (s *Source) decode(f frame) (decode.Message, error) {
+func (s *Source) decode(ctx context.Context, f frame) (decode.Message, error) {
 	if f.data == nil {
 		if s.inside || f.walEnd == 0 {
 			return nil, nil
@@ -197,13 +208,48 @@ func (s *Source) decode(f frame) (decode.Message, error) {
 	message, err := s.decoder.Decode(f.data)
 	switch m := message.(type) {
 	case *decode.Begin:
-		s.inside = true
+		s.inside, s.begun = true, decode.Progress{LSN: m.CommitLSN, Time: m.CommitTime}
 	case *decode.Commit:
 		s.inside = false
 	case *decode.TableGone:
+		if err := s.confirm(ctx, m); err != nil || m.Table == 0 {
+			return nil, err
+		}
 		s.tables.gone(m)
 	}
 	return message, err
+}
+
+// confirm looks whether a marker is a sidecar's, and makes nothing of one that is not. What is known of the catalog serves
+// for every marker that was committed before it was read, so that a flood of forged ones costs a query now and then.
+func (s *Source) confirm(ctx context.Context, gone *decode.TableGone) error {
+	if known := s.tables.get(gone.Table); known.Missing || known.ID != gone.ID {
+		gone.Table = 0
+		return nil
+	}
+	if s.board.found.at.LSN <= s.begun.LSN {
+		if err := s.readBoard(ctx); err != nil {
+			return err
+		}
+	}
+	if !s.board.confirms(gone) {
+		gone.Table = 0
+		return nil
+	}
+	if gone.Since.LSN > s.begun.LSN || gone.Since.Time > s.begun.Time {
+		gone.Since = s.begun
+	}
+	return nil
+}
+
+func (s *Source) readBoard(ctx context.Context) error {
+	conn, err := s.config.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	s.board, err = readBoard(ctx, conn, s.config)
+	return err
 }
 
 // Buffered implements cdc.Source.

@@ -41,8 +41,8 @@ func identityIndex(rel string) string {
 // The member of a partitioned table also tells its partitions and their files: one that was attached, detached, dropped
 // or truncated by itself changes the table's rows, and the stream says nothing of it.
 var tableQuery = `select c.oid::bigint, case when c.relkind = 'p' then ('x' || substr(md5(coalesce(r.oid, 0) || ' ' || coalesce((
-			select string_agg(tree.relid::oid || ':' || pg_relation_filenode(tree.relid), ' ' order by tree.relid)
-			from pg_partition_tree(c.oid) tree where tree.isleaf), '')), 1, 8))::bit(32)::bigint else coalesce(r.oid, 0)::bigint end,
+			select string_agg(format('%s:%s:%s', tree.relid::oid, h.xmin, pg_relation_filenode(tree.relid)), ' ' order by tree.relid)
+			from pg_partition_tree(c.oid) tree left join pg_inherits h on h.inhrelid = tree.relid where tree.isleaf), '')), 1, 8))::bit(32)::bigint else coalesce(r.oid, 0)::bigint end,
 		c.relkind::text, c.relpersistence::text, c.relispartition, r.oid is not null, p.tablename is not null, coalesce(to_jsonb(p)->>'rowfilter', ''),
 		coalesce((select string_agg(h.inhrelid::regclass::text, ', ' order by h.inhrelid) from pg_inherits h where h.inhparent = c.oid and c.relkind = 'r'), ''),
 		c.relreplident::text, exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and not i.indimmediate),
