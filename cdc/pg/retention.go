@@ -84,9 +84,9 @@ func size(bytes float64) string {
 func span(seconds float64) string {
 	switch d := time.Duration(min(seconds, 1e9) * float64(time.Second)); {
 	case d < 2*time.Hour:
-		return fmt.Sprintf("%.0f minutes", d.Minutes())
+		return fmt.Sprintf("%.0f min", d.Minutes())
 	case d < 48*time.Hour:
-		return fmt.Sprintf("%.0f hours", d.Hours())
+		return fmt.Sprintf("%.0f h", d.Hours())
 	default:
 		return fmt.Sprintf("%.0f days", d.Hours()/24)
 	}
