@@ -42,7 +42,7 @@ func (b *blockImage) appendTo(dst []byte) []byte {
 func (b *blockImage) decode(data []byte) error {
 	r := &reader{data: data}
 	if v := r.byte(); r.err == nil && v != blockImageVersion {
-		return fmt.Errorf("read block image: version %d is unknown", v)
+		return &VersionError{Found: int(v), Known: blockImageVersion}
 	}
 	b.s1, b.s2 = r.optional(), r.optional()
 	b.fail1, b.fail2, b.success = r.stamp(), r.stamp(), r.stamp()
@@ -191,7 +191,7 @@ func (m *Machine) moveBlock(change *decode.BlockChange, key string) error {
 
 func (m *Machine) deleteBlock(c *change, key string) {
 	var image blockImage
-	if data, known := m.state.blocks.get(bytesOf(key)); !known || image.decode(data) != nil {
+	if data, known := m.state.blocks.get(bytesOf(key)); !known || m.damaged || image.decode(data) != nil {
 		c.mark(true, schemas.BaselineIncomplete)
 		image = blockImage{}
 	}

@@ -2,7 +2,6 @@ package cdc
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
@@ -67,7 +66,10 @@ func (m *memory) complain(d jsonb.Digest) bool {
 }
 
 // imageVersion is the first byte of a position's image.
-const imageVersion = 2
+const (
+	imageVersion       = 3
+	secondImageVersion = 2 // it has no marks of the future and of exits
+)
 
 // The columns that a position's image keeps, in the order of its bytes. updated_at moves with every update and is
 // never compared, so it is not kept.
@@ -140,12 +142,12 @@ func (p *positionImage) decode(data []byte) error {
 	r := &reader{data: data}
 	switch v := r.byte(); {
 	case r.err != nil:
-	case v == imageVersion:
+	case v == imageVersion, v == secondImageVersion:
 		p.read(r)
 	case v == oldImageVersion:
 		p.readOld(r)
 	default:
-		return fmt.Errorf("read position image: version %d is unknown", v)
+		return &VersionError{Found: int(v), Known: imageVersion}
 	}
 	return r.end()
 }

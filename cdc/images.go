@@ -22,6 +22,9 @@ type images struct {
 	bytes int64 // of all slabs
 	dead  int64 // of what is no longer known in them
 
+	prefix string // of the rows' keys in the state
+	digest multiset
+
 	seed maphash.Seed
 	key  []byte // scratch
 }
@@ -47,8 +50,8 @@ const (
 	deadPerRow = 64           // bytes that may be left behind for each row, beside one slab
 )
 
-func newImages() *images {
-	return &images{slabs: make([]slab, 1), index: make([]ref, 8), seed: maphash.MakeSeed()}
+func newImages(prefix string) *images {
+	return &images{prefix: prefix, digest: newMultiset(), slabs: make([]slab, 1), index: make([]ref, 8), seed: maphash.MakeSeed()}
 }
 
 // refOf makes a ref. Slab numbers begin at 1, so none that is in use is noRef.
@@ -91,10 +94,15 @@ func (im *images) get(key []byte) (image []byte, known bool) {
 	if !known {
 		return nil, false
 	}
+	return im.imageAt(at), true
+}
+
+// imageAt returns the image at a place in the index, whose key was looked up last.
+func (im *images) imageAt(at int) []byte {
 	rest := im.entry(im.index[at])[len(im.key):]
 	size, n := binary.Uvarint(rest)
 	end := n + int(size)
-	return rest[n:end:end], true
+	return rest[n:end:end]
 }
 
 // put sets the image of a row; it keeps neither slice.
@@ -104,6 +112,7 @@ func (im *images) put(key, image []byte) {
 	}
 	at, hash, known := im.look(key)
 	if known {
+		im.digest.remove(im.prefix, key, im.imageAt(at))
 		im.bury(im.index[at])
 	} else {
 		im.rows++
@@ -112,6 +121,7 @@ func (im *images) put(key, image []byte) {
 	var length [binary.MaxVarintLen64]byte
 	n := binary.PutUvarint(length[:], uint64(len(image)))
 	im.index[at] = im.store(hash, im.key, length[:n], image)
+	im.digest.add(im.prefix, key, image)
 	im.sweep()
 }
 
@@ -120,6 +130,7 @@ func (im *images) drop(key []byte) {
 	if !known {
 		return
 	}
+	im.digest.remove(im.prefix, key, im.imageAt(at))
 	im.bury(im.index[at])
 	im.index[at] = goneRef
 	im.rows--

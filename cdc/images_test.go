@@ -28,7 +28,7 @@ func drawImage(t *rapid.T) []byte {
 func TestImagesAreAMap(t *testing.T) {
 	swept := 0
 	rapid.Check(t, func(t *rapid.T) {
-		im, want := newImages(), make(map[string][]byte)
+		im, want := newImages(""), make(map[string][]byte)
 		var held, copied [][]byte
 		for range rapid.IntRange(0, 400).Draw(t, "changes") {
 			key := drawKey(t)
@@ -90,7 +90,7 @@ func checkImages(t *rapid.T, im *images, want map[string][]byte) {
 // TestImagesThatChange: memory stays bounded however often rows change, come and go.
 func TestImagesThatChange(t *testing.T) {
 	const rows, size = 20000, 250
-	im := newImages()
+	im := newImages("")
 	for n := range 20 * rows {
 		key := fmt.Appendf(nil, "0f2b3c4d-0000-4000-8000-%012x", n*7919%rows)
 		if n%11 == 0 {
@@ -114,7 +114,7 @@ func TestImagesThatChange(t *testing.T) {
 func BenchmarkChangingImages(b *testing.B) {
 	for _, rows := range []int{1000, 100000} {
 		b.Run(fmt.Sprint(rows), func(b *testing.B) {
-			im, keys := newImages(), make([][]byte, rows)
+			im, keys := newImages(""), make([][]byte, rows)
 			image := []byte(strings.Repeat("x", 1000))
 			for n := range rows {
 				keys[n] = fmt.Appendf(nil, "0f2b3c4d-0000-4000-8000-%012x", n)

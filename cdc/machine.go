@@ -22,6 +22,8 @@ type Machine struct {
 	gap   string    // why a snapshot that finds images is taken; for the stream.gap
 	rows  *snapshot // that is being read, nil outside one
 
+	damaged bool // the images are not believed, until a snapshot has made them anew
+
 	// The rest is scratch.
 	position, was positionImage
 	history       history

@@ -75,6 +75,7 @@ func (o *outbox) seal(state *State, more bool) (*Batch, error) {
 	if more {
 		return &o.batch, nil
 	}
+	state.Checkpoint.Images = state.fingerprint()
 	checkpoint, err := json.Marshal(state.Checkpoint)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ type Pipeline struct {
 
 	hooks    Hooks // without a nil
 	state    *State
+	damage   error // what is wrong with it; a reconcile goes on all the same
 	machine  *Machine
 	limit    int            // of a batch, for tests; 0 is the usual one
 	sealed   Checkpoint     // what the sink has with the last batch that it was given
@@ -47,11 +48,9 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	if err := p.Source.Free(ctx); err != nil {
 		return sourceFailed("start source", err)
 	}
-	p.hooks.Resuming()
-	if err := p.Sink.Resume(ctx, p.load); err != nil {
+	if err := p.resume(ctx); err != nil {
 		return sinkFailed("resume sink", err)
 	}
-	p.hooks.Resumed()
 	if err := p.start(ctx); err != nil {
 		return sourceFailed("start source", err)
 	}
@@ -71,9 +70,37 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	return nil
 }
 
+// resume takes the state from the sink, and makes sure that it is whole and of this slot. A reconcile reads every row anew,
+// so it may begin with a damaged one: what the images say is not believed then.
+func (p *Pipeline) resume(ctx context.Context) error {
+	p.hooks.Resuming()
+	if err := p.Sink.Resume(ctx, p.load); err != nil {
+		return err
+	}
+	if err := p.state.Checkpoint.CheckSource(p.Slot, Identity{}); err != nil {
+		return err
+	}
+	if p.Reconcile == "" {
+		p.Reconcile = p.state.Checkpoint.Reconcile // one that an earlier run began and did not finish
+	}
+	if p.damage == nil {
+		p.damage = p.state.Verify()
+	}
+	if damage := new(StateError); p.damage != nil && (p.Reconcile == "" || !errors.As(p.damage, &damage) || damage.Unreadable) {
+		return p.damage
+	}
+	p.hooks.Resumed()
+	return nil
+}
+
 // load takes a record of the state that the sink holds.
 func (p *Pipeline) load(key string, value []byte) error {
-	if err := p.state.Load(key, value); err != nil {
+	err := p.state.Load(key, value)
+	if damage := new(StateError); errors.As(err, &damage) && !damage.Unreadable {
+		p.damage = err
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	p.hooks.Loaded(key, value)
@@ -84,9 +111,6 @@ func (p *Pipeline) load(key string, value []byte) error {
 func (p *Pipeline) start(ctx context.Context) error {
 	checkpoint := &p.state.Checkpoint
 	start := Start{Resume: checkpoint.LSN, Known: *checkpoint, Owned: checkpoint.Slot == p.Slot, Claim: p.claim, Extend: p.extend}
-	if p.Reconcile == "" {
-		p.Reconcile = checkpoint.Reconcile // one that an earlier run began and did not finish
-	}
 	if p.Reconcile != "" {
 		start.Resume = 0
 	}
@@ -98,6 +122,7 @@ func (p *Pipeline) start(ctx context.Context) error {
 	checkpoint.Identity, checkpoint.Slot = identity, p.Slot
 	p.sealed, p.last = *checkpoint, *checkpoint
 	p.machine = newMachine(p.state, p.Reconcile)
+	p.machine.damaged = p.damage != nil
 	p.Source.Await(p.state.agenda.next)
 	if p.limit > 0 {
 		p.machine.out.limit = p.limit

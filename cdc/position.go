@@ -312,7 +312,7 @@ func (m *Machine) created(c *change, row *decode.PositionRow, from *positionImag
 
 func (m *Machine) deletePosition(c *change) error {
 	var image positionImage
-	if data, known := m.state.positions.get(bytesOf(c.subject)); !known {
+	if data, known := m.state.positions.get(bytesOf(c.subject)); !known || m.damaged {
 		c.entity = schemas.Position{ID: c.subject}
 		c.mark(true, schemas.BaselineIncomplete)
 	} else if err := image.decode(data); err != nil {

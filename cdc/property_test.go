@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,7 +29,7 @@ func (s *tape) Free(context.Context) error { return nil }
 
 func (s *tape) Start(_ context.Context, start Start) (Identity, error) {
 	s.from = start.Resume
-	return Identity{SystemID: "7421", Timeline: 1, Database: "trading"}, nil
+	return Identity{SystemID: "7421", Timeline: 1, Database: "trading", Schema: "public"}, nil
 }
 
 func (s *tape) Next(context.Context) (decode.Message, error) {
@@ -56,11 +57,11 @@ func (s *tape) Close() error        { return nil }
 type memorySink struct {
 	state   map[string]string
 	events  []string
-	pending []string
+	pending Batch
 }
 
 func (s *memorySink) Resume(_ context.Context, load func(string, []byte) error) error {
-	s.pending = nil
+	s.pending = Batch{}
 	for key, value := range s.state {
 		if err := load(key, []byte(value)); err != nil {
 			return err
@@ -71,16 +72,23 @@ func (s *memorySink) Resume(_ context.Context, load func(string, []byte) error) 
 
 func (s *memorySink) Commit(_ context.Context, b *Batch) error {
 	for _, e := range b.Events {
-		s.pending = append(s.pending, string(e.Value))
+		s.pending.Events = append(s.pending.Events, Event{Value: bytes.Clone(e.Value)})
 	}
 	for _, r := range b.State {
+		s.pending.State = append(s.pending.State, StateRecord{r.Key, bytes.Clone(r.Value)})
+	}
+	if b.More {
+		return nil
+	}
+	for _, e := range s.pending.Events {
+		s.events = append(s.events, string(e.Value))
+	}
+	for _, r := range s.pending.State {
 		if delete(s.state, r.Key); r.Value != nil {
 			s.state[r.Key] = string(r.Value)
 		}
 	}
-	if !b.More {
-		s.events, s.pending = append(s.events, s.pending...), nil
-	}
+	s.pending = Batch{}
 	return nil
 }
 

@@ -14,6 +14,7 @@ type Identity struct {
 	SystemID string
 	Timeline int32
 	Database string
+	Schema   string // of the two tables
 }
 
 // Source returns the CloudEvents source of the database's events.

@@ -22,7 +22,7 @@ type snapshot struct {
 type tableSnapshot struct {
 	id    decode.TableID
 	op    schemas.Op
-	fresh bool    // another table than the images are of: they say nothing of its rows
+	fresh bool    // the images say nothing of its rows: they are of another table, or damaged
 	keys  keyList // of images that the rows have not passed yet
 }
 
@@ -47,11 +47,12 @@ func (m *Machine) beginSnapshot(b *decode.Begin) {
 func (m *Machine) beginTable(t decode.Table, id decode.TableID, first bool) {
 	known, images := &m.state.Checkpoint.Tables[t], m.state.images(t)
 	rows := &m.rows.tables[t]
-	*rows = tableSnapshot{id: id, op: schemas.OpBaseline, fresh: known.ID.OID != 0 && known.ID.OID != id.OID, keys: images.keys()}
+	another := known.ID.OID != 0 && known.ID.OID != id.OID
+	*rows = tableSnapshot{id: id, op: schemas.OpBaseline, fresh: another || m.damaged, keys: images.keys()}
 	if m.rows.whole || (!first && known.ID.OID == id.OID) {
 		rows.op = schemas.OpReconcile
 	}
-	if rows.fresh {
+	if another {
 		m.reportMissing(t, "it was dropped and created again", decode.Progress{LSN: m.state.Checkpoint.LSN, Time: m.state.Checkpoint.Time})
 	}
 	if !known.Missing {
@@ -156,7 +157,7 @@ func (m *Machine) finishSnapshot() {
 			checkpoint.Tables[t] = TableState{ID: rows.id}
 		}
 	}
-	checkpoint.Publication, checkpoint.Reconcile, m.gap = m.rows.publication, "", ""
+	checkpoint.Publication, checkpoint.Reconcile, m.gap, m.damaged = m.rows.publication, "", "", false
 	if m.rows.whole {
 		m.report(m.streamChange(), &schemas.StreamReconciled{Rows: m.rows.compared, Differences: m.out.chain.Number - m.rows.before})
 	}

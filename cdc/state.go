@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -19,6 +20,9 @@ type Checkpoint struct {
 	Done Done
 	// Events is the last event that is in the sink: the next one goes on from it.
 	Events schemas.Chain
+
+	// Images is of the images that the sink holds with it; nil when an older version wrote it.
+	Images *Fingerprint `json:",omitempty"`
 
 	Tables      [decode.Positions + 1]TableState // by Table
 	Publication uint32                           // its OID
@@ -54,6 +58,7 @@ const (
 // State is what a sink remembers for the pipeline: the checkpoint and an image of every row.
 type State struct {
 	Checkpoint Checkpoint
+	committed  bool    // there is a checkpoint
 	positions  *images // by id
 	blocks     *images // by blockKey
 	agenda     agenda
@@ -63,50 +68,62 @@ type State struct {
 
 // NewState returns an empty state.
 func NewState() *State {
-	return &State{positions: newImages(), blocks: newImages()}
+	return &State{positions: newImages(positionPrefix), blocks: newImages(blockPrefix)}
 }
 
-// Load takes in one state record, as Sink.Resume hands it out. A record that cannot be read is an error: going on
-// without it would report old rows as new.
+// Load adds one state record, as Sink.Resume hands them out. A record that cannot be read is a *StateError: going on without
+// it would report old rows as new.
 func (s *State) Load(key string, value []byte) error {
 	switch {
 	case key == CheckpointKey:
 		if value == nil {
-			s.Checkpoint = Checkpoint{}
+			s.Checkpoint, s.committed = Checkpoint{}, false
 			return nil
 		}
+		s.Checkpoint, s.committed = Checkpoint{}, true
 		if err := json.Unmarshal(value, &s.Checkpoint); err != nil {
-			return fmt.Errorf("load checkpoint: %w", err)
+			return &StateError{Why: fmt.Sprintf("the checkpoint cannot be read: %v", err), Unreadable: true}
 		}
 		return nil
 	case strings.HasPrefix(key, positionPrefix):
-		return s.load(s.positions, key[len(positionPrefix):], value, s.checkPosition)
+		return s.load(s.positions, key[len(positionPrefix):], value, s.position.decode)
 	case strings.HasPrefix(key, blockPrefix):
-		return s.load(s.blocks, key[len(blockPrefix):], value, s.checkBlock)
+		return s.load(s.blocks, key[len(blockPrefix):], value, s.block.decode)
 	}
-	return fmt.Errorf("load state: key %q is unknown; was it written by a newer version?", key)
+	return &StateError{Why: fmt.Sprintf("key %q is unknown; a newer version of lowcap-cdc may have written it", key)}
 }
 
-// checkPosition reads an image and returns it as this version writes it.
-func (s *State) checkPosition(image []byte) ([]byte, error) {
-	if err := s.position.decode(image); err != nil || image[0] == imageVersion {
-		return image, err
-	}
-	return s.position.appendTo(nil), nil
-}
-
-func (s *State) checkBlock(image []byte) ([]byte, error) { return image, s.block.decode(image) }
-
-func (s *State) load(to *images, key string, value []byte, check func([]byte) ([]byte, error)) error {
+// load stores an image as it is, of whatever version: the fingerprint is of the bytes that the sink holds.
+func (s *State) load(to *images, key string, value []byte, read func([]byte) error) error {
 	if value == nil {
 		to.drop(bytesOf(key))
 		return nil
 	}
-	image, err := check(value)
-	if err != nil {
+	to.put(bytesOf(key), value)
+	err := read(value)
+	if newer := new(VersionError); errors.As(err, &newer) {
 		return fmt.Errorf("load image of %q: %w", key, err)
 	}
-	to.put(bytesOf(key), image)
+	if err != nil {
+		return &StateError{Why: fmt.Sprintf("the image of %q: %v", key, err)}
+	}
+	return nil
+}
+
+// Verify returns a *StateError when the images are not those that the checkpoint was committed with. It comes after the
+// last Load.
+func (s *State) Verify() error {
+	want, have := s.Checkpoint.Images, s.fingerprint()
+	switch {
+	case !s.committed && have.Images > 0:
+		return &StateError{Why: fmt.Sprintf("it has %d images and no checkpoint", have.Images), Unreadable: true}
+	case want == nil: // an older version wrote it
+		return nil
+	case want.Images != have.Images:
+		return &StateError{Why: fmt.Sprintf("it has %d images, and was committed with %d", have.Images, want.Images)}
+	case want.Digest != have.Digest:
+		return &StateError{Why: fmt.Sprintf("its %d images are not those that were committed", have.Images)}
+	}
 	return nil
 }
 

@@ -16,14 +16,12 @@ import (
 // database, and a timeline that left the known one only after the checkpoint.
 func (s *Source) checkIdentity(ctx context.Context, known cdc.Checkpoint) error {
 	found := s.identity
+	if err := known.CheckSource(s.config.Slot, found); err != nil {
+		return err
+	}
 	switch {
 	case known.SystemID == "":
 		return nil
-	case known.SystemID != found.SystemID:
-		return permanentf("the sink's state is of system %s, this server is %s; connect to the right server, or choose another --slot and --topic-prefix for this one",
-			known.SystemID, found.SystemID)
-	case known.Database != found.Database:
-		return permanentf("the sink's state is of database %q, --postgres names %q; correct --postgres", known.Database, found.Database)
 	case found.Timeline < known.Timeline:
 		return permanentf("the server is on timeline %d, the sink's state is of timeline %d: it was restored to an earlier point; %s",
 			found.Timeline, known.Timeline, restoredAdvice)

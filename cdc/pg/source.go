@@ -51,7 +51,7 @@ func (s *Source) Start(ctx context.Context, start cdc.Start) (cdc.Identity, erro
 	if err != nil {
 		return cdc.Identity{}, fmt.Errorf("identify system: %s", message(err))
 	}
-	s.identity = cdc.Identity{SystemID: system.SystemID, Timeline: system.Timeline, Database: system.DBName}
+	s.identity = cdc.Identity{SystemID: system.SystemID, Timeline: system.Timeline, Database: system.DBName, Schema: s.config.Schema}
 	if err := s.checkIdentity(ctx, start.Known); err != nil {
 		return cdc.Identity{}, err
 	}

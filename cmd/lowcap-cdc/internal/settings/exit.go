@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/sink"
 )
@@ -42,5 +43,5 @@ func ExitCode(err error) int {
 
 // IsPermanent reports whether an error stays until an operator has acted.
 func IsPermanent(err error) bool {
-	return errors.Is(err, ErrNotReady) || pg.IsPermanent(err) || sink.IsPermanent(err) || errors.Is(err, os.ErrPermission)
+	return errors.Is(err, ErrNotReady) || cdc.IsPermanent(err) || pg.IsPermanent(err) || sink.IsPermanent(err) || errors.Is(err, os.ErrPermission)
 }
