@@ -103,7 +103,11 @@ func readStatus(ctx context.Context, s *settings.Settings) (*status, error) {
 	if config, err := pgx.ParseConfig(s.Postgres); err == nil {
 		st.Source.Database = config.Database
 	}
-	st.note(st.readState(ctx, reader, state))
+	err = st.readState(ctx, s, reader, state)
+	if cdc.IsPermanent(err) {
+		return nil, err
+	}
+	st.note(err)
 	st.unread = len(st.Problems) > 0
 	st.note(st.readServer(ctx, s, &state.Checkpoint))
 	if !st.unread {
@@ -119,11 +123,14 @@ func (st *status) note(err error) {
 }
 
 // readState reads checkpoint and images from the sink.
-func (st *status) readState(ctx context.Context, reader sink.Reader, state *cdc.State) error {
+func (st *status) readState(ctx context.Context, s *settings.Settings, reader sink.Reader, state *cdc.State) error {
 	rows := readable.NewBoard()
 	err := reader.ReadState(ctx, func(key string, value []byte) error {
 		return errors.Join(state.Load(key, value), rows.Load(key, value))
 	})
+	if err == nil {
+		err = errors.Join(state.Checkpoint.CheckSource(s.Slot, cdc.Identity{Schema: s.Schema}), state.Verify())
+	}
 	if err != nil {
 		return err
 	}
