@@ -42,7 +42,7 @@ func (b *blockImage) appendTo(dst []byte) []byte {
 func (b *blockImage) decode(data []byte) error {
 	r := &reader{data: data}
 	if v := r.byte(); r.err == nil && v != blockImageVersion {
-		return &VersionError{Found: int(v), Known: blockImageVersion}
+		return newerFormat(v, blockImageVersion)
 	}
 	b.s1, b.s2 = r.optional(), r.optional()
 	b.fail1, b.fail2, b.success = r.stamp(), r.stamp(), r.stamp()

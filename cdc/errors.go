@@ -19,11 +19,15 @@ func (e *StateError) Error() string {
 	return "the sink's state is damaged: " + e.Why + "; restore the sink from a copy, or, to read all rows anew behind a stream.gap, run: lowcap-cdc reconcile"
 }
 
-// VersionError says that a newer version of lowcap-cdc wrote an image.
-type VersionError struct{ Found, Known int } // the image's format, and the last one that this version reads
+// VersionError says that a newer version of lowcap-cdc wrote a record of the state.
+type VersionError struct{ Why string }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("it has format %d, and this version of lowcap-cdc reads formats up to %d; run the version that wrote it, or a later one", e.Found, e.Known)
+	return e.Why + "; run the version of lowcap-cdc that wrote it, or a later one"
+}
+
+func newerFormat(found, known byte) error {
+	return &VersionError{fmt.Sprintf("it has format %d, and this version reads formats up to %d", found, known)}
 }
 
 // OtherSourceError says that a sink holds the history of another source than the one that is asked for: going on would

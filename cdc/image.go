@@ -147,7 +147,7 @@ func (p *positionImage) decode(data []byte) error {
 	case v == oldImageVersion:
 		p.readOld(r)
 	default:
-		return &VersionError{Found: int(v), Known: imageVersion}
+		return newerFormat(v, imageVersion)
 	}
 	return r.end()
 }

@@ -74,6 +74,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 // so it may begin with a damaged one: what the images say is not believed then.
 func (p *Pipeline) resume(ctx context.Context) error {
 	p.hooks.Resuming()
+	p.damage = nil
 	if err := p.Sink.Resume(ctx, p.load); err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func (s *State) Load(key string, value []byte) error {
 	case strings.HasPrefix(key, blockPrefix):
 		return s.load(s.blocks, key[len(blockPrefix):], value, s.block.decode)
 	}
-	return &StateError{Why: fmt.Sprintf("key %q is unknown; a newer version of lowcap-cdc may have written it", key)}
+	return fmt.Errorf("load state: %w", &VersionError{fmt.Sprintf("key %q is of no kind that this version knows", key)})
 }
 
 // load stores an image as it is, of whatever version: the fingerprint is of the bytes that the sink holds.
