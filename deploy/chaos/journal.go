@@ -55,7 +55,7 @@ func (j *journal) add(sequence string, event []byte) error {
 	return err
 }
 
-// addLink takes in an event's place in the chain.
+// addLink adds an event's place in the chain.
 func (j *journal) addLink(sequence, number, chain string, event []byte) {
 	j.links = append(j.links, link{sequence, number, chain, sha256.Sum256(event)})
 }

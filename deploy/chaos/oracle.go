@@ -48,8 +48,15 @@ func (s steps) add(entity string, more []string) {
 	s[entity] = append(s[entity], more...)
 }
 
+// step says what changed. An empty pool and no pool are one.
 func step(key string, before, after any) string {
-	return key + ": " + canonical(before) + " -> " + canonical(after)
+	said := func(v any) string {
+		if key == "trim_pool" && isEmptyPool(v) {
+			v = nil
+		}
+		return canonical(v)
+	}
+	return key + ": " + said(before) + " -> " + said(after)
 }
 
 func canonical(v any) string {
@@ -129,13 +136,13 @@ func historySteps(known map[string]row, entity string, history json.RawMessage) 
 	return more
 }
 
-// readable returns the values of a history. One that cannot be read is remembered as it was before.
+// readable returns the values of a history. What cannot be read, a value or a field of it, is remembered as it was before.
 func readable(history json.RawMessage, before row) row {
 	now := make(row)
 	values, _ := parse(history).(map[string]any)
 	for key, v := range values {
 		if v != nil && isWellFormed(key, v) {
-			now[key] = v
+			now[key] = effective(key, v, before[key])
 		} else if v != nil && before[key] != nil {
 			now[key] = before[key]
 		}

@@ -56,6 +56,8 @@ func (e *event) step() string {
 		return "row: gone"
 	case "position.baseline", "entry_block.baseline", "history.malformed":
 		return ""
+	case "emergency_exit.pending", "emergency_exit.settled", "emergency_exit.abandoned", "execution.unrecorded", "entry_block.not_set":
+		return "" // what did not happen changes nothing
 	}
 	if strings.HasPrefix(name, "entry_block.") {
 		return strings.Join(flagSteps(flagsOf(e.Data.Before), flagsOf(e.Data.After)), "")
@@ -64,7 +66,8 @@ func (e *event) step() string {
 	if key == exitGuard {
 		return ""
 	}
-	return step(key, parse(e.Data.Before), parse(e.Data.After))
+	before := parse(e.Data.Before)
+	return step(key, before, effective(key, parse(e.Data.After), before))
 }
 
 // key names the structure that an event is about.

@@ -24,26 +24,35 @@ func TestOracleCountsSteps(t *testing.T) {
 			told.add(&c.events[i])
 		}
 		told.flush()
-		if got := told.steps["p"]; len(got) != c.want || got[0] != `trim_pool: {"dx_count":0} -> {"dx_count":1}` {
+		if got := told.steps["p"]; len(got) != c.want || got[0] != `trim_pool: null -> {"dx_count":1}` {
 			t.Errorf("%s: %q", c.name, got)
 		}
 	}
 }
 
-// TestOracleReadsTheLog: a malformed value is remembered as it was before, an empty pool is none, 150 is 150.0.
+// TestOracleReadsTheLog: what cannot be read, a value or a field of it, is remembered as it was before; an empty pool is none,
+// 150 is 150.0.
 func TestOracleReadsTheLog(t *testing.T) {
 	known := make(map[string]row)
 	history := func(text string) []byte { return []byte(`{"status":"active","trade":null,"history":` + text + `}`) }
-	was := history(`{"trim_pool":{"usd_basis":0,"dx_count":0},"last_trim":{"price":150}}`)
+	was := history(`{"trim_pool":{"usd_basis":0,"dx_count":0},"last_trim":{"timestamp":"2026-01-01T00:00:00Z","price":150}}`)
+	const trim = `"last_trim":{"timestamp":"2026-01-01T00:00:00+00:00","price":`
+	const later = `"last_trim":{"timestamp":"2026-01-01T00:00:01Z","price":`
 	for _, c := range []struct {
 		is   string
 		want []string
 	}{
-		{`{"last_trim":{"price":150.0}}`, nil},
-		{`{"last_trim":{"price":150.0},"trim_pool":{"usd_basis":7}}`, []string{`trim_pool: null -> {"usd_basis":7}`}},
-		{`{"last_trim":{"price":151},"trim_pool":[]}`, []string{`last_trim: {"price":150.0} -> {"price":151}`}},
-		{`{"last_trim":{"price":151},"trim_pool":{"usd_basis":8}}`, []string{`trim_pool: {"usd_basis":7} -> {"usd_basis":8}`}},
-		{`null`, []string{`last_trim: {"price":151} -> null`, `trim_pool: {"usd_basis":8} -> null`}},
+		{`{` + trim + `150.0}}`, nil},
+		{`{` + trim + `150.0},"trim_pool":{"usd_basis":7}}`, []string{`trim_pool: null -> {"usd_basis":7}`}},
+		{`{` + later + `151},"trim_pool":[]}`, []string{
+			`last_trim: {"price":150.0,"timestamp":"2026-01-01T00:00:00+00:00"} -> {"price":151,"timestamp":"2026-01-01T00:00:01Z"}`}},
+		{`{` + later + `151},"trim_pool":{"usd_basis":8}}`, []string{`trim_pool: {"usd_basis":7} -> {"usd_basis":8}`}},
+		{`{` + later + `"151"},"trim_pool":{"usd_basis":"9","dx_count":1}}`, []string{
+			`trim_pool: {"usd_basis":8} -> {"dx_count":1,"usd_basis":8}`}},
+		{`{` + trim + `true},"trim_pool":{"usd_basis":9,"dx_count":0.5}}`, []string{
+			`last_trim: {"price":151,"timestamp":"2026-01-01T00:00:01Z"} -> {"timestamp":"2026-01-01T00:00:00+00:00"}`,
+			`trim_pool: {"dx_count":1,"usd_basis":8} -> {"dx_count":1,"usd_basis":9}`}},
+		{`null`, []string{`last_trim: {"timestamp":"2026-01-01T00:00:00+00:00"} -> null`, `trim_pool: {"dx_count":1,"usd_basis":9} -> null`}},
 	} {
 		got := positionSteps(known, "p", "UPDATE", was, history(c.is))
 		slices.Sort(got)

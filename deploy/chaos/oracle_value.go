@@ -22,25 +22,88 @@ func parse(raw []byte) any {
 	return v
 }
 
-// isWellFormed knows the two malformations of the load: a pool that is no object, and a basis that is no number.
-func isWellFormed(key string, v any) bool {
-	if key != "trim_pool" {
-		return true
-	}
-	pool, ok := v.(map[string]any)
-	if !ok {
-		return false
-	}
-	_, text := pool["usd_basis"].(string)
-	return !text
+// kinds are what a field that the load spoils must be.
+var kinds = map[string]func(any) bool{
+	"usd_basis": isNumber, "price": isNumber, "size_frac": isNumber,
+	"dx_count":         func(v any) bool { return isNumber(v) && rational(v.(json.Number)).IsInt() },
+	"recovery_started": func(v any) bool { _, ok := v.(bool); return ok },
 }
 
-// sameValue compares numbers as numbers; an empty pool and no pool are one.
-func sameValue(key string, a, b any) bool {
-	if key == "trim_pool" && isEmptyPool(a) && isEmptyPool(b) {
-		return true
+func isNumber(v any) bool { _, ok := v.(json.Number); return ok }
+
+// isWellFormed reports whether a value can be read as a whole. A field that cannot be read is a part of its own.
+func isWellFormed(key string, v any) bool {
+	fields, isObject := v.(map[string]any)
+	switch {
+	case key == "prev_state":
+		_, ok := v.(string)
+		return ok
+	case key == "trim_pool":
+		return isObject
+	case isTimed(key):
+		_, ok := instantOf(fields)
+		return ok
 	}
-	return equal(a, b)
+	return true
+}
+
+func isTimed(key string) bool {
+	return key == "last_trim" || key == "last_emergency_exit" || strings.HasPrefix(key, "last_") && strings.HasSuffix(key, "_buy")
+}
+
+func instantOf(record map[string]any) (time.Time, bool) {
+	text, _ := record["timestamp"].(string)
+	at, err := time.Parse(time.RFC3339, withZone(text))
+	return at, err == nil
+}
+
+// effective returns a value without the fields that cannot be read, and with what those were before in the same record.
+func effective(key string, v, before any) any {
+	fields, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	known, _ := before.(map[string]any)
+	if at, dated := instantOf(fields); dated {
+		if was, _ := instantOf(known); !was.Equal(at) {
+			known = nil // another record
+		}
+	}
+	if key == "trim_pool" && isEmptyPool(before) {
+		known = nil
+	}
+	readable := make(map[string]any)
+	for name, field := range fields {
+		if isKind := kinds[name]; isKind == nil || field == nil || isKind(field) {
+			readable[name] = field
+		} else if was, there := known[name]; there {
+			readable[name] = was
+		}
+	}
+	return readable
+}
+
+// sameValue compares numbers as numbers. An empty pool and no pool are one, and so are the fields of a pool that it lacks and
+// what those are then.
+func sameValue(key string, a, b any) bool {
+	if key != "trim_pool" {
+		return equal(a, b)
+	}
+	return isEmptyPool(a) && isEmptyPool(b) || equal(withDefaults(a), withDefaults(b))
+}
+
+func withDefaults(v any) any {
+	pool, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	whole := map[string]any{"usd_basis": json.Number("0"), "dx_count": json.Number("0"), "recovery_started": false}
+	for name, field := range pool {
+		if field != nil {
+			whole[name] = field
+		}
+	}
+	return whole
 }
 
 func isEmptyPool(v any) bool {

@@ -18,8 +18,8 @@ const (
 )
 
 // Load writes like the source system and its operators do: whole documents read and written back without locking, stale
-// copies, reverts and restores, blocks milliseconds apart, deletes and inserts, savepoints that are rolled back,
-// transactions of several rows, annotations. The same seed gives the same statements in the same order.
+// copies, reverts and restores, values that cannot be read beside others that can, blocks milliseconds apart, deletes and
+// inserts, savepoints that are rolled back, transactions of several rows, annotations; and messages of strangers. The same seed gives the same statements in the same order.
 type Load struct {
 	random *rand.Rand
 	desks  [LoadPositions]desk
@@ -44,7 +44,7 @@ func SeedPositions(ctx context.Context, conn *pgx.Conn, n int) error {
 }
 
 // Write makes the next transactions, mostly one. A transaction that lost against another writer is rolled back and is
-// no error. After any other error the connection should be replaced; the next Write goes on.
+// no error. After any other error the connection should be replaced; the next Write continues.
 func (l *Load) Write(ctx context.Context, conn *pgx.Conn) error {
 	for _, sql := range l.next() {
 		if _, err := conn.Exec(ctx, sql); err != nil {
@@ -69,7 +69,7 @@ func lostRace(err error) bool {
 func (l *Load) next() []string {
 	l.step++
 	position, block := l.random.IntN(LoadPositions), l.random.IntN(loadBlocks)
-	switch draw := l.random.IntN(40); {
+	switch draw := l.random.IntN(42); {
 	case draw < 6:
 		return []string{fmt.Sprintf("update lowcap_positions set total_quantity = total_quantity + 1 where timeframe = 'p%d'", position)}
 	case draw < 22:
@@ -87,6 +87,8 @@ func (l *Load) next() []string {
 		return []string{l.severalRows(position, block)}
 	case draw < 39:
 		return []string{l.savepoint(position, block)}
+	case draw < 41:
+		return []string{l.stranger()}
 	}
 	return []string{"begin; " + l.desks[position].write(l.history(position)) + "; rollback"}
 }

@@ -48,7 +48,7 @@ func (l *Load) documents(position int) []string {
 	case 2, 3: // a sell that the same tick's stale copy takes back
 		d.stale = d.current
 		return []string{d.write(l.history(position)), d.write(d.stale)}
-	case 4: // somebody writes a stale copy, or brings a value back
+	case 4: // a stale copy is written, or a value brought back
 		d.current, d.stale = d.stale, d.current
 		return []string{d.write(d.current)}
 	case 5: // the document as a string, as an upgrade of the source left some
@@ -90,10 +90,13 @@ func (l *Load) history(position int) map[string]any {
 	case 10:
 		h["note_of_an_operator"] = l.step
 		delete(h, pick(l.random, "trim_pool", "last_s1_buy", "last_emergency_exit"))
-	case 11:
+	case 11: // damage that stays
 		h["trim_pool"] = []any{[]any{}, map[string]any{"usd_basis": "60.0"}, map[string]any{"usd_basis": l.step}}[l.random.IntN(3)]
 	}
 	d.current = h
+	if l.random.IntN(6) == 0 {
+		return l.damaged(h) // and the next write of the document is whole again
+	}
 	return h
 }
 
