@@ -8,6 +8,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"lowcap-cdc/cmd/lowcap-cdc/internal/notify"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/page"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 )
@@ -27,7 +28,7 @@ type cli struct {
 	Audit      auditCommand      `cmd:"" help:"What happened to a token, or whether the sink is whole."`
 	Reconcile  reconcileCommand  `cmd:"" help:"After a lost slot: new slot and snapshot; publish the differences and one stream.gap."`
 	Replay     replayCommand     `cmd:"" help:"Copy committed events to another sink, unchanged."`
-	Notify     notifyCommand     `cmd:"" help:"Post exits, gaps and other severe events to Alertmanager, a webhook or Slack, each at least once."`
+	Notify     notifyCommand     `cmd:"" help:"Tell people and programs of exits, gaps and other severe events, each at least once."`
 	Teardown   teardownCommand   `cmd:"" help:"Drop slot and publication, after a question; say what stays."`
 	Probe      probeCommand      `cmd:"" help:"Ask a running instance on this machine whether it is alive; exit 0 or 1."`
 	Completion completionCommand `cmd:"" help:"Print the script that makes a shell complete this command line."`
@@ -63,5 +64,5 @@ func run(args []string, out, errOut io.Writer) int {
 // newParser returns the parser of a command line.
 func newParser(c *cli, options ...kong.Option) (*kong.Kong, error) {
 	return kong.New(c, append(options, kong.Name("lowcap-cdc"), kong.Description(description), kong.DefaultEnvars("LOWCAP_CDC"),
-		kong.Configuration(settings.Loader(reflect.TypeFor[runCommand](), reflect.TypeFor[page.Flags]())), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))...)
+		kong.Configuration(settings.Loader(notify.Keys(), reflect.TypeFor[runCommand](), reflect.TypeFor[page.Flags](), reflect.TypeFor[notify.Options]())), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))...)
 }

@@ -13,25 +13,40 @@ import (
 
 // Member is told what happens to a member of a consumer group.
 type Member struct {
-	// Assigned is told how many partitions the member reads from now on.
-	Assigned func(partitions int)
-	// Deliver gets each event. An error from it ends Consume.
-	Deliver func(context.Context, *sink.Stored) error
+	// Since is where a group begins that has no place yet: with what is committed at that time or later. The zero time is
+	// now.
+	Since time.Time
+	// Assigned is told what the member reads from now on, when its places are committed.
+	Assigned func(Assignment)
+	// Interrupted is told why reading stopped. It begins again by itself.
+	Interrupted func(error)
+	// Deliver gets what a round found, at least ten times a second also when that is nothing. An error from it ends
+	// Consume.
+	Deliver func(context.Context, *sink.Round) error
+}
+
+// Assignment is what a member of a group reads.
+type Assignment struct {
+	Partitions int
+	// Removed are the records, at most, that the topics lost, by retention or because they were made anew, before the
+	// group had read them.
+	Removed int64
 }
 
 // Consume reads topics (without prefix; none means all) as a member of a consumer group, until ctx ends; then it
-// returns nil. The member gets each committed event, in the order of sequence as far as events were found together; its
-// offset is committed after Deliver has returned nil, so after a crash an event may come again, and none is left out. A
-// group that has read nothing yet begins with what is committed from now on.
+// returns nil. The member gets each committed event, in the order of sequence as far as events were found together; what
+// it has not called handled comes again, after a crash too. A group that has no place yet begins with what is committed
+// from now on.
 //
-// The library's group finds out who reads what, and keeps the offsets; the records are read here, because its reader
-// hands out aborted ones too.
+// The library's group finds out who reads what; the records are read here, because its reader hands out aborted ones
+// too, and the offsets are committed here, because its commits have no room for a note.
 func (k *Sink) Consume(ctx context.Context, group string, topics []string, m Member) error {
 	members, err := k.join(group, topics)
 	if err != nil {
 		return err
 	}
 	defer members.Close() //nolint:errcheck // what was delivered is committed
+	missing := make(map[string]bool)
 	for {
 		generation, err := members.Next(ctx)
 		switch {
@@ -40,15 +55,19 @@ func (k *Sink) Consume(ctx context.Context, group string, topics []string, m Mem
 		case err != nil && !isRetriable(err):
 			return fmt.Errorf("join consumer group %q: %w", group, explainGroup(err))
 		case err != nil:
+			m.Interrupted(err)
 			pause(ctx, time.Second)
 			continue
 		}
-		err = k.consumeGeneration(ctx, generation, m)
+		err = k.consumeGeneration(ctx, &membership{k: k, generation: generation, member: m, missing: missing, topics: k.eventTopics(topics)})
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil && !endsGeneration(err) {
 			return err
+		}
+		if err != nil {
+			m.Interrupted(err)
 		}
 	}
 }
@@ -88,74 +107,13 @@ func explainGroup(err error) error {
 }
 
 // consumeGeneration reads the partitions that a generation of the group gives to this member, until that ends.
-func (k *Sink) consumeGeneration(ctx context.Context, g *kafka.Generation, m Member) error {
+func (k *Sink) consumeGeneration(ctx context.Context, m *membership) error {
 	done := make(chan error, 1)
-	g.Start(func(ended context.Context) {
+	m.generation.Start(func(ended context.Context) {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
 		defer context.AfterFunc(ended, stop)()
-		done <- k.consumePartitions(ctx, g, m)
+		done <- m.consume(ctx)
 	})
 	return <-done
-}
-
-func (k *Sink) consumePartitions(ctx context.Context, g *kafka.Generation, m Member) error {
-	at, err := k.assigned(ctx, g)
-	if err == nil {
-		m.Assigned(len(at))
-	}
-	if err != nil || len(at) == 0 {
-		<-ctx.Done() // a member without partitions stays one: it takes over
-		return err
-	}
-	return k.follow(ctx, at, func(f found) error {
-		for _, one := range f.foreign {
-			if err := k.tellForeign(one); err != nil {
-				return err
-			}
-		}
-		delivered := make(map[partition]int64)
-		for i := range f.events {
-			e := &f.events[i]
-			if err := m.Deliver(ctx, e); err != nil {
-				return errors.Join(err, commitOffsets(g, delivered))
-			}
-			delivered[partition{e.Topic, e.Partition}] = e.Offset + 1
-		}
-		return commitOffsets(g, f.moved)
-	})
-}
-
-// assigned returns where each partition goes on. Where the group has never been, that is the end of now, and it is
-// committed at once: an event that comes before the first delivery would otherwise be passed over by a crash.
-func (k *Sink) assigned(ctx context.Context, g *kafka.Generation) (map[partition]int64, error) {
-	at, fresh := make(map[partition]int64), make(map[partition]int64)
-	for topic, assignments := range g.Assignments {
-		for _, a := range assignments {
-			p := partition{topic, a.ID}
-			first, stable, err := k.offsets(ctx, topic, a.ID)
-			if err != nil {
-				return nil, fmt.Errorf("read offsets of %s/%d: %w", topic, a.ID, err)
-			}
-			at[p] = max(a.Offset, first) // retention may have passed by
-			if a.Offset < 0 {
-				at[p], fresh[p] = stable, stable
-			}
-		}
-	}
-	return at, commitOffsets(g, fresh)
-}
-
-func commitOffsets(g *kafka.Generation, moved map[partition]int64) error {
-	offsets := make(map[string]map[int]int64)
-	for p, offset := range moved {
-		if offsets[p.topic] == nil {
-			offsets[p.topic] = make(map[int]int64)
-		}
-		offsets[p.topic][p.id] = offset
-	}
-	if err := g.CommitOffsets(offsets); err != nil {
-		return fmt.Errorf("commit consumer offsets: %w", err)
-	}
-	return nil
 }

@@ -279,7 +279,8 @@ type found struct {
 	moved   map[partition]int64
 }
 
-// follow reads partitions from the given offsets on, until ctx ends or visit returns an error.
+// follow reads partitions from the given offsets on, until ctx ends or visit returns an error. visit is called also when
+// nothing was found, about ten times a second.
 func (k *Sink) follow(ctx context.Context, at map[partition]int64, visit func(found) error) error {
 	var leaders map[partition]int
 	for ctx.Err() == nil {
@@ -297,9 +298,9 @@ func (k *Sink) follow(ctx context.Context, at map[partition]int64, visit func(fo
 			leaders = nil // they may have moved
 			k.transport.CloseIdleConnections()
 			pause(ctx, roundWait)
-		}
-		if len(f.moved) == 0 {
-			continue
+			if len(f.moved) == 0 {
+				continue
+			}
 		}
 		if err := visit(f); err != nil {
 			return err

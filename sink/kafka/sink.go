@@ -124,14 +124,18 @@ func (k *Sink) Register(ctx context.Context) error {
 }
 
 func (k *Sink) readState(ctx context.Context, partitions []int, load func(key string, value []byte) error) error {
-	return k.readCommitted(ctx, k.stateTopic(), partitions, visitor{limit: stateBatch, broken: brokenState,
-		record: func(r sink.Stored) error {
-			key, ours := strings.CutPrefix(string(r.Key), k.config.Slot+"/")
-			if !ours {
-				return nil // another slot's
-			}
-			return load(key, r.Value)
-		}})
+	return k.readCommitted(ctx, k.stateTopic(), partitions, k.ours(load))
+}
+
+// ours hands on the state records of this slot.
+func (k *Sink) ours(load func(key string, value []byte) error) visitor {
+	return visitor{limit: stateBatch, broken: brokenState, record: func(r sink.Stored) error {
+		key, ours := strings.CutPrefix(string(r.Key), k.config.Slot+"/")
+		if !ours {
+			return nil // another slot's
+		}
+		return load(key, r.Value)
+	}}
 }
 
 // brokenState ends the reading: what is not known of the rows would be published once more, or never.

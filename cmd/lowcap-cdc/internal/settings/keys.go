@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"reflect"
@@ -13,10 +14,11 @@ import (
 )
 
 // Loader returns the reader of a configuration file: a YAML mapping from flag names to values. Its keys are the flags of
-// the settings and of the given structs. An unknown key is an error that names
-// the nearest flag, because a misspelt setting that is silently ignored costs money.
-func Loader(more ...reflect.Type) kong.ConfigurationLoader {
-	known := flagNames(append(more, reflect.TypeFor[Settings]())...)
+// the settings and of the given structs, by their file tag where they have one (- is for not in a file), and the keys that
+// one verb reads by itself. An unknown key is an error that names the nearest flag, because a misspelt setting that is
+// silently ignored costs money.
+func Loader(keys []string, more ...reflect.Type) kong.ConfigurationLoader {
+	known := append(flagNames(append(more, reflect.TypeFor[Settings]())...), keys...)
 	return func(r io.Reader) (kong.Resolver, error) { return loadFile(r, known) }
 }
 
@@ -44,6 +46,9 @@ func loadFile(r io.Reader, known []string) (kong.Resolver, error) {
 		return nil, err
 	}
 	var resolve kong.ResolverFunc = func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if key := flag.Tag.Get("file"); key != "" {
+			return values[key], nil
+		}
 		return values[flag.Name], nil
 	}
 	return resolve, nil
@@ -70,11 +75,8 @@ func flagNames(types ...reflect.Type) []string {
 	for _, t := range types {
 		for i := range t.NumField() {
 			f := t.Field(i)
-			name := f.Tag.Get("name")
-			if name == "" {
-				name = dashed(f.Name)
-			}
-			if name != "config" && !f.Anonymous && f.IsExported() {
+			name := cmp.Or(f.Tag.Get("file"), f.Tag.Get("name"), dashed(f.Name))
+			if name != "config" && name != "-" && !f.Anonymous && f.IsExported() {
 				names = append(names, name)
 			}
 		}

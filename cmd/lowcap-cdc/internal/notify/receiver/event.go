@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
+	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
 )
 
@@ -61,11 +62,8 @@ func Of(e *sink.Stored, page string) *Message {
 	a, data := e.Attributes(), gjson.GetBytes(e.Value, "data")
 	line := readable.Describe(e)
 	at, _ := time.Parse(time.RFC3339Nano, a.Time) //nolint:errcheck // the zero time is not told
-	m := &Message{Severity: a.Severity, What: what[a.Type.Name()], Token: readable.Cut(line.Token, longestToken),
+	m := &Message{Severity: a.Severity, What: What(a.Type), Token: readable.Cut(line.Token, longestToken),
 		Timeframe: readable.Cut(line.Timeframe, longestToken), At: at, Link: page, Reference: a.ID, Event: e}
-	if m.What == "" {
-		m.What = capital(readable.Printable(readable.Cut(strings.NewReplacer(".", ": ", "_", " ").Replace(a.Type.Name()), longestValue)))
-	}
 	data.ForEach(func(name, value gjson.Result) bool {
 		if name.Str == "entity" {
 			return false // behind it stands what every event has
@@ -79,6 +77,14 @@ func Of(e *sink.Stored, page string) *Message {
 		m.text("note", strings.Join(line.Flags, ", "))
 	}
 	return m
+}
+
+// What says in a person's words what a type of event is; of a type that this version does not know it repeats the name.
+func What(t schemas.Type) string {
+	if text, ok := what[t.Name()]; ok {
+		return text
+	}
+	return capital(readable.Printable(readable.Cut(strings.NewReplacer(".", ": ", "_", " ").Replace(t.Name()), longestValue)))
 }
 
 // add tells a field of the event's data unless it says nothing.

@@ -1,0 +1,289 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"lowcap-cdc/sink"
+)
+
+// sendingNote is what a committed offset carries while the event there is on its way to its receiver.
+const sendingNote = "sending"
+
+// membership is a member of a group in one generation.
+type membership struct {
+	k          *Sink
+	generation *kafka.Generation
+	member     Member
+	topics     []string        // full names
+	missing    map[string]bool // topics that an earlier generation of this process looked for and did not find
+
+	begun     map[partition]int64 // where an earlier member was sending
+	handled   map[partition]int64 // where the next member would go on
+	committed map[partition]int64
+}
+
+// consume reads until the generation ends.
+func (m *membership) consume(ctx context.Context) error {
+	at, lost, err := m.assigned(ctx)
+	if err == nil {
+		m.member.Assigned(Assignment{len(at), lost})
+	}
+	if err != nil || len(at) == 0 {
+		<-ctx.Done() // a member without partitions stays one: it takes over
+		return err
+	}
+	return m.k.follow(ctx, at, func(f found) error {
+		for _, one := range f.foreign {
+			if err := m.k.tellForeign(one); err != nil {
+				return err
+			}
+		}
+		before := maps.Clone(m.handled)
+		if err := m.member.Deliver(ctx, m.round(f, before)); err != nil {
+			return err
+		}
+		m.handled = before
+		maps.Copy(m.handled, f.moved)
+		return nil
+	})
+}
+
+// round is what was found, as the member gets it; before is where the member after this one would go on without it.
+func (m *membership) round(f found, before map[partition]int64) *sink.Round {
+	return &sink.Round{Events: f.events, Begun: m.isBegun, Handled: func(ctx context.Context, n int, sending bool) error {
+		m.handled = maps.Clone(before)
+		for _, e := range f.events[:n] {
+			m.handled[partition{e.Topic, e.Partition}] = e.Offset + 1
+		}
+		if n == len(f.events) {
+			maps.Copy(m.handled, f.moved)
+		}
+		if sending {
+			return m.commit(ctx, &f.events[n])
+		}
+		return m.commit(ctx, nil)
+	}}
+}
+
+func (m *membership) isBegun(e *sink.Stored) bool {
+	offset, ok := m.begun[partition{e.Topic, e.Partition}]
+	return ok && offset == e.Offset
+}
+
+// assigned returns where each partition goes on, and how many records were lost before that. Where the group has never
+// been, that is the end of now, and it is committed at once: an event that comes before the first delivery would
+// otherwise be passed over by a crash. In a topic that was not there yet it is the beginning.
+func (m *membership) assigned(ctx context.Context) (at map[partition]int64, lost int64, err error) {
+	at, m.begun, m.handled = make(map[partition]int64), make(map[partition]int64), make(map[partition]int64)
+	notes, err := m.notes(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	for topic, assignments := range m.generation.Assignments {
+		for _, a := range assignments {
+			p := partition{topic, a.ID}
+			first, stable, err := m.k.offsets(ctx, topic, a.ID)
+			if err != nil {
+				return nil, 0, fmt.Errorf("read offsets of %s/%d: %w", topic, a.ID, err)
+			}
+			switch {
+			case a.Offset < 0:
+				if at[p], err = m.beginning(ctx, p, first, stable); err != nil {
+					return nil, 0, err
+				}
+			case a.Offset < first: // retention has passed by
+				at[p], lost = first, lost+first-a.Offset
+			case a.Offset > stable: // another topic of that name
+				at[p], lost = first, lost+max(1, first)
+			default:
+				at[p] = a.Offset
+			}
+			if notes[p] == sendingNote {
+				m.begun[p] = at[p]
+			}
+		}
+	}
+	for _, topic := range m.topics {
+		m.missing[topic] = len(m.generation.Assignments[topic]) == 0
+	}
+	m.committed = make(map[partition]int64)
+	m.handled = maps.Clone(at)
+	return at, lost, m.commitFresh(ctx, at)
+}
+
+// beginning is where a partition begins that the group has never been in.
+func (m *membership) beginning(ctx context.Context, p partition, first, stable int64) (int64, error) {
+	switch {
+	case m.missing[p.topic]:
+		return first, nil
+	case m.member.Since.IsZero():
+		return stable, nil
+	}
+	return m.k.offsetSince(ctx, p, m.member.Since, stable)
+}
+
+// commitFresh commits the places that are not committed, and leaves the notes at the others.
+func (m *membership) commitFresh(ctx context.Context, at map[partition]int64) error {
+	for topic, assignments := range m.generation.Assignments {
+		for _, a := range assignments {
+			if p := (partition{topic, a.ID}); at[p] == a.Offset {
+				m.committed[p] = a.Offset
+			}
+		}
+	}
+	return m.commit(ctx, nil)
+}
+
+// notes reads what is noted at the committed offsets.
+func (m *membership) notes(ctx context.Context) (map[partition]string, error) {
+	wanted := make(map[string][]int)
+	for topic, assignments := range m.generation.Assignments {
+		for _, a := range assignments {
+			wanted[topic] = append(wanted[topic], a.ID)
+		}
+	}
+	notes := make(map[partition]string)
+	if len(wanted) == 0 {
+		return notes, nil
+	}
+	found, err := m.k.places(ctx, m.generation.GroupID, wanted)
+	for p, place := range found {
+		notes[p] = place.Metadata
+	}
+	return notes, err
+}
+
+// places returns where a group stands, by the committed offsets of its topics' partitions.
+func (k *Sink) places(ctx context.Context, group string, partitions map[string][]int) (places map[partition]kafka.OffsetFetchPartition, err error) {
+	err = k.retry(ctx, func() error {
+		response, err := k.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: partitions})
+		if err == nil {
+			err = response.Error
+		}
+		if err != nil {
+			return err
+		}
+		places = make(map[partition]kafka.OffsetFetchPartition)
+		for topic, list := range response.Topics {
+			for _, p := range list {
+				if p.Error != nil {
+					return p.Error
+				}
+				places[partition{topic, p.Partition}] = p
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read places of group %q: %w", group, explainGroup(err))
+	}
+	return places, nil
+}
+
+// commit commits where the next member would go on, as far as that has moved; sending, when not nil, is on its way.
+func (m *membership) commit(ctx context.Context, sending *sink.Stored) error {
+	offsets, moved := make(map[string][]kafka.OffsetCommit), make(map[partition]int64)
+	for p, offset := range m.handled {
+		commit := kafka.OffsetCommit{Partition: p.id, Offset: offset}
+		isSending := sending != nil && p == partition{sending.Topic, sending.Partition}
+		if isSending {
+			commit.Offset, commit.Metadata = sending.Offset, sendingNote
+		}
+		if last, ok := m.committed[p]; ok && last == commit.Offset && !isSending {
+			continue
+		}
+		offsets[p.topic], moved[p] = append(offsets[p.topic], commit), commit.Offset
+	}
+	if len(offsets) == 0 {
+		return nil
+	}
+	if err := m.commitOffsets(ctx, offsets); err != nil {
+		return fmt.Errorf("commit consumer offsets: %w", err)
+	}
+	maps.Copy(m.committed, moved)
+	return nil
+}
+
+func (m *membership) commitOffsets(ctx context.Context, offsets map[string][]kafka.OffsetCommit) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	response, err := m.k.client.OffsetCommit(ctx, &kafka.OffsetCommitRequest{GroupID: m.generation.GroupID,
+		GenerationID: int(m.generation.ID), MemberID: m.generation.MemberID, Topics: offsets})
+	if err != nil {
+		return err
+	}
+	for _, partitions := range response.Topics {
+		if at := slices.IndexFunc(partitions, func(p kafka.OffsetCommitPartition) bool { return p.Error != nil }); at >= 0 {
+			return partitions[at].Error
+		}
+	}
+	return nil
+}
+
+// Waiting hands to take what a group has not handled yet, in the order of sequence. A group without a place has nothing
+// waiting.
+func (k *Sink) Waiting(ctx context.Context, group string, topics []string, take func(*sink.Stored) error) error {
+	leaders, err := k.leaders(ctx, k.eventTopics(topics))
+	if err != nil {
+		return err
+	}
+	wanted := make(map[string][]int)
+	for p := range leaders {
+		wanted[p.topic] = append(wanted[p.topic], p.id)
+	}
+	places, err := k.places(ctx, group, wanted)
+	if err != nil {
+		return err
+	}
+	cursors, err := k.cursors(ctx, leaders, time.Time{})
+	if err != nil {
+		return err
+	}
+	for _, c := range cursors {
+		place, ok := places[c.partition]
+		if !ok || place.CommittedOffset < 0 {
+			c.next = c.end
+			continue
+		}
+		c.next = max(c.next, place.CommittedOffset)
+	}
+	return merge(ctx, cursors, take)
+}
+
+// StateCursor reads the state records of the slot as they are committed.
+type StateCursor struct {
+	k    *Sink
+	next map[partition]int64
+}
+
+// StateCursor returns a cursor before the first state record. It does not connect.
+func (k *Sink) StateCursor() *StateCursor { return &StateCursor{k: k, next: make(map[partition]int64)} }
+
+// Read hands to load what was committed since the last time.
+func (c *StateCursor) Read(ctx context.Context, load func(key string, value []byte) error) error {
+	leaders, err := c.k.leaders(ctx, []string{c.k.stateTopic()})
+	if err != nil {
+		return err
+	}
+	for p := range leaders {
+		first, stable, err := c.k.offsets(ctx, p.topic, p.id)
+		if err != nil {
+			return fmt.Errorf("read offsets of %s/%d: %w", p.topic, p.id, err)
+		}
+		if c.next[p] > stable {
+			c.next[p] = first // another topic of that name
+		}
+		for c.next[p] = max(c.next[p], first); c.next[p] < stable; {
+			if c.next[p], err = c.k.fetchCommitted(ctx, p, c.next[p], stable, c.k.ours(load)); err != nil {
+				return fmt.Errorf("read %s/%d at %d: %w", p.topic, p.id, c.next[p], err)
+			}
+		}
+	}
+	return nil
+}
