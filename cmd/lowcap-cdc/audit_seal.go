@@ -99,7 +99,7 @@ func (c *auditSealCommand) prepare(std *settings.Streams) (*audit.Sealer, []audi
 		sealer.Of = owner
 	}
 	if c.NotifyTo != "" {
-		if err := (&notify.Options{To: c.NotifyTo, Severity: "page"}).Check(); err != nil {
+		if err := (&notify.Options{To: c.NotifyTo, As: c.NotifyAs}).Check(""); err != nil {
 			return nil, nil, fmt.Errorf("--notify-to: %w", err)
 		}
 	}

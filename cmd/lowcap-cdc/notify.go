@@ -9,7 +9,7 @@ type notifyCommand struct{ notify.Options }
 
 // Run delivers events until it is told to stop.
 func (c *notifyCommand) Run(s *settings.Settings, std *settings.Streams) error {
-	if err := c.Check(s); err != nil {
+	if err := c.Check(string(s.Config)); err != nil {
 		return err
 	}
 	if c.Test { // which reads nothing

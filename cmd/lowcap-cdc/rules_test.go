@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"internal/monitor":    {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "internal/settings"},
 	"internal/supervise":  {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "sink/kafka", "internal/monitor", "internal/settings", "internal/systemd"},
 	"internal/page":       {"cdc", "schemas", "sink", "internal/monitor", "internal/readable", "internal/settings"},
-	"internal/notify":     {"cdc", "schemas", "sink", "sink/kafka", "internal/readable", "internal/settings"},
+	"internal/notify":     {"cdc", "schemas", "sink", "sink/kafka", "internal/readable", "internal/settings"}, // and its receivers
 	"internal/audit":      {"cdc", "decode", "schemas", "sink", "sink/file", "internal/readable", "internal/settings"},
 	"internal/audit/seal": {"schemas", "sink"},
 	"internal/golden":     nil,

@@ -33,9 +33,14 @@ type Options struct {
 	List  bool   `help:"Print where each route stands and what waits for it, and exit." file:"-"`
 }
 
-// Check reports what is wrong with the options and the configuration file before anything is connected.
-func (c *Options) Check(s *settings.Settings) error {
-	_, err := c.plan(string(s.Config))
+// Check reports what is wrong with the options and the configuration file, or nothing when none is named, before anything
+// is connected.
+func (c *Options) Check(config string) error {
+	plan, err := c.plan(config)
+	if err != nil {
+		return err
+	}
+	_, err = plan.routes(zerolog.Nop(), newCounts())
 	return err
 }
 
