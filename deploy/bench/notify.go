@@ -95,7 +95,7 @@ func (l *lane) notifier(ctx context.Context, to string) *exec.Cmd {
 		"--group", l.slot, "--to", to, "--severity", "page")
 }
 
-// startJoined starts notify and waits until it is a member of its group: it delivers what is committed from then on.
+// startJoined starts notify and waits until it has its place: it delivers what is committed from then on.
 func startJoined(cmd *exec.Cmd) error {
 	log, err := cmd.StderrPipe()
 	if err != nil {
@@ -106,7 +106,7 @@ func startJoined(cmd *exec.Cmd) error {
 	}
 	var said strings.Builder
 	for lines := bufio.NewScanner(log); lines.Scan(); {
-		if strings.Contains(lines.Text(), "partitions assigned") {
+		if strings.Contains(lines.Text(), "watching from") {
 			return nil
 		}
 		said.WriteString(lines.Text())

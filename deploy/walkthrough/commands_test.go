@@ -189,7 +189,7 @@ func streaming(line string) string {
 	case found[1] == "run":
 		return `"message":"streaming"`
 	case found[1] == "notify":
-		return `"message":"partitions assigned"`
+		return `"message":"watching from`
 	}
 	return "emergency_exit.executed"
 }
