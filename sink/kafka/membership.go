@@ -246,6 +246,7 @@ func (k *Sink) Waiting(ctx context.Context, group string, topics []string, take 
 		return err
 	}
 	for _, c := range cursors {
+		c.foreign = k.tellForeign
 		place, ok := places[c.partition]
 		if !ok || place.CommittedOffset < 0 {
 			c.next = c.end

@@ -109,7 +109,7 @@ func (l *lane) deliverGathered(ctx context.Context, round *sink.Round) error {
 		e := &round.Events[i]
 		a := e.Attributes()
 		if !l.isWanted(e, &a) {
-			continue // passOver is said by the other lane
+			continue
 		}
 		l.gather.repeat = l.gather.repeat || round.Begun(e)
 		if l.gather.total == 0 && !l.route.receiver.IsIdempotent() {

@@ -63,7 +63,6 @@ func (l *lane) deliver(ctx context.Context, round *sink.Round) error {
 		e := &round.Events[i]
 		a := e.Attributes()
 		if !l.isWanted(e, &a) {
-			l.passOver(e, &a)
 			continue
 		}
 		if err := l.deliverOne(ctx, round, i, &a); err != nil {
@@ -94,14 +93,6 @@ func (l *lane) deliverOne(ctx context.Context, round *sink.Round, i int, a *sche
 	l.delivered.add(a.ID)
 	l.committed = time.Now()
 	return round.Handled(context.WithoutCancel(ctx), i+1, false)
-}
-
-// passOver says what no route can want: a record that is no event.
-func (l *lane) passOver(e *sink.Stored, a *schemas.Attributes) {
-	if a.ID == "" || a.Severity == "" { // the lane of the rest leaves this to the other one
-		l.log.Warn().Str("topic", e.Topic).Int("partition", e.Partition).Int64("offset", e.Offset).
-			Msg("a record that is no event of lowcap-cdc was passed over")
-	}
 }
 
 // moveOn remembers that a round is done, now and then: what has not been sent comes again at no cost.
