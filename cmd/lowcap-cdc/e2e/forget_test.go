@@ -191,8 +191,8 @@ func (s *site) deleteTopic(name string) {
 	})
 }
 
-// TestKafkaAwayForAWhile stops the broker while the source writes: the sidecar neither grows nor spins, the WAL that is
-// kept for it is a number that grows, and afterwards everything is there once.
+// TestKafkaAwayForAWhile stops the broker under a sidecar that has been idle since its restart, while the source writes: the
+// sidecar neither ends nor grows nor spins, and afterwards everything is there once.
 func TestKafkaAwayForAWhile(t *testing.T) {
 	k, err := lab.StartKafka(t.Context())
 	if err != nil {
@@ -201,6 +201,7 @@ func TestKafkaAwayForAWhile(t *testing.T) {
 	defer k.Close() //nolint:errcheck // the test is over
 	s := newSite(t)
 	s.seedPositions(100)
+	s.drain("k", "kafka://"+k.Addr())
 	cmd := s.command("k", "kafka://"+k.Addr(), "--http", "127.0.0.1:0")
 	log := newWatched("streaming")
 	cmd.Stderr = log

@@ -39,8 +39,7 @@ type Supervisor struct {
 	Hooks     cdc.Hooks // of others who follow the pipelines
 	Manager   systemd.Manager
 
-	started bool // a pipeline has moved something: the configuration is right
-	resumed bool // the sink holds what an earlier run wrote: the configuration was right
+	started bool // a pipeline has moved something, or has resumed what an earlier run moved: the configuration is right
 	standby bool
 	wait    time.Duration // before the next attempt
 }
@@ -74,7 +73,7 @@ func (v *Supervisor) next(ctx context.Context, err error) error {
 	case errors.As(err, &lost) && v.Repair && v.Reconcile == "":
 		v.Log.Warn().Str("why", lost.Why).Msg("changes are lost to the stream; reconciling with a new slot")
 		v.Reconcile = lost.Why
-	case sink.IsCluster(err) && (v.started || (v.resumed && v.Until == 0)):
+	case sink.IsCluster(err) && v.started:
 		// It worked before: what was taken away may be given back, and then it goes on without anybody's help.
 		v.again(ctx, zerolog.ErrorLevel, err)
 	case settings.IsPermanent(err), !v.started:
@@ -151,7 +150,7 @@ func (v *Supervisor) begun(start cdc.Start) {
 		v.standby = false
 	}
 	if start.Resume != 0 {
-		v.resumed = true
+		v.started = v.started || v.Until == 0 // a run with an end reports what it meets first to whoever has started it
 		v.Log.Info().Stringer("lsn", start.Resume).Msg("streaming")
 		v.Manager.Tell(systemd.Streaming)
 	}

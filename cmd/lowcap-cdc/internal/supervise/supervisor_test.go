@@ -1,0 +1,46 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
+	"lowcap-cdc/decode"
+	"lowcap-cdc/sink"
+)
+
+// TestWhatFollows: what a pipeline's end leads to, by how far it had come and by what ended it.
+func TestWhatFollows(t *testing.T) {
+	transient, cluster := errors.New("connection refused"), error(&sink.ClusterError{})
+	for name, c := range map[string]struct {
+		until   decode.LSN
+		resumed decode.LSN // 0: it did not come so far
+		err     error
+		ends    bool
+	}{
+		"never begun": {err: transient, ends: true},
+		"never begun, and the cluster is at fault": {err: cluster, ends: true},
+		"idle since a restart":                     {resumed: 1, err: transient},
+		"idle, and the cluster is at fault":        {resumed: 1, err: cluster},
+		"idle, and the slot is another's":          {resumed: 1, err: pg.ErrSlotActive},
+		"damaged":                                  {resumed: 1, err: sink.ErrCorrupt, ends: true},
+		"with an end":                              {until: 2, resumed: 1, err: transient, ends: true},
+		"with an end, the cluster at fault":        {until: 2, resumed: 1, err: cluster, ends: true},
+		"standby":                                  {err: pg.ErrSlotActive},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // so that nothing is waited for
+		v := &Supervisor{Monitor: monitor.New("test"), Log: zerolog.Nop(), Until: c.until, wait: shortestWait}
+		if c.resumed != 0 {
+			v.hooks().Started(cdc.Start{Resume: c.resumed})
+		}
+		if err := v.next(ctx, c.err); (err != nil) != c.ends {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
