@@ -215,6 +215,8 @@ func TestPageAsksForToken(t *testing.T) {
 	b := openBrowser(t)
 	do(b, chromedp.Navigate(instance.base))
 	b.sees("role", "token needed")
+	do(b, chromedp.SendKeys("#token", "sesam"+kb.Enter))
+	b.sees("refused", "not the token of this instance")
 	do(b, chromedp.SendKeys("#token", "sesame"+kb.Enter))
 	b.sees("role", "leader")
 	b.sees("lsn", "committed 0/")

@@ -43,9 +43,12 @@ type Monitor struct {
 	done chan struct{}
 }
 
+// metricsRequests is how many may ask for the metrics at one moment; each takes memory of its own.
+const metricsRequests = 4
+
 // Handler serves the metrics.
 func (m *Monitor) Handler() http.Handler {
-	return promhttp.HandlerFor(m.metrics.registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(m.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: metricsRequests})
 }
 
 // Stuck says in words what the pipeline has been doing for too long, or nothing.

@@ -4,15 +4,14 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
-	"fmt"
 	"io/fs"
 	"math"
 	"net"
 	"net/http"
 	"runtime"
+	"sync"
 	"time"
 
-	"lowcap-cdc/cdc"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
@@ -30,28 +29,22 @@ const (
 
 // pageNow is how things stand, for the page.
 type pageNow struct {
-	Version    string                 `json:"version"`
-	Go         string                 `json:"go"`
-	Slot       string                 `json:"slot"`
-	Sink       string                 `json:"sink"`
-	Role       string                 `json:"role"` // leader, standby, starting
-	Why        string                 `json:"why"`  // this instance is not ready; empty when it is
-	Stuck      string                 `json:"stuck"`
-	LSN        string                 `json:"lsn"`
-	LagSeconds float64                `json:"lag_seconds"`
-	LagBytes   int64                  `json:"lag_bytes"`
-	Retained   int64                  `json:"retained_wal_bytes"`
-	Loss       *float64               `json:"loss_seconds"` // null: not running out
-	Server     string                 `json:"server"`       // version; empty while it does not answer
-	SeenAgo    float64                `json:"server_seen_seconds_ago"`
-	Missing    []string               `json:"tables_missing"`
-	Blocks     []cdc.BlockStanding    `json:"blocks"`
-	Pools      []cdc.PositionStanding `json:"pools"`
-	Exits      []pageLine             `json:"exits"`
-	Gaps       []pageLine             `json:"gaps"`
-	Quarantine []pageLine             `json:"quarantine"`
-	Samples    []sample               `json:"samples"`
-	Stream     []pageLine             `json:"stream,omitempty"`
+	Version    string   `json:"version"`
+	Go         string   `json:"go"`
+	Slot       string   `json:"slot"`
+	Sink       string   `json:"sink"`
+	Role       string   `json:"role"` // leader, standby, starting
+	Why        string   `json:"why"`  // this instance is not ready; empty when it is
+	Stuck      string   `json:"stuck"`
+	LSN        string   `json:"lsn"`
+	LagSeconds float64  `json:"lag_seconds"`
+	LagBytes   int64    `json:"lag_bytes"`
+	Retained   int64    `json:"retained_wal_bytes"`
+	Loss       *float64 `json:"loss_seconds"` // null: not running out
+	Server     string   `json:"server"`       // version; empty while it does not answer
+	SeenAgo    float64  `json:"server_seen_seconds_ago"`
+	Missing    []string `json:"tables_missing"`
+	shown
 }
 
 // Search returns the timeline of a token.
@@ -61,10 +54,17 @@ type Search func(ctx context.Context, reader sink.Reader, token string) ([]reada
 type pageServer struct {
 	settings *settings.Settings
 	monitor  *monitor.Monitor
-	board    *board
+	keeper   *keeper
 	search   Search
 	maxLag   time.Duration
+	limits   limits
 	searches chan struct{} // one search at a time: each reads the whole log
+	streams  chan struct{} // who listens
+
+	mu     sync.Mutex
+	whole  []byte // the message that a visitor gets first
+	made   time.Time
+	behind int // the feed's message after it
 }
 
 // static serves the files of the page. They hold no data, so they need no token; no page may frame them, and they may
@@ -86,7 +86,7 @@ func (p *pageServer) static() http.Handler {
 }
 
 // now collects how things stand.
-func (p *pageServer) now(withStream bool) pageNow {
+func (p *pageServer) now() pageNow {
 	m := p.monitor
 	n := pageNow{Version: p.settings.Version, Go: runtime.Version(), Slot: p.settings.Slot, Sink: settings.Redact(p.settings.Sink), Role: "leader",
 		Why: m.NotReady(p.maxLag), Stuck: m.Stuck(time.Now()), LSN: m.Place().String()}
@@ -104,48 +104,81 @@ func (p *pageServer) now(withStream bool) pageNow {
 			n.Loss = &view.Loss
 		}
 	}
-	p.board.mu.Lock()
-	defer p.board.mu.Unlock()
-	n.Blocks, n.Pools = p.board.rows.Blocked(), p.board.rows.Open()
-	n.Exits, n.Gaps, n.Quarantine = p.board.exits.newest(), p.board.gaps.newest(), p.board.quarantine.newest()
-	n.Samples = append([]sample{}, p.board.samples...)
-	if withStream {
-		n.Stream = p.board.stream.newest()
-	}
+	n.shown, _ = p.keeper.shown()
 	return n
 }
 
-// stream serves server-sent events: "now" with how things stand, at once and then every pageEvery, and "line" with each
-// event that is committed.
-func (p *pageServer) stream(w http.ResponseWriter, r *http.Request) {
-	lines, stop := p.board.subscribe()
-	defer stop()
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
+// tell tells all who listen how things stand, until ctx ends.
+func (p *pageServer) tell(ctx context.Context) {
 	tick := time.NewTicker(pageEvery)
 	defer tick.Stop()
-	err := send(w, "now", p.now(true))
-	for err == nil {
+	for {
 		select {
-		case <-r.Context().Done():
+		case <-ctx.Done():
 			return
-		case l := <-lines:
-			err = send(w, "line", l)
 		case <-tick.C:
-			err = send(w, "now", p.now(false))
+		}
+		if len(p.streams) == 0 {
+			continue
+		}
+		n := p.now()
+		n.Stream = nil
+		p.keeper.feed.now(n)
+	}
+}
+
+// first returns what a visitor gets first, and the number of the feed's message that comes behind it. Visitors who come
+// within pageEvery get the same bytes.
+func (p *pageServer) first() (text []byte, at int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.whole == nil || time.Since(p.made) > pageEvery {
+		behind := p.keeper.feed.end()
+		p.whole, p.made, p.behind = event("now", p.now()), time.Now(), behind
+	}
+	return p.whole, p.behind
+}
+
+// stream serves server-sent events: "now" with how things stand, at once and then every pageEvery, and "line" with each
+// event that is committed. It ends by itself after a while, and the page comes back: so nobody stays who does not read.
+func (p *pageServer) stream(w http.ResponseWriter, r *http.Request) {
+	select {
+	case p.streams <- struct{}{}:
+		defer func() { <-p.streams }()
+	default:
+		http.Error(w, "too many pages are open; close some, then load this one again", http.StatusServiceUnavailable)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), p.limits.stream)
+	defer cancel()
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Connection", "close")
+	text, at := p.first()
+	for p.send(w, text) == nil && ctx.Err() == nil {
+		var more <-chan struct{}
+		if text, at, more = p.keeper.feed.next(at); more == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-more:
 		}
 	}
 }
 
-func send(w http.ResponseWriter, kind string, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
+// send sends bytes to a visitor who has to read them within the limit.
+func (p *pageServer) send(w http.ResponseWriter, text []byte) error {
+	c := http.NewResponseController(w)
+	if err := c.SetWriteDeadline(time.Now().Add(p.limits.write)); err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", kind, data); err != nil {
+	if _, err := w.Write(text); err != nil {
 		return err
 	}
-	return http.NewResponseController(w).Flush()
+	return c.Flush()
 }
 
 // audit serves the timeline of a token.

@@ -40,23 +40,30 @@ func (f *Flags) Serve(s *settings.Settings, m *monitor.Monitor, log zerolog.Logg
 	if err != nil {
 		return hooks, nil, settings.Usage(fmt.Errorf("serve --http: %w", err))
 	}
-	page := &pageServer{s, m, newBoard(), search, f.ReadyLag, make(chan struct{}, 1)}
-	server := &http.Server{Handler: onlyLocalNames(listener.Addr(), f.handler(page)), ReadHeaderTimeout: 5 * time.Second}
-	log.Info().Stringer("address", listener.Addr()).Msg("serving http")
 	ctx, cancel := context.WithCancel(context.Background())
+	page := newPageServer(ctx, s, m, search, f.ReadyLag, inProduction)
+	server := inProduction.server(onlyLocalNames(listener.Addr(), f.handler(page)))
+	log.Info().Stringer("address", listener.Addr()).Msg("serving http")
 	var started sync.WaitGroup
 	started.Go(func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(inProduction.listener(listener)); !errors.Is(err, http.ErrServerClosed) {
 			log.Error().Err(err).Msg("http server ended")
 		}
 	})
+	started.Go(page.keeper.keep)
 	started.Go(func() { page.recall(ctx, log) })
 	started.Go(func() { page.sample(ctx) })
-	return page.board.hooks(), func() {
+	started.Go(func() { page.tell(ctx) })
+	return page.keeper.hooks(), func() {
 		cancel()
 		server.Close() //nolint:errcheck // the process ends
 		started.Wait()
 	}, nil
+}
+
+func newPageServer(ctx context.Context, s *settings.Settings, m *monitor.Monitor, search Search, maxLag time.Duration, l limits) *pageServer {
+	return &pageServer{settings: s, monitor: m, keeper: newKeeper(ctx), search: search, maxLag: maxLag, limits: l,
+		searches: make(chan struct{}, 1), streams: make(chan struct{}, l.streams)}
 }
 
 // recall shows what the sink holds from before.
@@ -64,7 +71,7 @@ func (p *pageServer) recall(ctx context.Context, log zerolog.Logger) {
 	reader, done, err := p.settings.Reader()
 	if err == nil {
 		defer done()
-		err = p.board.recall(ctx, reader)
+		err = p.keeper.recall(ctx, reader)
 	}
 	if err != nil {
 		log.Debug().Err(err).Msg("earlier events are not shown on the page")
@@ -77,7 +84,8 @@ func (p *pageServer) sample(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		view, _ := p.monitor.View()
-		p.board.sample(time.Now(), view.Lag)
+		now := time.Now()
+		p.keeper.change(func(b *board) { b.sample(now, view.Lag) })
 		select {
 		case <-ctx.Done():
 			return

@@ -3,6 +3,7 @@ package readable
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/schemas"
@@ -20,25 +21,51 @@ func NewBoard() *Board {
 	return &Board{blocks: make(map[string]cdc.BlockStanding), pools: make(map[string]cdc.PositionStanding)}
 }
 
-// Load takes in a state record.
-func (b *Board) Load(key string, value []byte) error {
-	delete(b.blocks, key)
-	delete(b.pools, key)
+// Row is what a board shows of a state record.
+type Row struct {
+	key   string
+	block *cdc.BlockStanding    // nil for none, and for one that blocks nothing
+	pool  *cdc.PositionStanding // nil for none, and for one that holds nothing
+}
+
+// ReadRow reads a state record. It keeps nothing of it.
+func ReadRow(key string, value []byte) (Row, error) {
+	key = strings.Clone(key)
+	row := Row{key: key}
 	block, err := cdc.ReadBlock(key, value)
 	if err != nil {
-		return err
+		return row, err
 	}
 	if block != nil && len(block.Stages) > 0 {
-		b.blocks[key] = *block
+		row.block = block
 	}
 	position, err := cdc.ReadPosition(key, value)
 	if err != nil {
-		return err
+		return row, err
 	}
 	if position != nil && position.PoolOpen {
-		b.pools[key] = *position
+		row.pool = position
 	}
-	return nil
+	return row, nil
+}
+
+// Put replaces what the board knew of a row.
+func (b *Board) Put(row Row) {
+	delete(b.blocks, row.key)
+	delete(b.pools, row.key)
+	if row.block != nil {
+		b.blocks[row.key] = *row.block
+	}
+	if row.pool != nil {
+		b.pools[row.key] = *row.pool
+	}
+}
+
+// Load puts a state record on the board. A record that cannot be read takes its row off.
+func (b *Board) Load(key string, value []byte) error {
+	row, err := ReadRow(key, value)
+	b.Put(row)
+	return err
 }
 
 // Blocked returns the blocks that stand, the oldest failure first.

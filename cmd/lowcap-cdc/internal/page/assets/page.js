@@ -114,18 +114,21 @@ function show(now) {
   $("sink").textContent = now.sink.split(":")[0];
   $("lsn").textContent = "committed " + now.lsn + ", slot " + now.slot;
   $("version").textContent = "lowcap-cdc " + now.version + ", " + now.go;
-  $("nblocks").textContent = now.blocks.length;
+  $("nblocks").textContent = count(now.blocks, now.blocks_total);
   rows($("blocks"), now.blocks, (b) => row([b.block.token_contract, b.block.timeframe, b.stages.join("+"), instant(b.since), why(b)]), 5, "nothing is blocked");
-  $("npools").textContent = now.pools.length;
+  $("npools").textContent = count(now.pools, now.pools_total);
   rows($("pools"), now.pools, (p) => row([p.position.token_ticker || p.position.token_contract || p.position.id, p.position.timeframe || "", p.usd_basis,
     p.recovering ? p.dx_count + ", recovering" : p.dx_count || "0"]), 4, "no pool is open");
   fill($("exits"), now.exits, "no exit is known");
   fill($("gaps"), now.gaps, "no gap, no table missing");
   fill($("quarantine"), now.quarantine, "nothing in quarantine");
-  if (now.stream) {
+  if (now.stream && !paused) {
     $("live").replaceChildren(...now.stream.filter(wanted).map(lineItem));
   }
 }
+
+// count says how many there are, and how many of them are shown when that is not all.
+function count(list, total) { return list.length < total ? "first " + list.length + " of " + total : total; }
 
 function wanted(l) { return !$("severe").checked || l.severity !== "info"; }
 
@@ -139,11 +142,16 @@ function headers() { return token ? { Authorization: "Bearer " + token } : {}; }
 
 function askForToken() {
   $("login").hidden = false;
+  $("refused").textContent = token ? "That is not the token of this instance: it was started with --http-token or --http-token-file." : "";
+  token = "";
+  sessionStorage.removeItem("token");
   $("role").textContent = "token needed";
   $("token").focus();
+  $("token").select();
 }
 
-// listen reads the server-sent events through fetch, which can send the token, and comes back when they end.
+// listen reads the server-sent events through fetch, which can send the token. The server ends them once in a while, so that
+// nobody stays who does not read; then listen comes back at once.
 async function listen() {
   for (;;) {
     try {
@@ -154,11 +162,12 @@ async function listen() {
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (let rest = ""; ;) {
         const { done, value } = await reader.read();
-        if (done) break;
+        if (done) break; // the server has ended it
         const parts = (rest + value).split("\n\n");
         rest = parts.pop();
         parts.forEach(take);
       }
+      continue;
     } catch (problem) {
       if (!(problem instanceof TypeError && /fetch|network/i.test(problem.message))) console.error(problem);
     }
