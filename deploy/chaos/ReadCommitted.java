@@ -24,8 +24,9 @@ public class ReadCommitted {
             StringBuilder out = new StringBuilder();
             while (ends.entrySet().stream().anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
                 for (ConsumerRecord<byte[], byte[]> r : consumer.poll(Duration.ofMillis(200))) {
-                    String digest = HexFormat.of().formatHex(sha256.digest(r.value()));
-                    out.append(r.topic()).append(' ').append(r.partition()).append(' ').append(r.offset()).append(' ').append(digest).append('\n');
+                    byte[] value = r.value() == null ? new byte[0] : r.value();
+                    String digest = HexFormat.of().formatHex(sha256.digest(value));
+                    out.append(String.join(" ", r.topic(), "" + r.partition(), "" + r.offset(), digest)).append('\n');
                 }
                 System.out.print(out);
                 out.setLength(0);

@@ -25,6 +25,8 @@ type readback struct {
 	disorder    int // records after one with a higher sequence in their partition
 	aborted     int // records of aborted transactions
 	abortedSeen int // of these, records that the committed reading returned
+	foreign     int // records that are no events: the intruder's
+	tail        int // events that the sidecar's own verb reads between them
 	java        int // records that Kafka's own client read and franz-go did not, or the other way round
 }
 
@@ -51,17 +53,26 @@ func readBack(ctx context.Context, w *world) (*readback, error) {
 		if aborted[spotOf(r)] {
 			b.abortedSeen++
 		}
+		all[line(r)] = true
+		if isForeign(r) {
+			b.foreign++
+			return nil
+		}
 		p, sequence := partition{r.Topic, r.Partition}, header(r, "ce_sequence")
 		if sequence <= last[p] {
 			b.disorder++
 		}
-		last[p], all[line(r)] = sequence, true
+		last[p] = sequence
 		b.events.addLink(sequence, header(r, "ce_number"), header(r, "ce_chain"), r.Value)
 		return b.events.add(sequence, r.Value)
 	})
-	if err == nil && w.kafka != nil {
-		b.java, err = javaDisagrees(ctx, w, all)
+	if err != nil || w.kafka == nil {
+		return b, err
 	}
+	if b.java, err = javaDisagrees(ctx, w, all); err != nil {
+		return b, err
+	}
+	b.tail, err = readByTail(ctx, w)
 	return b, err
 }
 
@@ -75,7 +86,10 @@ func abortedSpots(ctx context.Context, addrs []string) (map[spot]bool, error) {
 	open, aborted := make(map[writer][]spot), make(map[spot]bool)
 	err := readTopics(ctx, addrs, kgo.ReadUncommitted(), func(r *kgo.Record) error {
 		w := writer{r.Topic, r.Partition, r.ProducerID}
-		if !r.Attrs.IsControl() {
+		switch {
+		case !r.Attrs.IsControl() && !r.Attrs.IsTransactional():
+			return nil
+		case !r.Attrs.IsControl():
 			open[w] = append(open[w], spotOf(r))
 			return nil
 		}

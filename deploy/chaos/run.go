@@ -42,7 +42,12 @@ func run(ctx context.Context, o options) (v *verdict, err error) {
 	if err != nil {
 		return nil, err
 	}
+	intruder, err := startIntruder(ctx, w)
+	if err != nil {
+		return nil, err
+	}
 	faultsErr := disturb(ctx, w, v)
+	intruder.stop()
 	v.writes, err = load.stop()
 	v.stall = w.tail.longestStall()
 	if err := errors.Join(faultsErr, err); err != nil {

@@ -128,7 +128,7 @@ func (v *verdict) countSteps(ctx context.Context, conn *pgx.Conn) error {
 // clean reports 0/0/0, and that no instance asked for an operator (exit codes 2 and 3): nothing had to be repaired.
 func (v *verdict) clean() bool {
 	r := v.readback
-	if v.exits[2]+v.exits[3] > 0 {
+	if v.exits[2]+v.exits[3] > 0 || (r.foreign > 0 && r.tail != len(r.events.links)) {
 		return false
 	}
 	return v.events.clean() && v.steps.clean() && v.events.total > 0 && v.steps.total > 0 && r.disorder+r.abortedSeen+r.java+v.broken == 0
@@ -147,6 +147,10 @@ func (v *verdict) print(out io.Writer) {
 	fmt.Fprintf(out, "%d transactions of the load; %d records of aborted Kafka transactions, %d of them seen by a committed reader, "+
 		"%d records that only one of the two clients (franz-go, Java) read; longest stall %v\n",
 		v.writes, v.readback.aborted, v.readback.abortedSeen, v.readback.java, v.stall.Round(10*time.Millisecond))
+	if v.readback.foreign > 0 {
+		fmt.Fprintf(out, "%d foreign records between the events; lowcap-cdc tail reads %d of %d events\n",
+			v.readback.foreign, v.readback.tail, len(v.readback.events.links))
+	}
 	for _, code := range slices.Sorted(maps.Keys(v.exits)) {
 		fmt.Fprintf(out, "the sidecar ended by itself with exit code %d: %d times\n", code, v.exits[code])
 	}
