@@ -62,9 +62,9 @@ func helm(t *testing.T, args ...string) ([]byte, error) {
 type object = map[string]any
 
 // render returns the chart's objects by kind.
-func render(t *testing.T, values string) object {
+func render(t *testing.T, values string, flags ...string) object {
 	t.Helper()
-	out, err := helm(t, "template", "release", "lowcap-cdc", "-f", filepath.Join("testdata", values))
+	out, err := helm(t, append([]string{"template", "release", "lowcap-cdc", "-f", filepath.Join("testdata", values)}, flags...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,11 +129,27 @@ func TestWrongValuesAreRefused(t *testing.T) {
 	for _, set := range []string{
 		"postgres.dsn=", "postgres.dsn=postgres://cdc:secret@db/trading", "postgres.dsn=host=db password=secret",
 		"kafka.brokers=null", "kafka.brokers[0]=kafka", "replicas=0", "replica=2", "slot=Not-A-Slot",
-		"kafka.sasl.mechanism=plain", "kafka.sasl.mechanism=kerberos", "log.level=loud",
+		"kafka.sasl.mechanism=plain", "kafka.sasl.mechanism=kerberos", "log.level=loud", "sizing.largestRowMB=0",
 	} {
 		out, err := helm(t, "template", "release", "lowcap-cdc", "-f", filepath.Join("testdata", "least.yaml"), "--set", set)
 		if err == nil || !strings.Contains(err.Error(), "the schema") {
 			t.Errorf("--set %s: %v; rendered %d bytes", set, err, len(out))
+		}
+	}
+}
+
+// TestMemoryLimitFollowsFromTheBound: 128 MB, 1.1 times the largest row, and 2 kB for each row; or what was asked for.
+func TestMemoryLimitFollowsFromTheBound(t *testing.T) {
+	for set, want := range map[string]string{
+		"sizing.largestRowMB=64":                           "218Mi",
+		"sizing.largestRowMB=200":                          "368Mi",
+		"sizing.largestRowMB=1,sizing.knownRows=1000000":   "2129Mi",
+		"resources.limits.cpu=1,sizing.largestRowMB=100":   "258Mi",
+		"resources.limits.memory=1Gi,sizing.knownRows=300": "1Gi",
+	} {
+		limits := at(t, render(t, "least.yaml", "--set", set), "Deployment", "spec", "template", "spec", "containers", 0, "resources", "limits")
+		if got := at(t, limits, "memory"); got != want {
+			t.Errorf("--set %s: the limit is %v, want %s", set, got, want)
 		}
 	}
 }
