@@ -195,7 +195,14 @@ func (m *Machine) deleteBlock(c *change, key string) {
 		c.mark(true, schemas.BaselineIncomplete)
 		image = blockImage{}
 	}
-	c.emit(&schemas.EntryBlockDeleted{WasBlocked: image.stages()}, image.json(), nil, atCommit)
+	gone := &schemas.EntryBlockDeleted{WasBlocked: image.stages()}
+	if isTrue(image.s1) {
+		gone.BlockedForSeconds.S1 = blockedFor(image.fail1, image.since1, c.tx.CommitTime)
+	}
+	if isTrue(image.s2) {
+		gone.BlockedForSeconds.S2 = blockedFor(image.fail2, image.since2, c.tx.CommitTime)
+	}
+	c.emit(gone, image.json(), nil, atCommit)
 	m.drop(decode.Blocks, key)
 }
 

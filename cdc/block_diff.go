@@ -78,6 +78,9 @@ func (c *change) diffCleared(before, after *blockImage) {
 		data.Trigger, until = "success", after.success.at
 		when = occurrence{at: after.success.at, embedded: true}
 	}
+	if data.Trigger == "manual" && c.tx.actor == nil {
+		c.severity = schemas.Warn // nobody knows who
+	}
 	if free1 {
 		data.BlockedForSeconds.S1 = blockedFor(after.fail1, before.since1, until)
 		after.since1 = 0

@@ -28,6 +28,8 @@ type change struct {
 	flags   []schemas.Flag
 	event   uint32 // ordinal of the next event
 	marks   []schemas.Flag
+	// severity is that of the next event, where its data decide; empty: the usual one of its type.
+	severity schemas.Severity
 }
 
 // occurrence is when a thing happened by its own account.
@@ -85,8 +87,8 @@ func (c *change) emit(data schemas.Data, before, after []byte, when occurrence) 
 	head.Flags = append(append(c.occurred(head, when), c.marks...), c.flags...)
 	tx := &c.tx
 	head.Origin = schemas.Origin{CommitLSN: tx.lsn, XID: tx.XID, CommitTime: tx.time, Op: c.op, Actor: tx.actor, Reason: tx.reason}
-	c.emitter.emit(at, c.subject, c.key, data)
-	c.marks = c.marks[:0]
+	c.emitter.emit(at, c.subject, c.key, c.severity, data)
+	c.marks, c.severity = c.marks[:0], ""
 	c.event++
 	return at
 }

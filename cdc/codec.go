@@ -104,3 +104,17 @@ func appendBits(dst []byte, answers ...bool) []byte {
 	}
 	return append(dst, b)
 }
+
+func (r *reader) instant() decode.Micros { return decode.Micros(r.varint()) }
+
+// appendPlace appends a place by itself; memories append theirs beside the one before.
+func appendPlace(dst []byte, p place) []byte {
+	dst = binary.AppendUvarint(appendBits(dst, p.streamed), uint64(p.lsn))
+	return binary.AppendUvarint(binary.AppendUvarint(dst, uint64(p.change)), uint64(p.event))
+}
+
+func (r *reader) place() (p place) {
+	p.streamed, p.lsn = r.byte() == 1, decode.LSN(r.uvarint())
+	p.change, p.event = uint32(r.uvarint()), uint32(r.uvarint())
+	return p
+}

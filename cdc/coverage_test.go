@@ -24,9 +24,17 @@ func TestEveryTypeIsExpectedSomewhere(t *testing.T) {
 	for _, c := range reconcileCases() {
 		note(expected, c.want)
 	}
+	for _, steps := range stories() {
+		for _, of := range steps {
+			for _, line := range strings.Split(of.want, "\n") {
+				name, _, _ := strings.Cut(strings.TrimSpace(line), "[")
+				note(expected, name)
+			}
+		}
+	}
 	for _, kind := range schemas.Kinds() {
 		if !expected[kind.Type.Name()] {
-			t.Errorf("%s: no fixture of testdata and no case of rowCases or reconcileCases expects it", kind.Type)
+			t.Errorf("%s: no fixture of testdata, no story and no case of rowCases or reconcileCases expects it", kind.Type)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package cdc
 
 import (
+	"cmp"
+
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -56,8 +58,8 @@ func (e *emitter) joined(parts ...[]byte) string {
 	return e.strings.keep(e.scratch)
 }
 
-// emit puts an event into the batch.
-func (e *emitter) emit(at place, subject, key string, data schemas.Data) {
+// emit puts an event into the batch. An empty severity is the usual one of its type.
+func (e *emitter) emit(at place, subject, key string, severity schemas.Severity, data schemas.Data) {
 	t := data.Type()
 	e.out.add(schemas.Attributes{
 		ID:           e.idOf(at),
@@ -67,6 +69,6 @@ func (e *emitter) emit(at place, subject, key string, data schemas.Data) {
 		Time:         string(e.tx.time),
 		PartitionKey: key,
 		Sequence:     e.sequenceOf(at),
-		Severity:     schemas.SeverityOf(t),
+		Severity:     cmp.Or(severity, schemas.SeverityOf(t)),
 	}, data)
 }

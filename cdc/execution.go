@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"lowcap-cdc/cdc/internal/jsonb"
+	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
 
@@ -41,13 +42,16 @@ func (h *history) sell(j *judged) {
 	// Without a signal the record does not say that anything was sold, so an unmoved pool is nothing unusual.
 	h.mark(j.verdict == recorded && signal != nil && proceeds == "" && !h.isPoolUnread(), schemas.NoPoolChange)
 	price, size := j.after.number("price"), j.after.number("size_frac")
+	remaining := schemas.Number(h.image.column(decode.TotalQuantity))
 	if kind, exit := exitKind(j.after.get("signal")); exit {
-		h.remember(j, h.emitKey(j, &schemas.EmergencyExitExecuted{Kind: kind, Signal: signal, ExitReason: h.exitReason(),
-			Price: price, SizeFrac: size, ProceedsUSD: proceeds}))
+		h.mark(isHeld(h.was, h.image), schemas.TokensLeft)
+		data := &schemas.EmergencyExitExecuted{Kind: kind, Signal: signal, ExitReason: h.exitReason(),
+			Price: price, SizeFrac: size, ProceedsUSD: proceeds, RemainingQuantity: remaining, FirstEventID: h.firstAlarm(false)}
+		h.remember(j, h.emitAlarm(j, data, false))
 		return
 	}
 	h.remember(j, h.emitKey(j, &schemas.ExecutionTrimRecorded{Price: price, SizeFrac: size, Signal: signal,
-		SRLevelPrice: j.after.number("sr_level_price"), ProceedsUSD: proceeds}))
+		SRLevelPrice: j.after.number("sr_level_price"), ProceedsUSD: proceeds, RemainingQuantity: remaining}))
 }
 
 // proceeds returns what the sell of this change brought into the pool, null when the pool did not grow.
@@ -114,11 +118,13 @@ func (h *history) rebuyUsed(j *judged) {
 }
 
 func (h *history) exit(j *judged) {
-	h.exitAt = h.emitKey(j, &schemas.EmergencyExitTriggered{
+	data := &schemas.EmergencyExitTriggered{
 		ExitValueUSD: j.after.number("exit_value_usd"),
 		RebuyUsed:    j.after.get("rebuy_used").IsTrue(),
 		Retrigger:    !j.before.empty,
-	})
+		FirstEventID: h.firstAlarm(true),
+	}
+	h.exitAt = h.emitAlarm(j, data, true)
 	h.remember(j, h.exitAt)
 }
 
@@ -141,7 +147,13 @@ func (h *history) prevState() {
 }
 
 func (h *history) buyback(j *judged) {
-	h.remember(j, h.emitKey(j, &schemas.BuybackRecorded{Skipped: j.after.get("skipped").IsTrue(), ProfitUSD: j.after.number("profit_usd")}))
+	h.mark(j.leftover, schemas.MaybeLeftover)
+	trade := h.ended
+	if trade == nil {
+		trade = h.image.column(decode.CurrentTradeID)
+	}
+	h.remember(j, h.emitKey(j, &schemas.BuybackRecorded{Skipped: j.after.get("skipped").IsTrue(), ProfitUSD: j.after.number("profit_usd"),
+		TradeID: textOf(trade)}))
 }
 
 // revert reports that a key vanished or went back.
@@ -155,10 +167,13 @@ func (h *history) revert(j *judged) {
 	if m.since != 0 {
 		own.AliveForSeconds = jsonb.Seconds(m.since, h.tx.CommitTime)
 	}
+	if own.Cause = "later_write"; h.isSameTick(m) {
+		own.Cause, h.severity = "same_tick", schemas.Info
+	}
 	var data schemas.Data
 	switch {
 	case j.key == trimPool:
-		data = &schemas.TrimPoolReverted{Reverted: own}
+		data = &schemas.TrimPoolReverted{Reverted: own, DeltaUSD: j.delta()}
 	case h.isExitKey(j.key):
 		data = &schemas.EmergencyExitReverted{Reverted: own}
 	default:
@@ -178,7 +193,7 @@ func (h *history) restore(j *judged) {
 	case j.key == trimPool:
 		h.mark(v.isDefaulted(), schemas.FieldsDefaulted)
 		h.emitPool(j, &schemas.TrimPoolRestored{Restored: own, USDBasis: v.number("usd_basis"), DXCount: v.number("dx_count"),
-			DXLastPrice: v.number("dx_last_price"), DXNextArm: v.number("dx_next_arm")})
+			DXLastPrice: v.number("dx_last_price"), DXNextArm: v.number("dx_next_arm"), DeltaUSD: j.delta()})
 	case h.isExitKey(j.key):
 		h.emitKey(j, restoredExit(j.key, own, v))
 	default:

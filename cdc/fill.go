@@ -106,10 +106,15 @@ func (p *Pipeline) takeCommit(m *decode.Commit) (due bool, err error) {
 			return true, err
 		}
 	}
-	p.open = false
 	if p.done {
+		p.open = false
 		return false, nil
 	}
+	if told, err := p.machine.tellDue(); !told || err != nil {
+		p.again = m
+		return true, err
+	}
+	p.open = false
 	p.machine.commit(m)
 	return snapshot || p.isUntil() || m.EndLSN-p.sealed.LSN >= idleBytes, nil
 }

@@ -16,8 +16,12 @@ type history struct {
 	change
 	values  valueParser
 	image   *positionImage // after the change; its memories are updated while events are emitted
+	was     *positionImage // before it
 	engine  jsonb.Text     // uptrend_engine_v4 of the same row
 	fresh   bool           // the position was flat before this change
+	after   []byte         // the document after the change
+	ended   []byte         // the trade that ended in this change, nil when none did
+	opened  []byte         // and the one that was opened
 	keys    [keyCount]judged
 	exitAt  place    // of the event that reports a new exit record
 	step    poolStep // what the pool did when it was neither reverted nor restored
@@ -68,6 +72,8 @@ func (h *history) judge(before, after []byte) {
 		h.keys[k] = h.judgeKey(k, was[k], is[k])
 	}
 	h.judgePool()
+	h.judgeBuyback()
+	h.after = after
 	h.unknown = compareUnknown(wasOther, isOther)
 }
 

@@ -68,7 +68,7 @@ func (m *memory) complain(d jsonb.Digest) bool {
 // imageVersion is the first byte of a position's image.
 const (
 	imageVersion       = 3
-	secondImageVersion = 2 // it has no marks of the future and of exits
+	secondImageVersion = 2 // it has no marks of the future and of exits, no wish of the engine and no waits
 )
 
 // The columns that a position's image keeps, in the order of its bytes. updated_at moves with every update and is
@@ -86,7 +86,9 @@ type positionImage struct {
 	completed  int64                     // elements of completed_trades
 	incomplete bool                      // the history is not known: the row was first seen in an update that left it out
 	freshTrade bool                      // a trade was opened and nothing has been executed in it
+	wish       wish                      // the engine's flags
 	history    []byte                    // pm_execution_history as last well-formed, nil when absent
+	waits      waits                     // for what did not happen
 	document   memory                    // malformed features, history or column values reported
 	keys       [keyCount]memory
 }
@@ -106,9 +108,9 @@ func (p *positionImage) appendTo(dst []byte) []byte {
 		dst = appendText(dst, c)
 	}
 	dst = binary.AppendVarint(dst, p.completed)
-	dst = appendBits(dst, p.incomplete, p.freshTrade)
+	dst = appendBits(dst, p.incomplete, p.freshTrade, p.wish&exitPosition != 0, p.wish&emergencyExit != 0, p.waits.exit.since != 0)
 	dst = appendOptional(dst, p.history)
-	return p.appendMemories(dst)
+	return p.appendMemories(p.waits.appendTo(dst))
 }
 
 // appendMemories appends which memories hold something, and those.
@@ -143,7 +145,7 @@ func (p *positionImage) decode(data []byte) error {
 	switch v := r.byte(); {
 	case r.err != nil:
 	case v == imageVersion, v == secondImageVersion:
-		p.read(r)
+		p.read(r, v == imageVersion)
 	case v == oldImageVersion:
 		p.readOld(r)
 	default:
@@ -152,15 +154,29 @@ func (p *positionImage) decode(data []byte) error {
 	return r.end()
 }
 
-func (p *positionImage) read(r *reader) {
+// The bits of an image's flags.
+const (
+	isIncomplete = 1 << iota
+	isFreshTrade
+	wantsExit // two bits: a wish
+	_
+	isWanted // the exit is wanted of a position that is held: the engine's price counts
+)
+
+func wishIn(flags byte) wish { return wish(flags / wantsExit & 3) }
+
+func (p *positionImage) read(r *reader, withWaits bool) {
 	p.printed = p.printed[:0]
 	for i := range p.columns {
 		p.columns[i], p.printed = r.text(p.printed)
 	}
 	p.completed = r.varint()
 	flags := r.byte()
-	p.incomplete, p.freshTrade = flags&1 != 0, flags&2 != 0
+	p.incomplete, p.freshTrade, p.wish = flags&isIncomplete != 0, flags&isFreshTrade != 0, wishIn(flags)
 	p.history = r.optional()
+	if p.waits = (waits{}); withWaits {
+		p.waits.read(r)
+	}
 	held := r.uvarint()
 	for i := range keyCount + 1 {
 		if m := p.memory(i); held&(1<<i) != 0 {

@@ -14,6 +14,7 @@ func (p *positionImage) readOld(r *reader) {
 	p.completed = r.varint()
 	p.incomplete, p.freshTrade = r.byte() == 1, r.byte() == 1
 	p.history = r.optional()
+	p.wish, p.waits = 0, waits{}
 	p.document.read(r)
 	for i := range p.keys {
 		p.keys[i].read(r)

@@ -134,6 +134,7 @@ func (m *Machine) op(t decode.Table, op decode.Op) schemas.Op {
 func (m *Machine) storePosition(id string, image *positionImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
 	m.store(decode.Positions, id, m.scratch)
+	m.state.agenda.set(id, image.due())
 }
 
 func (m *Machine) storeBlock(key string, image *blockImage) {
@@ -148,5 +149,8 @@ func (m *Machine) store(t decode.Table, key string, image []byte) {
 
 func (m *Machine) drop(t decode.Table, key string) {
 	m.state.images(t).drop(bytesOf(key))
+	if t == decode.Positions {
+		m.state.agenda.set(key, 0)
+	}
 	m.out.touch(t, key, 0)
 }

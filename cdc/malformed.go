@@ -33,3 +33,11 @@ func (c *change) quarantine(m *memory, bad *malformed) {
 	}
 	c.emit(&schemas.HistoryMalformed{Path: bad.path, Raw: c.bound(bad.raw), Why: bad.why}, nil, nil, atCommit)
 }
+
+// historyDigest identifies a history by its bytes; none and an empty one are the same.
+func historyDigest(document []byte) (d jsonb.Digest) {
+	if hasMembers(document) {
+		d = malformedDigest("pm_execution_history", document)
+	}
+	return d
+}

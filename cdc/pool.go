@@ -129,25 +129,35 @@ func (h *history) pool() {
 	at := h.place()
 	switch h.step {
 	case poolOpened:
-		h.emitPool(j, &schemas.TrimPoolOpened{USDBasis: j.basis(), AddedUSD: h.added(j), Cause: h.cause()})
+		h.emitPool(j, &schemas.TrimPoolOpened{USDBasis: j.basis(), AddedUSD: h.added(j), Cause: h.cause(), DeltaUSD: j.delta()})
 	case poolIncreased:
-		h.emitPool(j, &schemas.TrimPoolIncreased{USDBasis: j.basis(), AddedUSD: h.added(j), Cause: h.cause()})
+		h.emitPool(j, &schemas.TrimPoolIncreased{USDBasis: j.basis(), AddedUSD: h.added(j), Cause: h.cause(), DeltaUSD: j.delta()})
 	case poolRecoveryStarted:
 		h.mark(!j.after.has("dx_next_arm"), schemas.DXArmMissing)
-		h.emitPool(j, &schemas.TrimPoolRecoveryStarted{Recovery: j.recovery()})
+		h.emitPool(j, &schemas.TrimPoolRecoveryStarted{Recovery: j.recovery(), DeltaUSD: j.delta()})
 		h.bought(j)
 	case poolBought:
 		h.bought(j)
 	case poolReplaced:
-		h.emitPool(j, &schemas.TrimPoolReplaced{OldBasis: j.before.number("usd_basis"), NewBasis: j.basis(), Cause: h.cause()})
+		h.emitPool(j, &schemas.TrimPoolReplaced{OldBasis: j.before.number("usd_basis"), NewBasis: j.basis(), Cause: h.cause(), DeltaUSD: j.delta()})
 	case poolClosed:
 		h.closed(j)
 	default:
 		grew := j.poolGrowth().Sign() > 0
 		h.mark(grew && !h.sold() && (h.isNew(lastS2Buy) || h.isNew(lastS3Buy)), schemas.PoolWithoutSell)
-		h.emitPool(j, &schemas.TrimPoolAdjusted{Changed: changedFields(&j.before, &j.after)})
+		h.emitPool(j, h.adjusted(j))
 	}
 	h.remember(j, at)
+}
+
+// delta returns by how much the USD in the pool grew.
+func (j *judged) delta() schemas.Number { return schemas.Number(j.poolGrowth().String()) }
+
+// adjusted returns what changed in a pool, field by field.
+func (h *history) adjusted(j *judged) *schemas.TrimPoolAdjusted {
+	data := &schemas.TrimPoolAdjusted{Changed: changedFields(&j.before, &j.after), DeltaUSD: j.delta()}
+	data.From, data.To = h.bound(j.before.only(data.Changed)), h.bound(j.after.only(data.Changed))
+	return data
 }
 
 // emitPool emits an event of the pool. The pool has no timestamp; that of the execution that moved it is its own.
@@ -166,7 +176,7 @@ func (h *history) emitPool(j *judged, data schemas.Data) place {
 func (h *history) bought(j *judged) {
 	h.mark(!j.after.has("dx_next_arm"), schemas.DXArmMissing)
 	h.mark(j.dxSteps().Compare(jsonb.One) > 0, schemas.SkippedSteps)
-	h.emitPool(j, &schemas.TrimPoolDXBought{Recovery: j.recovery()})
+	h.emitPool(j, &schemas.TrimPoolDXBought{Recovery: j.recovery(), DeltaUSD: j.delta()})
 }
 
 func (h *history) closed(j *judged) {
@@ -179,7 +189,7 @@ func (h *history) closed(j *judged) {
 	case h.isNew(lastS3Buy):
 		reason = "dx_ladder_complete"
 	}
-	h.emitPool(j, &schemas.TrimPoolClosed{ClosedBasis: j.before.number("usd_basis"), Reason: reason})
+	h.emitPool(j, &schemas.TrimPoolClosed{ClosedBasis: j.before.number("usd_basis"), Reason: reason, DeltaUSD: j.delta()})
 }
 
 // derived prints a computed number, null when it has more digits than an event may carry.

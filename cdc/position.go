@@ -14,7 +14,10 @@ type document struct {
 	inOld   bool // there is an old row, which may have them
 	parsed  decode.Features
 	history []byte
-	why     *malformed // features or the history cannot be read
+	wish    wish // of the engine, where the document can be read
+	// engineRead says that it could; otherwise the wish is as it was.
+	engineRead bool
+	why        *malformed // features or the history cannot be read
 }
 
 func readDocument(features decode.Value) document {
@@ -22,13 +25,14 @@ func readDocument(features decode.Value) document {
 	case decode.Unchanged, decode.Missing:
 		return document{}
 	case decode.Null:
-		return document{sent: true}
+		return document{sent: true, engineRead: true}
 	}
 	parsed, err := decode.ParseFeatures(features.Text)
 	if err != nil {
 		return document{sent: true, why: &malformed{"features", features.Text, err.Error()}}
 	}
-	d := document{sent: true, parsed: parsed, history: parsed.History}
+	d := document{sent: true, parsed: parsed, history: parsed.History, engineRead: true}
+	d.wish = wishOf(parsed.Engine, !parsed.DoubleEncoded)
 	if d.history != nil && d.history[0] != '{' {
 		d.why, d.history = &malformed{"pm_execution_history", d.history, "not an object"}, nil
 	}
@@ -54,7 +58,11 @@ func (m *Machine) applyPosition(change *decode.PositionChange) error {
 	}
 	image, known := m.state.positions.get(idText)
 	if !known || m.isFresh(decode.Positions) {
-		m.firstSight(m.positionChange(string(idText), m.op(decode.Positions, change.Op)), whole(change), nil, change.Op == decode.Update)
+		c := m.positionChange(string(idText), m.op(decode.Positions, change.Op))
+		if err := m.endKnown(&c, image); err != nil {
+			return err
+		}
+		m.firstSight(c, whole(change), nil, change.Op == decode.Update)
 		return nil
 	}
 	doc := readDocument(row[decode.FeaturesColumn])
@@ -88,6 +96,19 @@ func whole(change *decode.PositionChange) *decode.PositionRow {
 	return &row
 }
 
+// endKnown tells what waits of a row that stood in another table of the same name; image is nil when none did.
+func (m *Machine) endKnown(c *change, image []byte) error {
+	if image == nil {
+		return nil
+	}
+	if err := m.was.decode(image); err != nil {
+		return fmt.Errorf("position %s: %w", c.subject, err)
+	}
+	c.describe(&m.was)
+	m.tellLast(c, &m.was)
+	return nil
+}
+
 // isUnchanged reports whether a row is as its image has it, by comparing bytes. It allocates nothing, and of the image it
 // reads only what a row tells, which comes first.
 func isUnchanged(row *decode.PositionRow, image []byte, doc *document) bool {
@@ -105,9 +126,13 @@ func isUnchanged(row *decode.PositionRow, image []byte, doc *document) bool {
 	if trades, bad := countTrades(row[decode.CompletedTrades], completed); trades != completed || bad != nil {
 		return false
 	}
-	incomplete := r.byte()&1 != 0
+	flags := r.byte()
+	incomplete := flags&isIncomplete != 0
 	if !doc.sent {
 		return !incomplete || !doc.inOld
+	}
+	if flags&isWanted != 0 || (doc.engineRead && doc.wish != wishIn(flags)) {
+		return false
 	}
 	history := r.optional()
 	return doc.why == nil && !incomplete && bytes.Equal(doc.history, history) && (doc.history == nil) == (history == nil) && r.err == nil
@@ -177,11 +202,14 @@ func (m *Machine) diffPosition(of change, row *decode.PositionRow, doc *document
 	if doc.parsed.DoubleEncoded {
 		c.flags = append(c.flags, schemas.DoubleEncoded)
 	}
+	h.was = &m.was
+	now.setWish(doc)
 	tradeBefore, trade := m.was.column(decode.CurrentTradeID), now.column(decode.CurrentTradeID)
 	tradeMoved := !bytes.Equal(tradeBefore, trade)
 	h.engine, h.fresh = doc.parsed.Engine, tradeBefore == nil || tradeMoved || m.was.freshTrade
 	if tradeMoved {
 		now.freshTrade = trade != nil
+		h.ended, h.opened = tradeBefore, trade
 	}
 	readable := doc.sent && doc.why == nil
 	switch {
@@ -192,25 +220,29 @@ func (m *Machine) diffPosition(of change, row *decode.PositionRow, doc *document
 		h.judge(m.was.history, doc.history)
 		h.report()
 	}
-	c.diffColumns(&m.was, now, row)
+	h.diffColumns(row, doc)
+	h.trackBooks()
 	h.reportMalformed()
 	c.reportDocument(now, doc.why, badTrades)
 	h.reportUnknown()
 	if readable && !m.was.incomplete {
 		h.updateMemories(doc.history)
 		now.freshTrade = now.freshTrade && !h.executed()
+		h.noteRecord()
 	}
 	m.storePosition(c.subject, now)
 }
 
+// setWish takes in what the engine wants; a document that was not sent, or cannot be read, leaves it as it was.
+func (p *positionImage) setWish(doc *document) {
+	if doc.engineRead {
+		p.wish = doc.wish
+	}
+}
+
 // executed reports whether the change recorded a buy or a sell.
 func (h *history) executed() bool {
-	for k := lastS1Buy; k <= lastTrim; k++ {
-		if h.isNew(k) {
-			return true
-		}
-	}
-	return false
+	return h.isBuy() || h.isNew(lastTrim)
 }
 
 func (c *change) reportDocument(image *positionImage, parts ...*malformed) {
@@ -235,7 +267,7 @@ func (m *Machine) firstSight(of change, row *decode.PositionRow, from *positionI
 	h := m.beginHistory(of, image)
 	c := &h.change
 	if from != nil {
-		image.columns, image.completed = from.columns, from.completed
+		image.columns, image.completed, image.wish = from.columns, from.completed, from.wish
 	}
 	image.setColumns(row)
 	doc := readDocument(row[decode.FeaturesColumn])
@@ -244,6 +276,11 @@ func (m *Machine) firstSight(of change, row *decode.PositionRow, from *positionI
 	}
 	var badTrades *malformed
 	image.completed, badTrades = countTrades(row[decode.CompletedTrades], image.completed)
+	image.setWish(&doc)
+	image.watchExit(c.tx.CommitTime, image.wish != 0 && isHeld(image, image), &doc)
+	if from != nil && !doc.engineRead {
+		image.waits.exit.price, image.waits.exit.reason = from.waits.exit.price, from.waits.exit.reason
+	}
 	c.describe(image)
 	if doc.parsed.DoubleEncoded {
 		c.flags = append(c.flags, schemas.DoubleEncoded)
@@ -321,6 +358,7 @@ func (m *Machine) deletePosition(c *change) error {
 		c.describe(&image)
 	}
 	c.emit(&schemas.PositionDeleted{PositionColumns: image.published()}, image.history, nil, atCommit)
+	m.tellLast(c, &image)
 	m.drop(decode.Positions, c.subject)
 	return nil
 }

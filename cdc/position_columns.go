@@ -33,39 +33,72 @@ func instantColumn(text []byte) schemas.Instant {
 	return schemas.Instant(text)
 }
 
-// diffColumns reports the status and the trades of a position.
-func (c *change) diffColumns(was, now *positionImage, row *decode.PositionRow) {
-	from, to := was.column(decode.Status), now.column(decode.Status)
+// diffColumns reports the status and the trades of a position, and what a close leaves behind.
+func (h *history) diffColumns(row *decode.PositionRow, doc *document) {
+	from, to := h.was.column(decode.Status), h.image.column(decode.Status)
 	if !bytes.Equal(from, to) {
-		c.emit(&schemas.PositionStatusChanged{From: textOf(from), To: textOf(to)}, quoteOrNull(from), quoteOrNull(to), atCommit)
+		data := &schemas.PositionStatusChanged{From: textOf(from), To: textOf(to)}
+		if string(to) == "shadow" {
+			data.EntryEvent, data.BlockedBy = h.shadowed(row)
+		}
+		h.emit(data, quoteOrNull(from), quoteOrNull(to), atCommit)
 	}
-	from, to = was.column(decode.CurrentTradeID), now.column(decode.CurrentTradeID)
-	if bytes.Equal(from, to) {
-		return
+	var left []byte
+	var s summary
+	if h.ended != nil {
+		left, s = h.closeTrade(row)
 	}
-	if from != nil {
-		c.closeTrade(was, now, row)
+	if h.opened != nil {
+		h.emit(&schemas.TradeOpened{TradeID: string(h.opened)}, quoteOrNull(h.ended), quoteOrNull(h.opened), atCommit)
 	}
-	if to != nil {
-		c.emit(&schemas.TradeOpened{TradeID: string(to)}, quoteOrNull(from), quoteOrNull(to), atCommit)
+	h.trackExit(doc, left != nil)
+	if left != nil {
+		h.abandoned(h.ended, left, doc)
 	}
+	h.trackTrade(h.ended, h.opened, s)
 }
 
-func (c *change) closeTrade(was, now *positionImage, row *decode.PositionRow) {
-	trade, closedAt := was.column(decode.CurrentTradeID), now.column(decode.ClosedAt)
-	when := atCommit
-	if at, _, ok := jsonb.ParseInstant(closedAt); ok && !bytes.Equal(closedAt, was.column(decode.ClosedAt)) {
+// shadowed returns which entry was not made when a position became a shadow, and what kept the bot from it.
+func (h *history) shadowed(row *decode.PositionRow) (event schemas.Text, blockedBy schemas.Raw) {
+	event = textOf(column(row[decode.EntryEvent], nil))
+	var entry []jsonb.Member
+	if features := row[decode.FeaturesColumn]; features.IsText() {
+		if of := decode.ShadowEntry(features.Text); jsonb.Text(of).IsObject() {
+			entry = jsonb.AppendMembers(nil, of)
+		}
+	}
+	if event == nil {
+		event = jsonb.Find(entry, "entry_event").TextOrNull()
+	}
+	return event, h.bound(jsonb.Find(entry, "blocked_by"))
+}
+
+// closeTrade reports the end of a trade. It returns what of its tokens nobody sold, nil for none, and the bot's summary.
+func (h *history) closeTrade(row *decode.PositionRow) (left []byte, s summary) {
+	closedAt, when := h.image.column(decode.ClosedAt), atCommit
+	if at, _, ok := jsonb.ParseInstant(closedAt); ok && !bytes.Equal(closedAt, h.was.column(decode.ClosedAt)) {
 		when = occurrence{at: at, embedded: true}
 	}
 	data := &schemas.TradeClosed{
-		TradeID:     string(trade),
-		CloseReason: textOf(now.column(decode.CloseReason)),
+		TradeID:     string(h.ended),
+		CloseReason: textOf(h.image.column(decode.CloseReason)),
 		ClosedAt:    instantColumn(closedAt),
 	}
-	if now.completed > was.completed {
-		data.CompletedTrade = c.bound(lastElement(row[decode.CompletedTrades].Text))
+	if h.image.completed > h.was.completed {
+		trade := lastElement(row[decode.CompletedTrades].Text)
+		s = summaryOf(trade)
+		data.CompletedTrade, data.PnLUSD = h.bound(trade), schemas.Number(s.pnl)
+		data.DecisionType, data.OutcomeClass = s.decision.TextOrNull(), s.outcome.TextOrNull()
 	}
-	c.emit(data, quoteOrNull(trade), quoteOrNull(now.column(decode.CurrentTradeID)), when)
+	if h.op != schemas.OpReconcile { // what was held when the trade ended, somewhere in a gap, is not known
+		data.RemainingQuantity = "0"
+		if left = h.tokensLeft(); left != nil {
+			data.RemainingQuantity = schemas.Number(left)
+			h.mark(true, schemas.TokensLeft)
+		}
+	}
+	h.emit(data, quoteOrNull(h.ended), quoteOrNull(h.image.column(decode.CurrentTradeID)), when)
+	return left, s
 }
 
 func lastElement(array []byte) []byte {

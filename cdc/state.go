@@ -86,7 +86,7 @@ func (s *State) Load(key string, value []byte) error {
 		}
 		return nil
 	case strings.HasPrefix(key, positionPrefix):
-		return s.load(s.positions, key[len(positionPrefix):], value, s.position.decode)
+		return s.loadPosition(key[len(positionPrefix):], value)
 	case strings.HasPrefix(key, blockPrefix):
 		return s.load(s.blocks, key[len(blockPrefix):], value, s.block.decode)
 	}
@@ -124,6 +124,19 @@ func (s *State) Verify() error {
 	case want.Digest != have.Digest:
 		return &StateError{Why: fmt.Sprintf("its %d images are not those that were committed", have.Images)}
 	}
+	return nil
+}
+
+// loadPosition takes in the image of a position, and what waits there.
+func (s *State) loadPosition(key string, value []byte) error {
+	if err := s.load(s.positions, key, value, s.position.decode); err != nil {
+		return err
+	}
+	due := decode.Micros(0)
+	if value != nil {
+		due = s.position.due()
+	}
+	s.agenda.set(key, due)
 	return nil
 }
 

@@ -265,6 +265,23 @@ func changedFields(before, after *value) []string {
 	return changed
 }
 
+// only returns an object with the given members, null where the value has none.
+func (v *value) only(names []string) []byte {
+	object := []byte{'{'}
+	for i, name := range names {
+		if i > 0 {
+			object = append(object, ", "...)
+		}
+		object = append(append(object, jsonb.Quote([]byte(name))...), ": "...)
+		if member := v.get(name); member != nil {
+			object = append(object, member...)
+		} else {
+			object = append(object, "null"...)
+		}
+	}
+	return append(object, '}')
+}
+
 // sorted returns the members that are compared, by name; a value that is no object has none.
 func (v *value) sorted() []jsonb.Member {
 	members := append(slices.Clone(v.members), v.carried...)

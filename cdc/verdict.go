@@ -27,6 +27,7 @@ type judged struct {
 	verdict   verdict
 	unseen    bool // reverted to a value never reported
 	untouched bool // its bytes are as they were, so nothing was read
+	leftover  bool // of a buyback: the same words as one before
 	why       *malformed
 	parts     []malformed // fields that cannot be read, and could or were others before
 }
@@ -100,6 +101,26 @@ func judgeUndated(j *judged, m *memory) {
 	default:
 		j.verdict = reverted
 	}
+}
+
+// judgeBuyback judges the buyback of a change that ends a trade: it is one of that trade's, whatever it says. The bot may
+// have left the words of an earlier one there.
+func (h *history) judgeBuyback() {
+	j := &h.keys[lotusBuyback]
+	if h.ended == nil || j.verdict == broken {
+		return
+	}
+	m := &h.image.keys[lotusBuyback]
+	if j.verdict == same {
+		known, _ := members(h.was.history)
+		j.before, _ = h.values.read(lotusBuyback, known[lotusBuyback])
+		j.after = j.before
+	}
+	if j.after.empty || j.after.raw == nil {
+		return
+	}
+	j.leftover = j.before.same(&j.after) || m.find(j.after.sum()) != nil
+	j.verdict = recorded
 }
 
 // exitKind tells from a sell's signal whether it was made in an emergency, and of which kind.

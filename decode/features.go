@@ -74,6 +74,23 @@ func object(quoted []byte) []byte {
 	return nil
 }
 
+// ShadowEntry returns shadow_entry_data of a features document, nil where there is none or the document cannot be read.
+func ShadowEntry(document []byte) (entry []byte) {
+	if first(document) == '"' {
+		document = object(document)
+	}
+	if first(document) != '{' {
+		return nil
+	}
+	for m := MembersOf(document); m.Next(); {
+		name, value := memberName(m.Name), m.Value()
+		if string(name) == "shadow_entry_data" {
+			entry = known(value)
+		}
+	}
+	return entry
+}
+
 const (
 	historyName = "pm_execution_history"
 	engineName  = "uptrend_engine_v4"

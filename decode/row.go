@@ -59,6 +59,7 @@ const (
 	CreatedAt
 	UpdatedAt
 	CompletedTrades
+	EntryEvent
 	FeaturesColumn
 	positionColumns
 )
@@ -100,7 +101,8 @@ var positionColumnNames = [positionColumns]column{
 	TotalExtractedUSD: {name: "total_extracted_usd"}, TotalTokensBought: {name: "total_tokens_bought"},
 	TotalTokensSold: {name: "total_tokens_sold"}, ClosedAt: {name: "closed_at"},
 	CloseReason: {name: "close_reason"}, CreatedAt: {name: "created_at"}, UpdatedAt: {name: "updated_at"},
-	CompletedTrades: {name: "completed_trades", oid: jsonbOID}, FeaturesColumn: {name: "features", required: true, oid: jsonbOID},
+	CompletedTrades: {name: "completed_trades", oid: jsonbOID}, EntryEvent: {name: "entry_event"},
+	FeaturesColumn: {name: "features", required: true, oid: jsonbOID},
 }
 
 func columnsOf(t Table) []column {

@@ -54,7 +54,7 @@ func (g *generator) message(kind Kind) document {
 		"summary": strings.Replace(g.LookupComment(of, ""), of.Name(), kind.Type.Name(), 1),
 		"headers": document{"$ref": "#/components/schemas/headers"}, "payload": document{"$ref": "v1/" + kind.Type.Name() + ".json"},
 		"bindings": document{"kafka": document{"key": document{"$ref": "#/components/schemas/key"}, "bindingVersion": "0.5.0"}},
-		"tags":     []any{document{"name": string(kind.Severity)}},
+		"tags":     tagsOf(kind),
 	}
 	if example, ok := g.examples[kind.Type]; ok {
 		var attributes Attributes
@@ -63,6 +63,14 @@ func (g *generator) message(kind Kind) document {
 		}
 	}
 	return message
+}
+
+// tagsOf returns the severities that a type's events may have.
+func tagsOf(kind Kind) (tags []any) {
+	for _, severity := range kind.Severities {
+		tags = append(tags, document{"name": string(severity)})
+	}
+	return tags
 }
 
 // headers returns the schema of a record's headers: the attributes again, so that a consumer can filter without parsing.

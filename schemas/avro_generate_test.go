@@ -46,6 +46,7 @@ type arraySchema struct {
 func (g *avroGenerator) event(kind Kind) recordSchema {
 	g.defined = make(map[string]bool)
 	data := kind.New()
+	data.Head().Origin.Session = &Session{} // null has no fields to name
 	zero := gjson.ParseBytes(AppendEvent(nil, allAttributes(kind.Type), data))
 	of := reflect.TypeOf(data).Elem()
 	event := g.record(of.Name(), g.LookupComment(of, ""), zero, reflect.TypeFor[envelope]())

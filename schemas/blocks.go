@@ -45,7 +45,7 @@ type EntryBlockRefreshed struct {
 //
 // Hidden: A success after an S1-only failure frees S1 and forgets S2; then `entry_block.orphaned` follows.
 //
-//lowcap:event entry_block.cleared entry-blocks info
+//lowcap:event entry_block.cleared entry-blocks info,warn
 type EntryBlockCleared struct {
 	Common
 	// the stages that became free
@@ -98,6 +98,8 @@ type EntryBlockOrphaned struct {
 type EntryBlockDeleted struct {
 	Common
 	WasBlocked []Stage `json:"was_blocked"` // the stages that were blocked
+	// seconds from the failure that blocked the stage to the commit; null where it is unknown or the stage was not blocked
+	BlockedForSeconds PerStage[Number] `json:"blocked_for_seconds"`
 }
 
 // EntryBlockBaseline says how a block stood when it was first seen.
@@ -114,4 +116,22 @@ type EntryBlockBaseline struct {
 	Stages        []Stage           `json:"stages"`          // the stages blocked now
 	FailureTS     PerStage[Instant] `json:"failure_ts"`      // the row's failure timestamps
 	LastSuccessTS Instant           `json:"last_success_ts"` // the row's success timestamp
+}
+
+// EntryBlockNotSet says that a trade that should have blocked its token's entry stages did not.
+//
+// Why: A trade bought in S1 or S2 and ended with a loss, and two minutes later its token's block knew of no failure since the
+// trade's first buy.
+//
+// Do: Tell somebody: the bot may buy the token again. Look at the bot's log of the close, and set the block by hand.
+//
+// Hidden: What is missing leaves nothing in the table to look for. At most one a day comes for each token and timeframe.
+//
+//lowcap:event entry_block.not_set entry-blocks warn due
+type EntryBlockNotSet struct {
+	Common
+	TradeID string  `json:"trade_id"` // the trade, a UUID
+	PnLUSD  Number  `json:"pnl_usd"`  // USD the trade made, below zero
+	Stages  []Stage `json:"stages"`   // the stages in which it bought
+	Block   Raw     `json:"block"`    // the token's block under onchain_crypto; null when there is no row
 }

@@ -4,49 +4,54 @@ package schemas
 
 // kinds are all event types: by topic, and of one topic as their structs stand in the files.
 var kinds = []Kind{
-	{"lowcap.entry_block.set.v1", EntryBlocks, Info, func() Data { return new(EntryBlockSet) }},
-	{"lowcap.entry_block.refreshed.v1", EntryBlocks, Info, func() Data { return new(EntryBlockRefreshed) }},
-	{"lowcap.entry_block.cleared.v1", EntryBlocks, Info, func() Data { return new(EntryBlockCleared) }},
-	{"lowcap.entry_block.success_observed.v1", EntryBlocks, Info, func() Data { return new(EntryBlockSuccessObserved) }},
-	{"lowcap.entry_block.orphaned.v1", EntryBlocks, Warn, func() Data { return new(EntryBlockOrphaned) }},
-	{"lowcap.entry_block.deleted.v1", EntryBlocks, Info, func() Data { return new(EntryBlockDeleted) }},
-	{"lowcap.entry_block.baseline.v1", EntryBlocks, Info, func() Data { return new(EntryBlockBaseline) }},
-	{"lowcap.trim_pool.opened.v1", TrimPools, Info, func() Data { return new(TrimPoolOpened) }},
-	{"lowcap.trim_pool.increased.v1", TrimPools, Info, func() Data { return new(TrimPoolIncreased) }},
-	{"lowcap.trim_pool.recovery_started.v1", TrimPools, Info, func() Data { return new(TrimPoolRecoveryStarted) }},
-	{"lowcap.trim_pool.dx_bought.v1", TrimPools, Info, func() Data { return new(TrimPoolDXBought) }},
-	{"lowcap.trim_pool.replaced.v1", TrimPools, Info, func() Data { return new(TrimPoolReplaced) }},
-	{"lowcap.trim_pool.closed.v1", TrimPools, Info, func() Data { return new(TrimPoolClosed) }},
-	{"lowcap.trim_pool.adjusted.v1", TrimPools, Info, func() Data { return new(TrimPoolAdjusted) }},
-	{"lowcap.trim_pool.reverted.v1", TrimPools, Warn, func() Data { return new(TrimPoolReverted) }},
-	{"lowcap.trim_pool.restored.v1", TrimPools, Info, func() Data { return new(TrimPoolRestored) }},
-	{"lowcap.emergency_exit.executed.v1", EmergencyExits, Page, func() Data { return new(EmergencyExitExecuted) }},
-	{"lowcap.emergency_exit.triggered.v1", EmergencyExits, Page, func() Data { return new(EmergencyExitTriggered) }},
-	{"lowcap.emergency_exit.rebuy_used.v1", EmergencyExits, Info, func() Data { return new(EmergencyExitRebuyUsed) }},
-	{"lowcap.emergency_exit.guard_stamped.v1", EmergencyExits, Info, func() Data { return new(EmergencyExitGuardStamped) }},
-	{"lowcap.emergency_exit.reverted.v1", EmergencyExits, Warn, func() Data { return new(EmergencyExitReverted) }},
-	{"lowcap.emergency_exit.restored.v1", EmergencyExits, Info, func() Data { return new(EmergencyExitRestored) }},
-	{"lowcap.execution.buy_recorded.v1", Executions, Info, func() Data { return new(ExecutionBuyRecorded) }},
-	{"lowcap.execution.trim_recorded.v1", Executions, Info, func() Data { return new(ExecutionTrimRecorded) }},
-	{"lowcap.execution.trim_signaled.v1", Executions, Info, func() Data { return new(ExecutionTrimSignaled) }},
-	{"lowcap.execution.amended.v1", Executions, Info, func() Data { return new(ExecutionAmended) }},
-	{"lowcap.execution.reverted.v1", Executions, Warn, func() Data { return new(ExecutionReverted) }},
-	{"lowcap.execution.restored.v1", Executions, Info, func() Data { return new(ExecutionRestored) }},
-	{"lowcap.buyback.recorded.v1", Executions, Info, func() Data { return new(BuybackRecorded) }},
-	{"lowcap.history.prev_state_changed.v1", Executions, Info, func() Data { return new(HistoryPrevStateChanged) }},
-	{"lowcap.position.created.v1", Positions, Info, func() Data { return new(PositionCreated) }},
-	{"lowcap.position.deleted.v1", Positions, Info, func() Data { return new(PositionDeleted) }},
-	{"lowcap.position.baseline.v1", Positions, Info, func() Data { return new(PositionBaseline) }},
-	{"lowcap.position.status_changed.v1", Positions, Info, func() Data { return new(PositionStatusChanged) }},
-	{"lowcap.trade.opened.v1", Positions, Info, func() Data { return new(TradeOpened) }},
-	{"lowcap.trade.closed.v1", Positions, Info, func() Data { return new(TradeClosed) }},
-	{"lowcap.history.malformed.v1", Quarantine, Warn, func() Data { return new(HistoryMalformed) }},
-	{"lowcap.history.unknown_key.v1", Quarantine, Info, func() Data { return new(HistoryUnknownKey) }},
-	{"lowcap.stream.gap.v1", Control, Warn, func() Data { return new(StreamGap) }},
-	{"lowcap.stream.reconciled.v1", Control, Info, func() Data { return new(StreamReconciled) }},
-	{"lowcap.table.truncated.v1", Control, Warn, func() Data { return new(TableTruncated) }},
-	{"lowcap.table.missing.v1", Control, Warn, func() Data { return new(TableMissing) }},
-	{"lowcap.table.present.v1", Control, Info, func() Data { return new(TablePresent) }},
+	{"lowcap.entry_block.set.v1", EntryBlocks, Info, []Severity{Info}, false, func() Data { return new(EntryBlockSet) }},
+	{"lowcap.entry_block.refreshed.v1", EntryBlocks, Info, []Severity{Info}, false, func() Data { return new(EntryBlockRefreshed) }},
+	{"lowcap.entry_block.cleared.v1", EntryBlocks, Info, []Severity{Info, Warn}, false, func() Data { return new(EntryBlockCleared) }},
+	{"lowcap.entry_block.success_observed.v1", EntryBlocks, Info, []Severity{Info}, false, func() Data { return new(EntryBlockSuccessObserved) }},
+	{"lowcap.entry_block.orphaned.v1", EntryBlocks, Warn, []Severity{Warn}, false, func() Data { return new(EntryBlockOrphaned) }},
+	{"lowcap.entry_block.deleted.v1", EntryBlocks, Info, []Severity{Info}, false, func() Data { return new(EntryBlockDeleted) }},
+	{"lowcap.entry_block.baseline.v1", EntryBlocks, Info, []Severity{Info}, false, func() Data { return new(EntryBlockBaseline) }},
+	{"lowcap.entry_block.not_set.v1", EntryBlocks, Warn, []Severity{Warn}, true, func() Data { return new(EntryBlockNotSet) }},
+	{"lowcap.trim_pool.opened.v1", TrimPools, Info, []Severity{Info}, false, func() Data { return new(TrimPoolOpened) }},
+	{"lowcap.trim_pool.increased.v1", TrimPools, Info, []Severity{Info}, false, func() Data { return new(TrimPoolIncreased) }},
+	{"lowcap.trim_pool.recovery_started.v1", TrimPools, Info, []Severity{Info}, false, func() Data { return new(TrimPoolRecoveryStarted) }},
+	{"lowcap.trim_pool.dx_bought.v1", TrimPools, Info, []Severity{Info}, false, func() Data { return new(TrimPoolDXBought) }},
+	{"lowcap.trim_pool.replaced.v1", TrimPools, Info, []Severity{Info}, false, func() Data { return new(TrimPoolReplaced) }},
+	{"lowcap.trim_pool.closed.v1", TrimPools, Info, []Severity{Info}, false, func() Data { return new(TrimPoolClosed) }},
+	{"lowcap.trim_pool.adjusted.v1", TrimPools, Info, []Severity{Info}, false, func() Data { return new(TrimPoolAdjusted) }},
+	{"lowcap.trim_pool.reverted.v1", TrimPools, Warn, []Severity{Warn, Info}, false, func() Data { return new(TrimPoolReverted) }},
+	{"lowcap.trim_pool.restored.v1", TrimPools, Info, []Severity{Info}, false, func() Data { return new(TrimPoolRestored) }},
+	{"lowcap.emergency_exit.executed.v1", EmergencyExits, Page, []Severity{Page, Info}, false, func() Data { return new(EmergencyExitExecuted) }},
+	{"lowcap.emergency_exit.triggered.v1", EmergencyExits, Page, []Severity{Page, Info}, false, func() Data { return new(EmergencyExitTriggered) }},
+	{"lowcap.emergency_exit.rebuy_used.v1", EmergencyExits, Info, []Severity{Info}, false, func() Data { return new(EmergencyExitRebuyUsed) }},
+	{"lowcap.emergency_exit.guard_stamped.v1", EmergencyExits, Info, []Severity{Info}, false, func() Data { return new(EmergencyExitGuardStamped) }},
+	{"lowcap.emergency_exit.reverted.v1", EmergencyExits, Warn, []Severity{Warn, Info}, false, func() Data { return new(EmergencyExitReverted) }},
+	{"lowcap.emergency_exit.restored.v1", EmergencyExits, Info, []Severity{Info}, false, func() Data { return new(EmergencyExitRestored) }},
+	{"lowcap.emergency_exit.pending.v1", EmergencyExits, Page, []Severity{Page}, true, func() Data { return new(EmergencyExitPending) }},
+	{"lowcap.emergency_exit.settled.v1", EmergencyExits, Info, []Severity{Info}, true, func() Data { return new(EmergencyExitSettled) }},
+	{"lowcap.emergency_exit.abandoned.v1", EmergencyExits, Page, []Severity{Page}, false, func() Data { return new(EmergencyExitAbandoned) }},
+	{"lowcap.execution.buy_recorded.v1", Executions, Info, []Severity{Info}, false, func() Data { return new(ExecutionBuyRecorded) }},
+	{"lowcap.execution.trim_recorded.v1", Executions, Info, []Severity{Info}, false, func() Data { return new(ExecutionTrimRecorded) }},
+	{"lowcap.execution.trim_signaled.v1", Executions, Info, []Severity{Info}, false, func() Data { return new(ExecutionTrimSignaled) }},
+	{"lowcap.execution.amended.v1", Executions, Info, []Severity{Info}, false, func() Data { return new(ExecutionAmended) }},
+	{"lowcap.execution.reverted.v1", Executions, Warn, []Severity{Warn, Info}, false, func() Data { return new(ExecutionReverted) }},
+	{"lowcap.execution.restored.v1", Executions, Info, []Severity{Info}, false, func() Data { return new(ExecutionRestored) }},
+	{"lowcap.buyback.recorded.v1", Executions, Info, []Severity{Info}, false, func() Data { return new(BuybackRecorded) }},
+	{"lowcap.execution.unrecorded.v1", Executions, Warn, []Severity{Warn, Page}, true, func() Data { return new(ExecutionUnrecorded) }},
+	{"lowcap.history.prev_state_changed.v1", Executions, Info, []Severity{Info}, false, func() Data { return new(HistoryPrevStateChanged) }},
+	{"lowcap.position.created.v1", Positions, Info, []Severity{Info}, false, func() Data { return new(PositionCreated) }},
+	{"lowcap.position.deleted.v1", Positions, Info, []Severity{Info}, false, func() Data { return new(PositionDeleted) }},
+	{"lowcap.position.baseline.v1", Positions, Info, []Severity{Info}, false, func() Data { return new(PositionBaseline) }},
+	{"lowcap.position.status_changed.v1", Positions, Info, []Severity{Info}, false, func() Data { return new(PositionStatusChanged) }},
+	{"lowcap.trade.opened.v1", Positions, Info, []Severity{Info}, false, func() Data { return new(TradeOpened) }},
+	{"lowcap.trade.closed.v1", Positions, Info, []Severity{Info}, false, func() Data { return new(TradeClosed) }},
+	{"lowcap.history.malformed.v1", Quarantine, Warn, []Severity{Warn}, false, func() Data { return new(HistoryMalformed) }},
+	{"lowcap.history.unknown_key.v1", Quarantine, Info, []Severity{Info}, false, func() Data { return new(HistoryUnknownKey) }},
+	{"lowcap.stream.gap.v1", Control, Page, []Severity{Page}, false, func() Data { return new(StreamGap) }},
+	{"lowcap.stream.reconciled.v1", Control, Info, []Severity{Info}, false, func() Data { return new(StreamReconciled) }},
+	{"lowcap.table.truncated.v1", Control, Warn, []Severity{Warn}, false, func() Data { return new(TableTruncated) }},
+	{"lowcap.table.missing.v1", Control, Warn, []Severity{Warn}, false, func() Data { return new(TableMissing) }},
+	{"lowcap.table.present.v1", Control, Info, []Severity{Info}, false, func() Data { return new(TablePresent) }},
 }
 
 // Type returns lowcap.entry_block.set.v1.
@@ -117,6 +122,7 @@ func (*EntryBlockDeleted) Type() Type { return "lowcap.entry_block.deleted.v1" }
 func (e *EntryBlockDeleted) AppendJSON(dst []byte) []byte {
 	o := beginObject(dst)
 	o.stages("was_blocked", e.WasBlocked)
+	o.numbers("blocked_for_seconds", e.BlockedForSeconds)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -134,6 +140,20 @@ func (e *EntryBlockBaseline) AppendJSON(dst []byte) []byte {
 	return o.end()
 }
 
+// Type returns lowcap.entry_block.not_set.v1.
+func (*EntryBlockNotSet) Type() Type { return "lowcap.entry_block.not_set.v1" }
+
+// AppendJSON implements Data.
+func (e *EntryBlockNotSet) AppendJSON(dst []byte) []byte {
+	o := beginObject(dst)
+	o.string("trade_id", e.TradeID)
+	o.number("pnl_usd", e.PnLUSD)
+	o.stages("stages", e.Stages)
+	o.raw("block", e.Block)
+	o.common(&e.Common)
+	return o.end()
+}
+
 // Type returns lowcap.trim_pool.opened.v1.
 func (*TrimPoolOpened) Type() Type { return "lowcap.trim_pool.opened.v1" }
 
@@ -143,6 +163,7 @@ func (e *TrimPoolOpened) AppendJSON(dst []byte) []byte {
 	o.number("usd_basis", e.USDBasis)
 	o.number("added_usd", e.AddedUSD)
 	o.string("cause", e.Cause)
+	o.number("delta_usd", e.DeltaUSD)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -156,6 +177,7 @@ func (e *TrimPoolIncreased) AppendJSON(dst []byte) []byte {
 	o.number("usd_basis", e.USDBasis)
 	o.number("added_usd", e.AddedUSD)
 	o.string("cause", e.Cause)
+	o.number("delta_usd", e.DeltaUSD)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -167,6 +189,7 @@ func (*TrimPoolRecoveryStarted) Type() Type { return "lowcap.trim_pool.recovery_
 func (e *TrimPoolRecoveryStarted) AppendJSON(dst []byte) []byte {
 	o := beginObject(dst)
 	o.recovery(&e.Recovery)
+	o.number("delta_usd", e.DeltaUSD)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -178,6 +201,7 @@ func (*TrimPoolDXBought) Type() Type { return "lowcap.trim_pool.dx_bought.v1" }
 func (e *TrimPoolDXBought) AppendJSON(dst []byte) []byte {
 	o := beginObject(dst)
 	o.recovery(&e.Recovery)
+	o.number("delta_usd", e.DeltaUSD)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -191,6 +215,7 @@ func (e *TrimPoolReplaced) AppendJSON(dst []byte) []byte {
 	o.number("old_basis", e.OldBasis)
 	o.number("new_basis", e.NewBasis)
 	o.string("cause", e.Cause)
+	o.number("delta_usd", e.DeltaUSD)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -203,6 +228,7 @@ func (e *TrimPoolClosed) AppendJSON(dst []byte) []byte {
 	o := beginObject(dst)
 	o.number("closed_basis", e.ClosedBasis)
 	o.string("reason", e.Reason)
+	o.number("delta_usd", e.DeltaUSD)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -214,6 +240,9 @@ func (*TrimPoolAdjusted) Type() Type { return "lowcap.trim_pool.adjusted.v1" }
 func (e *TrimPoolAdjusted) AppendJSON(dst []byte) []byte {
 	o := beginObject(dst)
 	o.strings("changed", e.Changed)
+	o.raw("from", e.From)
+	o.raw("to", e.To)
+	o.number("delta_usd", e.DeltaUSD)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -225,6 +254,7 @@ func (*TrimPoolReverted) Type() Type { return "lowcap.trim_pool.reverted.v1" }
 func (e *TrimPoolReverted) AppendJSON(dst []byte) []byte {
 	o := beginObject(dst)
 	o.reverted(&e.Reverted)
+	o.number("delta_usd", e.DeltaUSD)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -240,6 +270,7 @@ func (e *TrimPoolRestored) AppendJSON(dst []byte) []byte {
 	o.number("dx_count", e.DXCount)
 	o.number("dx_last_price", e.DXLastPrice)
 	o.number("dx_next_arm", e.DXNextArm)
+	o.number("delta_usd", e.DeltaUSD)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -256,6 +287,8 @@ func (e *EmergencyExitExecuted) AppendJSON(dst []byte) []byte {
 	o.number("price", e.Price)
 	o.number("size_frac", e.SizeFrac)
 	o.number("proceeds_usd", e.ProceedsUSD)
+	o.number("remaining_quantity", e.RemainingQuantity)
+	o.text("first_event_id", e.FirstEventID)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -269,6 +302,7 @@ func (e *EmergencyExitTriggered) AppendJSON(dst []byte) []byte {
 	o.number("exit_value_usd", e.ExitValueUSD)
 	o.bool("rebuy_used", e.RebuyUsed)
 	o.bool("retrigger", e.Retrigger)
+	o.text("first_event_id", e.FirstEventID)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -323,6 +357,52 @@ func (e *EmergencyExitRestored) AppendJSON(dst []byte) []byte {
 	return o.end()
 }
 
+// Type returns lowcap.emergency_exit.pending.v1.
+func (*EmergencyExitPending) Type() Type { return "lowcap.emergency_exit.pending.v1" }
+
+// AppendJSON implements Data.
+func (e *EmergencyExitPending) AppendJSON(dst []byte) []byte {
+	o := beginObject(dst)
+	o.instant("wanted_since", e.WantedSince)
+	o.string("flag", e.Flag)
+	o.text("exit_reason", e.ExitReason)
+	o.number("held_quantity", e.HeldQuantity)
+	o.number("engine_price", e.EnginePrice)
+	o.number("value_usd", e.ValueUSD)
+	o.uint("reminder", e.Reminder)
+	o.common(&e.Common)
+	return o.end()
+}
+
+// Type returns lowcap.emergency_exit.settled.v1.
+func (*EmergencyExitSettled) Type() Type { return "lowcap.emergency_exit.settled.v1" }
+
+// AppendJSON implements Data.
+func (e *EmergencyExitSettled) AppendJSON(dst []byte) []byte {
+	o := beginObject(dst)
+	o.string("outcome", e.Outcome)
+	o.instant("wanted_since", e.WantedSince)
+	o.number("held_quantity", e.HeldQuantity)
+	o.string("pending_event_id", e.PendingEventID)
+	o.common(&e.Common)
+	return o.end()
+}
+
+// Type returns lowcap.emergency_exit.abandoned.v1.
+func (*EmergencyExitAbandoned) Type() Type { return "lowcap.emergency_exit.abandoned.v1" }
+
+// AppendJSON implements Data.
+func (e *EmergencyExitAbandoned) AppendJSON(dst []byte) []byte {
+	o := beginObject(dst)
+	o.string("trade_id", e.TradeID)
+	o.number("quantity", e.Quantity)
+	o.number("value_usd", e.ValueUSD)
+	o.bool("wanted", e.Wanted)
+	o.raw("last_sell", e.LastSell)
+	o.common(&e.Common)
+	return o.end()
+}
+
 // Type returns lowcap.execution.buy_recorded.v1.
 func (*ExecutionBuyRecorded) Type() Type { return "lowcap.execution.buy_recorded.v1" }
 
@@ -350,6 +430,7 @@ func (e *ExecutionTrimRecorded) AppendJSON(dst []byte) []byte {
 	o.text("signal", e.Signal)
 	o.number("sr_level_price", e.SRLevelPrice)
 	o.number("proceeds_usd", e.ProceedsUSD)
+	o.number("remaining_quantity", e.RemainingQuantity)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -411,6 +492,22 @@ func (e *BuybackRecorded) AppendJSON(dst []byte) []byte {
 	o := beginObject(dst)
 	o.bool("skipped", e.Skipped)
 	o.number("profit_usd", e.ProfitUSD)
+	o.text("trade_id", e.TradeID)
+	o.common(&e.Common)
+	return o.end()
+}
+
+// Type returns lowcap.execution.unrecorded.v1.
+func (*ExecutionUnrecorded) Type() Type { return "lowcap.execution.unrecorded.v1" }
+
+// AppendJSON implements Data.
+func (e *ExecutionUnrecorded) AppendJSON(dst []byte) []byte {
+	o := beginObject(dst)
+	o.string("direction", e.Direction)
+	o.number("tokens", e.Tokens)
+	o.number("usd", e.USD)
+	o.instant("since", e.Since)
+	o.number("held_quantity", e.HeldQuantity)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -469,6 +566,8 @@ func (e *PositionStatusChanged) AppendJSON(dst []byte) []byte {
 	o := beginObject(dst)
 	o.text("from", e.From)
 	o.text("to", e.To)
+	o.text("entry_event", e.EntryEvent)
+	o.raw("blocked_by", e.BlockedBy)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -494,6 +593,10 @@ func (e *TradeClosed) AppendJSON(dst []byte) []byte {
 	o.text("close_reason", e.CloseReason)
 	o.instant("closed_at", e.ClosedAt)
 	o.raw("completed_trade", e.CompletedTrade)
+	o.number("remaining_quantity", e.RemainingQuantity)
+	o.number("pnl_usd", e.PnLUSD)
+	o.text("decision_type", e.DecisionType)
+	o.text("outcome_class", e.OutcomeClass)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -598,6 +701,7 @@ func (o *object) reverted(e *Reverted) {
 	o.raw("reverted_to", e.RevertedTo)
 	o.raw("reverted_from", e.RevertedFrom)
 	o.number("alive_for_seconds", e.AliveForSeconds)
+	o.string("cause", e.Cause)
 }
 
 func (o *object) restored(e *Restored) {
@@ -663,4 +767,20 @@ func (o *object) origin(e *Origin) {
 	o.string("op", string(e.Op))
 	o.text("actor", e.Actor)
 	o.text("reason", e.Reason)
+	if e.Session == nil {
+		o.name("session")
+		o.null()
+	} else {
+		o.open("session")
+		o.session(e.Session)
+		o.close()
+	}
+}
+
+func (o *object) session(e *Session) {
+	o.string("user", e.User)
+	o.string("session_user", e.SessionUser)
+	o.string("application", e.Application)
+	o.text("client_address", e.ClientAddress)
+	o.raw("claims", e.Claims)
 }

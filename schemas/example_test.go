@@ -52,8 +52,12 @@ func Example_alerting() {
 		switch data := event.Data.(type) {
 		case *schemas.EmergencyExitExecuted:
 			fmt.Println(event.Severity, "sold in an emergency:", name(data.Entity), data.Kind, "USD", data.ProceedsUSD)
-		case *schemas.EmergencyExitTriggered:
-			fmt.Println(event.Severity, "exit record:", name(data.Entity), "USD planned", data.ExitValueUSD)
+		case *schemas.EmergencyExitPending:
+			fmt.Println(event.Severity, "exit is wanted, and not made:", name(data.Entity), "USD", data.ValueUSD)
+		case *schemas.EmergencyExitAbandoned:
+			fmt.Println(event.Severity, "closed over its tokens:", name(data.Entity), data.Quantity, "USD", data.ValueUSD)
+		case *schemas.ExecutionUnrecorded:
+			fmt.Println(event.Severity, "not recorded:", name(data.Entity), data.Direction, data.Tokens, "USD", data.USD)
 		case *schemas.EntryBlockOrphaned:
 			fmt.Println(event.Severity, "blocked for ever:", name(data.Entity), data.Stage)
 		case *schemas.StreamGap:
@@ -65,9 +69,12 @@ func Example_alerting() {
 	// page sold in an emergency: POPCAT ema333_break USD 38.9
 	// warn blocked for ever: 7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW210/1h s2
 	// page sold in an emergency: EXIT ema333_break USD 120.5
-	// page exit record: EXIT USD planned 125.0
 	// page sold in an emergency: DIP structural USD 80.25
-	// warn changes were lost: reconcile was asked for: the slot could not continue the stream
+	// page not recorded: LOST sell 1000 USD 61.5
+	// page exit is wanted, and not made: FAILS USD 310.44
+	// page exit is wanted, and not made: POPCAT USD 39
+	// page closed over its tokens: FAILS 7960 USD 310.44
+	// page changes were lost: reconcile was asked for: the slot could not continue the stream
 }
 
 // Audit: what a person or a tool did to a position, and what the bot's stale writes took back.

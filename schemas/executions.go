@@ -41,6 +41,8 @@ type ExecutionTrimRecorded struct {
 	Signal       Text   `json:"signal"`         // the writer's own word for why, e.g. trim_flag
 	SRLevelPrice Number `json:"sr_level_price"` // price of the support or resistance level that asked for the trim
 	ProceedsUSD  Number `json:"proceeds_usd"`   // USD by which the pool grew; null when it did not grow
+	// tokens held after the change, by the same row
+	RemainingQuantity Number `json:"remaining_quantity"`
 }
 
 // ExecutionTrimSignaled says that a trim was planned, even if it then failed.
@@ -80,7 +82,7 @@ type ExecutionAmended struct {
 //
 // Hidden: A key that vanishes or goes back in time is reverted, not cleared.
 //
-//lowcap:event execution.reverted executions warn
+//lowcap:event execution.reverted executions warn,info
 type ExecutionReverted struct {
 	Common
 	Reverted
@@ -117,6 +119,27 @@ type BuybackRecorded struct {
 	Common
 	Skipped   bool   `json:"skipped"`    // true when nothing was bought
 	ProfitUSD Number `json:"profit_usd"` // USD of profit that the buyback was computed from
+	TradeID   Text   `json:"trade_id"`   // the trade that it belongs to, a UUID; null when there is none
+}
+
+// ExecutionUnrecorded says that the books of a position moved, and that no buy or sell was recorded with it.
+//
+// Why: The bot sold or bought, and its write of the history failed: the books moved, and two minutes later nothing was
+// recorded.
+//
+// Do: Tell somebody; wake somebody when a sell left nothing. The trade went through: book `tokens` and `usd`, repair the
+// history.
+//
+// Hidden: The writer swallows the error, and in the history the execution never happened.
+//
+//lowcap:event execution.unrecorded executions warn,page due
+type ExecutionUnrecorded struct {
+	Common
+	Direction    string  `json:"direction" jsonschema:"enum=buy,enum=sell"` // by which sum of tokens grew
+	Tokens       Number  `json:"tokens"`                                    // by how much it grew
+	USD          Number  `json:"usd"`                                       // by how much the sum of USD grew; null where the row has none
+	Since        Instant `json:"since"`                                     // commit time of the first change that is not recorded
+	HeldQuantity Number  `json:"held_quantity"`                             // tokens held when this is told
 }
 
 // HistoryPrevStateChanged says that the engine state at the last execution changed.

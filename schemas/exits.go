@@ -9,7 +9,7 @@ package schemas
 // Hidden: The writer never persists the documented exit record; this is read from the sell and the pool. It takes the
 // place of `execution.trim_recorded`.
 //
-//lowcap:event emergency_exit.executed emergency-exits page
+//lowcap:event emergency_exit.executed emergency-exits page,info
 type EmergencyExitExecuted struct {
 	Common
 	// ema333_break: price broke its EMA333; structural: the trend's structure broke
@@ -24,22 +24,29 @@ type EmergencyExitExecuted struct {
 	SizeFrac Number `json:"size_frac"`
 	// USD by which the pool grew; null when it did not grow
 	ProceedsUSD Number `json:"proceeds_usd"`
+	// tokens held after the change, by the same row
+	RemainingQuantity Number `json:"remaining_quantity"`
+	// the triggered that this is one alarm with; null for the first of the two
+	FirstEventID Text `json:"first_event_id"`
 }
 
 // EmergencyExitTriggered says that the documented exit record appeared or was stamped anew.
 //
 // Why: The documented exit record appeared; `retrigger` when there was one before.
 //
-// Do: Wake somebody, once for each exit: an `executed` of the same position may come in the same change (same `origin`).
+// Do: Wake somebody. When an `executed` of the same position came within a minute, this is the same alarm: it is info and
+// names that event in `first_event_id`.
 //
 // Hidden: The live writer does not write it; tools and later versions may. Both are supported.
 //
-//lowcap:event emergency_exit.triggered emergency-exits page
+//lowcap:event emergency_exit.triggered emergency-exits page,info
 type EmergencyExitTriggered struct {
 	Common
 	ExitValueUSD Number `json:"exit_value_usd"` // USD the sell was planned to bring, before it was made
 	RebuyUsed    bool   `json:"rebuy_used"`     // whether the one rebuy after the exit was made already
 	Retrigger    bool   `json:"retrigger"`      // an exit record was there before
+	// the executed that this is one alarm with; null for the first of the two
+	FirstEventID Text `json:"first_event_id"`
 }
 
 // EmergencyExitRebuyUsed says that the one rebuy after an exit was made.
@@ -78,7 +85,7 @@ type EmergencyExitGuardStamped struct {
 //
 // Hidden: After the revert the table looks as if there had been no exit.
 //
-//lowcap:event emergency_exit.reverted emergency-exits warn
+//lowcap:event emergency_exit.reverted emergency-exits warn,info
 type EmergencyExitReverted struct {
 	Common
 	Reverted
@@ -102,4 +109,64 @@ type EmergencyExitRestored struct {
 	Price        Number `json:"price"`          // as first reported; null unless an exit's sell came back
 	SizeFrac     Number `json:"size_frac"`      // as first reported; null unless an exit's sell came back
 	GuardTS      Text   `json:"guard_ts"`       // as first reported; null unless a guard stamp came back
+}
+
+// EmergencyExitPending says that the bot wants out of a position and still holds it: wake somebody.
+//
+// Why: The engine has asked for an exit for ten minutes, and the tokens are still there: the sell fails, or nobody makes it.
+//
+// Do: Wake somebody, who sells by hand or finds out why the bot does not. Reminders come after an hour and then every six;
+// `emergency_exit.settled` ends them.
+//
+// Hidden: A sell that fails writes nothing, and is tried again on each tick.
+//
+//lowcap:event emergency_exit.pending emergency-exits page due
+type EmergencyExitPending struct {
+	Common
+	// commit time of the change since which the exit is wanted and the position held
+	WantedSince Instant `json:"wanted_since"`
+	// the engine's flag, as it was then
+	Flag         string `json:"flag" jsonschema:"enum=emergency_exit,enum=exit_position"`
+	ExitReason   Text   `json:"exit_reason"`   // the engine's reason, from features.uptrend_engine_v4
+	HeldQuantity Number `json:"held_quantity"` // tokens held
+	EnginePrice  Number `json:"engine_price"`  // price of a token, by the engine
+	ValueUSD     Number `json:"value_usd"`     // of the tokens at that price; null without a price
+	Reminder     uint64 `json:"reminder"`      // 0 the first time, then 1, 2, …
+}
+
+// EmergencyExitSettled says how an exit that was pending ended.
+//
+// Why: The tokens were sold or went away, the engine took its wish back, or the trade ended.
+//
+// Do: End the alarm that `pending_event_id` began. `emptied` and `closed` need a look: no sell was recorded.
+//
+// Hidden: A sell may be recorded two transactions after the tokens are gone, so `executed` and `emptied` may come later.
+//
+//lowcap:event emergency_exit.settled emergency-exits info due
+type EmergencyExitSettled struct {
+	Common
+	// executed: sold and recorded; emptied: gone without a record; withdrawn: no longer wanted, still held; closed: the trade
+	// or the row ended while tokens were held
+	Outcome        string  `json:"outcome" jsonschema:"enum=executed,enum=emptied,enum=withdrawn,enum=closed"`
+	WantedSince    Instant `json:"wanted_since"`     // as the pending event has it
+	HeldQuantity   Number  `json:"held_quantity"`    // tokens, as last held
+	PendingEventID string  `json:"pending_event_id"` // the first emergency_exit.pending of this exit
+}
+
+// EmergencyExitAbandoned says that a trade was closed while its tokens were still held: wake somebody.
+//
+// Why: The engine reached S0 and the bot closed the trade, though what it held had not been sold.
+//
+// Do: Wake somebody: the tokens are in the wallet and the bot does not know of them any more. Sell by hand.
+//
+// Hidden: The close sets the quantity to 0, so afterwards the row looks like one that was sold.
+//
+//lowcap:event emergency_exit.abandoned emergency-exits page
+type EmergencyExitAbandoned struct {
+	Common
+	TradeID  string `json:"trade_id"`  // the trade, a UUID
+	Quantity Number `json:"quantity"`  // tokens that nobody sold
+	ValueUSD Number `json:"value_usd"` // of them at the engine's price; null without a price
+	Wanted   bool   `json:"wanted"`    // the engine asks for an exit
+	LastSell Raw    `json:"last_sell"` // last_trim of the history; null when there is none
 }

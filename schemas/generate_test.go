@@ -120,9 +120,18 @@ func (g *generator) event(kind Kind) *jsonschema.Schema {
 	root.Title = kind.Type.Name()
 	root.Description = strings.Replace(data.Description, reflect.TypeOf(kind.New()).Elem().Name(), kind.Type.Name(), 1)
 	for name, value := range map[string]any{"specversion": "1.0", "datacontenttype": "application/json",
-		"dataschema": kind.Type.DataSchema(), "type": kind.Type, "severity": kind.Severity} {
+		"dataschema": kind.Type.DataSchema(), "type": kind.Type} {
 		property, _ := root.Properties.Get(name)
 		property.Const, property.Type = value, ""
+	}
+	severity, _ := root.Properties.Get("severity")
+	if severity.Enum = words(kind.Severities...).Enum; len(kind.Severities) == 1 {
+		severity.Const, severity.Enum, severity.Type = kind.Severity, nil, ""
+	}
+	if kind.Due {
+		origin, _ := data.Properties.Get("origin")
+		op, _ := origin.Properties.Get("op")
+		op.Enum = append(op.Enum, OpTime)
 	}
 	root.Properties.Set("data", data)
 	root.Required = append(root.Required, "data")
@@ -165,6 +174,10 @@ func (g *generator) finish(schema *jsonschema.Schema, t reflect.Type) {
 		case named && field.Type.Kind() == reflect.Pointer:
 			property.Extras = map[string]any{"type": []string{property.Type, "null"}}
 			property.Type = ""
+			if inner := field.Type.Elem(); inner.Kind() == reflect.Struct {
+				property.Title = inner.Name()
+				g.finish(property, inner)
+			}
 		case named && property.Type == "string":
 			property.Minimum = "" // of the number that the string holds
 		case named && field.Type.Kind() == reflect.Struct && !strings.Contains(field.Type.Name(), "["):
@@ -218,7 +231,7 @@ func words[T ~string](values ...T) *jsonschema.Schema {
 func flags() []Flag {
 	return []Flag{NaiveTimestamp, FutureTimestamp, PriceAbsent, PriceZero, SRLevelPriceAbsent, NoPoolChange, FieldsDefaulted,
 		DXArmMissing, SkippedSteps, DoubleEncoded, IneffectiveBook, UnseenValue, PoolWithoutSell, BaselineIncomplete, RawTruncated,
-		Amended, TextTruncated}
+		Amended, TextTruncated, TokensLeft, MaybeLeftover}
 }
 
 // recordedExamples returns the first recorded event of each type.

@@ -18,6 +18,8 @@ type TrimPoolOpened struct {
 	AddedUSD Number `json:"added_usd"`
 	// the kind of sell; unknown when no sell came with it
 	Cause string `json:"cause" jsonschema:"enum=trim,enum=emergency_exit,enum=unknown"`
+	// by how much the USD in the pool grew in this change, signed
+	DeltaUSD Number `json:"delta_usd"`
 }
 
 // TrimPoolIncreased says that an open pool received more money.
@@ -37,6 +39,8 @@ type TrimPoolIncreased struct {
 	AddedUSD Number `json:"added_usd"`
 	// the kind of sell; unknown when no sell came with it
 	Cause string `json:"cause" jsonschema:"enum=trim,enum=emergency_exit,enum=unknown"`
+	// by how much the USD in the pool grew in this change, signed
+	DeltaUSD Number `json:"delta_usd"`
 }
 
 // TrimPoolRecoveryStarted says that the first rebuy from the pool was made.
@@ -51,6 +55,8 @@ type TrimPoolIncreased struct {
 type TrimPoolRecoveryStarted struct {
 	Common
 	Recovery
+	// by how much the USD in the pool grew in this change, signed
+	DeltaUSD Number `json:"delta_usd"`
 }
 
 // TrimPoolDXBought says that a rebuy of the DX ladder was made.
@@ -65,6 +71,8 @@ type TrimPoolRecoveryStarted struct {
 type TrimPoolDXBought struct {
 	Common
 	Recovery
+	// by how much the USD in the pool grew in this change, signed
+	DeltaUSD Number `json:"delta_usd"`
 }
 
 // Recovery is the state of a pool's DX ladder.
@@ -92,6 +100,8 @@ type TrimPoolReplaced struct {
 	NewBasis Number `json:"new_basis"`
 	// the kind of sell
 	Cause string `json:"cause" jsonschema:"enum=trim,enum=emergency_exit,enum=unknown"`
+	// by how much the USD in the pool grew in this change, signed
+	DeltaUSD Number `json:"delta_usd"`
 }
 
 // TrimPoolClosed says that the pool was used up or given up.
@@ -111,6 +121,8 @@ type TrimPoolClosed struct {
 	ClosedBasis Number `json:"closed_basis"`
 	// s2_dip_buy and dx_ladder_complete: spent; s2_entry_new_trade: a leftover of the trade before
 	Reason string `json:"reason" jsonschema:"enum=s2_dip_buy,enum=s2_entry_new_trade,enum=dx_ladder_complete,enum=unknown"`
+	// by how much the USD in the pool grew in this change, signed
+	DeltaUSD Number `json:"delta_usd"`
 }
 
 // TrimPoolAdjusted says that the pool changed in a way that no known step explains.
@@ -125,6 +137,12 @@ type TrimPoolClosed struct {
 type TrimPoolAdjusted struct {
 	Common
 	Changed []string `json:"changed"` // names of the fields that differ
+	// the fields of changed as they were
+	From Raw `json:"from"`
+	// the fields of changed as they are
+	To Raw `json:"to"`
+	// by how much the USD in the pool grew in this change, signed
+	DeltaUSD Number `json:"delta_usd"`
 }
 
 // Reverted is the own part of every *.reverted event: a stale write took a reported value back.
@@ -133,6 +151,8 @@ type Reverted struct {
 	RevertedTo      Raw    `json:"reverted_to"`       // the value now
 	RevertedFrom    Raw    `json:"reverted_from"`     // the value taken back
 	AliveForSeconds Number `json:"alive_for_seconds"` // seconds it stood, commit to commit; null when first seen in a baseline
+	// same_tick: the tick that made the change wrote its older copy over it, within 30 s; later_write: something else did
+	Cause string `json:"cause" jsonschema:"enum=same_tick,enum=later_write"`
 }
 
 // Restored is the own part of every *.restored event: a value reported before came back.
@@ -149,10 +169,12 @@ type Restored struct {
 //
 // Hidden: The most frequent hazard of the source. The short life of the value is the only evidence, so never debounce.
 //
-//lowcap:event trim_pool.reverted trim-pools warn
+//lowcap:event trim_pool.reverted trim-pools warn,info
 type TrimPoolReverted struct {
 	Common
 	Reverted
+	// by how much the USD in the pool grew in this change, signed
+	DeltaUSD Number `json:"delta_usd"`
 }
 
 // TrimPoolRestored says that a pool that had been reverted came back.
@@ -171,4 +193,6 @@ type TrimPoolRestored struct {
 	DXCount     Number `json:"dx_count"`      // rebuys so far
 	DXLastPrice Number `json:"dx_last_price"` // price of a token at the last one
 	DXNextArm   Number `json:"dx_next_arm"`   // price at which the next one is armed
+	// by how much the USD in the pool grew in this change, signed
+	DeltaUSD Number `json:"delta_usd"`
 }

@@ -69,6 +69,10 @@ type PositionStatusChanged struct {
 	Common
 	From Text `json:"from"` // the status before; null when it was not known
 	To   Text `json:"to"`   // the status now
+	// of a change to shadow: the entry that was not made, from the column or from features.shadow_entry_data; null otherwise
+	EntryEvent Text `json:"entry_event"`
+	// of a change to shadow: what kept the bot from it, as features.shadow_entry_data has it; null otherwise
+	BlockedBy Raw `json:"blocked_by"`
 }
 
 // TradeOpened says that a position began a trade.
@@ -100,17 +104,22 @@ type TradeClosed struct {
 	CloseReason    Text    `json:"close_reason"`    // the writer's own word for why
 	ClosedAt       Instant `json:"closed_at"`       // the row's own timestamp
 	CompletedTrade Raw     `json:"completed_trade"` // last element of completed_trades when it grew
+	// tokens that were still held: what emergency_exit.abandoned tells, else 0
+	RemainingQuantity Number `json:"remaining_quantity"`
+	PnLUSD            Number `json:"pnl_usd"`       // total_pnl_usd of the completed trade's summary; null without one
+	DecisionType      Text   `json:"decision_type"` // of the summary
+	OutcomeClass      Text   `json:"outcome_class"` // of the summary
 }
 
 // StreamGap says that changes between two places in the WAL were never seen.
 //
 // Why: The slot was lost, so the changes between two places are unknown.
 //
-// Do: Tell somebody. Values in between never existed for you; the comparison that follows says how the tables differ.
+// Do: Wake somebody. Values in between never existed for you; the comparison that follows says how the tables differ.
 //
 // Hidden: Silence would look like a quiet day.
 //
-//lowcap:event stream.gap control warn
+//lowcap:event stream.gap control page
 type StreamGap struct {
 	Common
 	FromLSN  string  `json:"from_lsn"`  // where the known stream ended

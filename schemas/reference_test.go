@@ -18,7 +18,8 @@ func (g *generator) reference() []byte {
 	page.WriteString(introduction)
 	fmt.Fprintf(&page, "\n## Common fields\n\nOf every `data`, beside the type's own:\n\n%s\nThe `entity` is one of these:\n\n%s",
 		g.fields(reflect.TypeFor[Common](), nil), g.entityFields())
-	fmt.Fprintf(&page, "\n`origin`:\n\n%s\n%s", g.fields(reflect.TypeFor[Origin](), nil), flagTable())
+	fmt.Fprintf(&page, "\n`origin`, whose `op` may also be `time` where a type says that it is told when time has passed:\n\n%s\n"+
+		"`origin.session`:\n\n%s\n%s", g.fields(reflect.TypeFor[Origin](), nil), g.fields(reflect.TypeFor[Session](), nil), flagTable())
 	topic := ""
 	for _, kind := range Kinds() {
 		if kind.Topic != topic {
@@ -75,7 +76,10 @@ func (g *generator) guide(kind Kind) (about guide) {
 func (g *generator) section(page *strings.Builder, kind Kind) {
 	of, name, about := reflect.TypeOf(kind.New()).Elem(), kind.Type.Name(), g.guide(kind)
 	when := strings.Replace(g.LookupComment(of, ""), of.Name(), "`"+name+"`", 1)
-	fmt.Fprintf(page, "\n### %s\n\n%s **Severity %s.**\n\n- Why: %s\n- Do: %s\n", name, when, kind.Severity, about.why, about.do)
+	if kind.Due {
+		when += " It may be told when time has passed (`origin.op` is `time`)."
+	}
+	fmt.Fprintf(page, "\n### %s\n\n%s **Severity %s.**\n\n- Why: %s\n- Do: %s\n", name, when, severities(kind), about.why, about.do)
 	if about.hidden != "" {
 		fmt.Fprintf(page, "- Hidden from you: %s\n", about.hidden)
 	}
@@ -83,6 +87,15 @@ func (g *generator) section(page *strings.Builder, kind Kind) {
 	if example, ok := g.examples[kind.Type]; ok {
 		fmt.Fprintf(page, "\n%s", shortened(example))
 	}
+}
+
+// severities names the severities of a type, the usual one first.
+func severities(kind Kind) string {
+	names := make([]string, len(kind.Severities))
+	for i, severity := range kind.Severities {
+		names[i] = string(severity)
+	}
+	return strings.Join(names, " or ")
 }
 
 // fields is a table of a struct's fields, embedded ones in their place.

@@ -22,10 +22,12 @@ const (
 // Kind is one event type of the contract: where it goes, how urgent it is, and what its data looks like. The directive in
 // the comment of its struct says all of this.
 type Kind struct {
-	Type     Type
-	Topic    string
-	Severity Severity
-	New      func() Data // a zero value to read into
+	Type       Type
+	Topic      string
+	Severity   Severity    // of most of its events
+	Severities []Severity  // that its events may have, by their data; Severity is the first
+	Due        bool        // told when time has passed: origin.op may be time
+	New        func() Data // a zero value to read into
 }
 
 // kindOf finds a type of this contract.
@@ -55,7 +57,8 @@ func TopicOf(t Type) string {
 	return Control
 }
 
-// SeverityOf returns the severity of an event type, info for a type that is not of this contract.
+// SeverityOf returns the severity that most events of a type have, info for a type that is not of this contract. An event
+// has its own in Attributes: it depends on the data too.
 func SeverityOf(t Type) Severity {
 	if kind := kindOf[t]; kind != nil {
 		return kind.Severity

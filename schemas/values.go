@@ -43,6 +43,8 @@ const (
 	BaselineIncomplete Flag = "baseline_incomplete"   // the row's state before is not known
 	Amended            Flag = "amended"               // an exit that became one in place: its sell had been reported as a trim
 	TextTruncated      Flag = "text_truncated"        // a text was too long for an event: its beginning and its digest are in its place
+	TokensLeft         Flag = "tokens_left"           // an exit or a close that leaves more than dust
+	MaybeLeftover      Flag = "maybe_leftover"        // the same words as at the close before: the bot may not have written them for this one
 	RawTruncated       Flag = "raw_truncated"         // a raw value above 256 KiB or 500 levels was replaced by its digest and head
 )
 
@@ -57,6 +59,7 @@ const (
 	OpTruncate  Op = "truncate"
 	OpBaseline  Op = "baseline"  // found by the first snapshot
 	OpReconcile Op = "reconcile" // found by comparing a later snapshot with what was known
+	OpTime      Op = "time"      // nothing changed: time had passed when the transaction committed
 )
 
 // Stage is an entry stage that a block can close.
@@ -70,12 +73,22 @@ const (
 
 // Origin names the transaction that made the change.
 type Origin struct {
-	CommitLSN  string  `json:"commit_lsn"`  // where its commit record starts, e.g. 0/16B3748
-	XID        uint32  `json:"xid"`         // its transaction id; 0 for a snapshot
-	CommitTime Instant `json:"commit_time"` // the database's clock at commit
-	Op         Op      `json:"op"`          // what made the change
-	Actor      Text    `json:"actor"`       // from an annotation in the same transaction
-	Reason     Text    `json:"reason"`      // from an annotation in the same transaction
+	CommitLSN  string   `json:"commit_lsn"`  // where its commit record starts, e.g. 0/16B3748
+	XID        uint32   `json:"xid"`         // its transaction id; 0 for a snapshot
+	CommitTime Instant  `json:"commit_time"` // the database's clock at commit
+	Op         Op       `json:"op"`          // what made the change
+	Actor      Text     `json:"actor"`       // from an annotation in the same transaction
+	Reason     Text     `json:"reason"`      // from an annotation in the same transaction
+	Session    *Session `json:"session"`     // who was connected, as the server recorded it; null without attribution
+}
+
+// Session is the database session that made a change, as the server recorded it. Nobody can say something else of himself.
+type Session struct {
+	User          string `json:"user"`           // the role that the statement ran as
+	SessionUser   string `json:"session_user"`   // the role that logged in
+	Application   string `json:"application"`    // application_name
+	ClientAddress Text   `json:"client_address"` // null for a local connection
+	Claims        Raw    `json:"claims"`         // of the request's token: sub, role, email, client_info; null without one
 }
 
 // Position is the entity of an event about a trading position: the row as the change left it.

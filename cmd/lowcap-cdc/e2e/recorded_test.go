@@ -3,12 +3,15 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"lowcap-cdc/cmd/lowcap-cdc/internal/golden"
 	"lowcap-cdc/deploy/lab"
@@ -20,9 +23,9 @@ const recordedEvents = "../../../schemas/testdata/events.jsonl"
 
 // TestRecordedEvents makes the events that the documentation shows and the consumers' tests read, and compares them with
 // the recording: every trace and the statements of recorded.sql in one database, through the binary. With -update it
-// records anew.
+// records anew. The server has a clock of its own, since what does not happen takes its time.
 func TestRecordedEvents(t *testing.T) {
-	s := newSite(t)
+	s, setClock := newSiteWithClock(t)
 	traces := tracesOfDifferentTokens(t)
 	for i := range traces {
 		if traces[i].Name == "blocks: success after S1-only failure" {
@@ -43,8 +46,15 @@ func TestRecordedEvents(t *testing.T) {
 			}
 		}
 	}
+	clock := time.Duration(0)
 	for _, transaction := range statements(t, "testdata/recorded.sql") {
-		s.exec(transaction)
+		if transaction.later > 0 {
+			clock += transaction.later
+			if err := setClock(clock); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.exec(transaction.sql)
 	}
 	s.drain("r", sink)
 	s.dropAndMigrateBlocks("r", sink, events)
@@ -78,18 +88,47 @@ func tracesOfDifferentTokens(t *testing.T) []lab.Trace {
 	return traces
 }
 
-// statements returns the paragraphs of an SQL file, without those that are comment only.
-func statements(t *testing.T, path string) []string {
+// newSiteWithClock makes a database on a server of its own, whose clock can be moved.
+func newSiteWithClock(t *testing.T) (s *site, set func(time.Duration) error) {
+	t.Helper()
+	server, err := lab.StartPostgres(t.Context(), "fsync=off", "wal_sender_timeout=0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() }) //nolint:errcheck // the test is over
+	if set, err = server.FakeClock(); err == nil {
+		err = errors.Join(server.Stop(t.Context(), "fast"), server.Start(t.Context()))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newSiteOn(t, server), set
+}
+
+// transaction is a paragraph of an SQL file.
+type transaction struct {
+	later time.Duration // how long after the one before it is made, by the server's clock
+	sql   string
+}
+
+// statements returns the paragraphs of an SQL file, without those that are comment only. A comment "-- 130 s later" moves
+// the clock.
+func statements(t *testing.T, path string) []transaction {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	comments := regexp.MustCompile(`(?m)^--.*\n`)
-	var found []string
+	comments, later := regexp.MustCompile(`(?m)^--.*\n`), regexp.MustCompile(`(?m)^-- (\d+) s later$`)
+	var found []transaction
 	for _, paragraph := range strings.Split(string(text), "\n\n") {
-		if sql := strings.TrimSpace(comments.ReplaceAllString(paragraph, "")); sql != "" {
-			found = append(found, sql)
+		made := transaction{sql: strings.TrimSpace(comments.ReplaceAllString(paragraph, ""))}
+		if said := later.FindStringSubmatch(paragraph); said != nil {
+			seconds, _ := strconv.Atoi(said[1]) // digits
+			made.later = time.Duration(seconds) * time.Second
+		}
+		if made.sql != "" {
+			found = append(found, made)
 		}
 	}
 	return found
@@ -121,7 +160,7 @@ func (s *site) loseSlotAndReconcile(slot, sink string) {
 	s.exec(`select pg_terminate_backend(active_pid, 10000) from pg_replication_slots where slot_name = $1 and active`, s.name+slot)
 	s.exec(`select pg_drop_replication_slot($1)`, s.name+slot)
 	s.exec(`update lowcap_positions set status = 'paused' where token_ticker = 'EXIT'`)
-	reconcile := exec.CommandContext(s.t.Context(), shared.binary, "reconcile", "--postgres", shared.postgres.DSN(s.name), "--sink", sink, "--slot", s.name+slot)
+	reconcile := exec.CommandContext(s.t.Context(), shared.binary, "reconcile", "--postgres", s.dsn(), "--sink", sink, "--slot", s.name+slot)
 	if out, err := reconcile.CombinedOutput(); err != nil {
 		s.t.Fatalf("%v: %s", err, out)
 	}

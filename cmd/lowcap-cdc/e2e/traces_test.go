@@ -62,7 +62,8 @@ func summary(t *testing.T, event string) string {
 	}
 	line := strings.TrimSuffix(strings.TrimPrefix(e.Type, "lowcap."), ".v1")
 	for _, name := range []string{"slot", "key", "kind", "exit_reason", "signal", "price", "proceeds_usd", "usd_basis", "added_usd",
-		"old_basis", "new_basis", "closed_basis", "cause", "reason", "dx_count", "stages", "stage", "trigger", "from", "to", "skipped", "flags"} {
+		"old_basis", "new_basis", "closed_basis", "cause", "reason", "dx_count", "stages", "stage", "trigger", "from", "to", "skipped", "flag", "reminder", "outcome", "quantity", "wanted",
+		"direction", "tokens", "usd", "remaining_quantity", "pnl_usd", "delta_usd", "entry_event", "blocked_by", "flags"} {
 		if value, ok := e.Data[name]; ok && string(value) != "[]" && string(value) != "null" {
 			line += " " + name + "=" + string(value)
 		}

@@ -89,9 +89,10 @@ func (w *world) close() {
 
 // site is one source database and the names that a test uses with it.
 type site struct {
-	t    *testing.T
-	name string
-	conn *pgx.Conn
+	t      *testing.T
+	server *lab.Postgres
+	name   string
+	conn   *pgx.Conn
 }
 
 var sites atomic.Int64 // how many there were, for their names
@@ -103,12 +104,18 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newSiteOn(t, server)
+}
+
+// newSiteOn makes a database of the test's own on a server.
+func newSiteOn(t *testing.T, server *lab.Postgres) *site {
+	t.Helper()
 	name := fmt.Sprintf("t%dn%03d", time.Now().Unix(), sites.Add(1))
 	conn, err := server.CreateSource(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t, name, conn}
+	s := &site{t, server, name, conn}
 	t.Cleanup(s.close)
 	return s
 }
@@ -135,9 +142,17 @@ func (s *site) exec(sql string, args ...any) {
 	}
 }
 
+// dsn returns where the site's database is; a site without a server of its own is on the shared one.
+func (s *site) dsn() string {
+	if s.server != nil {
+		return s.server.DSN(s.name)
+	}
+	return shared.postgres.DSN(s.name)
+}
+
 // command returns a run of the binary; slot tells several runs on one database apart.
 func (s *site) command(slot, sink string, args ...string) *exec.Cmd {
-	all := append([]string{"run", "--postgres", shared.postgres.DSN(s.name), "--sink", sink, "--slot", s.name + slot,
+	all := append([]string{"run", "--postgres", s.dsn(), "--sink", sink, "--slot", s.name + slot,
 		"--topic-prefix", s.name + "."}, args...)
 	return exec.CommandContext(s.t.Context(), shared.binary, all...)
 }

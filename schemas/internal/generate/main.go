@@ -1,9 +1,11 @@
 // Command generate writes what follows from the structs of package schemas: each event's type, its JSON, and the table of
 // all types. It reads source text only, so that it runs even when what it wrote before no longer compiles.
 //
-// A struct is an event when its comment ends with a directive that names the type, its topic and its severity:
+// A struct is an event when its comment ends with a directive that names the type, its topic and the severities that its
+// events may have, the usual one first. A type that is told when time has passed says due:
 //
 //	//lowcap:event trim_pool.opened trim-pools info
+//	//lowcap:event execution.unrecorded executions warn,page due
 package main
 
 import (

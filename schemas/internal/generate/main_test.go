@@ -46,7 +46,9 @@ func TestMistakesAreNamed(t *testing.T) {
 	for change, want := range map[string]string{
 		"Size Severity->Size Severity":     "",
 		"Size Severity->Size int":          "no event can hold a int",
-		"event pool.opened->event":         "is not: //lowcap:event NAME TOPIC SEVERITY",
+		"event pool.opened->event":         "is not: //lowcap:event NAME TOPIC SEVERITY[,SEVERITY] [due]",
+		"pools info->pools info soon":      "is not: //lowcap:event NAME TOPIC SEVERITY[,SEVERITY] [due]",
+		"pools info->pools info,loud":      `no severity is called "info,loud"`,
 		"opened pools->opened seas":        `no topic is called "seas"`,
 		"pools info->pools loud":           `no severity is called "loud"`,
 		"\tCommon\n->\n":                   "an event begins with Common",

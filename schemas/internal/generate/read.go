@@ -36,7 +36,11 @@ type structure struct {
 	event  *event
 }
 
-type event struct{ name, topic, severity string }
+type event struct {
+	name, topic string
+	severities  []string // the usual one first
+	due         bool     // told when time has passed
+}
 
 type field struct {
 	name, json, of string // of: its type, as the source spells it
@@ -124,10 +128,11 @@ func eventOf(doc *ast.CommentGroup) (*event, error) {
 	for _, line := range doc.List {
 		if facts, ok := strings.CutPrefix(line.Text, directive); ok {
 			words := strings.Fields(facts)
-			if len(words) != 3 {
-				return nil, fmt.Errorf("%q is not: %sNAME TOPIC SEVERITY", line.Text, directive)
+			due := len(words) == 4 && words[3] == "due"
+			if len(words) != 3 && !due {
+				return nil, fmt.Errorf("%q is not: %sNAME TOPIC SEVERITY[,SEVERITY] [due]", line.Text, directive)
 			}
-			return &event{name: words[0], topic: words[1], severity: words[2]}, nil
+			return &event{name: words[0], topic: words[1], severities: strings.Split(words[2], ","), due: due}, nil
 		}
 	}
 	return nil, nil
@@ -163,6 +168,10 @@ func (c *contract) events() []*structure {
 	return events
 }
 
+func (c *contract) areSeverities(words []string) bool {
+	return !slices.ContainsFunc(words, func(word string) bool { return c.words[word] == "" })
+}
+
 func (c *contract) check() error {
 	var errs []error
 	seen := map[string]bool{}
@@ -170,8 +179,8 @@ func (c *contract) check() error {
 		switch {
 		case c.topic(s.event.topic) < 0:
 			errs = append(errs, fmt.Errorf("%s: %s: no topic is called %q", s.at, s.name, s.event.topic))
-		case c.words[s.event.severity] == "":
-			errs = append(errs, fmt.Errorf("%s: %s: no severity is called %q", s.at, s.name, s.event.severity))
+		case !c.areSeverities(s.event.severities):
+			errs = append(errs, fmt.Errorf("%s: %s: no severity is called %q", s.at, s.name, strings.Join(s.event.severities, ",")))
 		case seen[s.event.name]:
 			errs = append(errs, fmt.Errorf("%s: %s: another struct is %s too", s.at, s.name, s.event.name))
 		case len(s.fields) == 0 || s.fields[0].of != "Common":

@@ -63,3 +63,36 @@ update token_timeframe_blocks set blocked_s1 = false where book_id = 'spot_book'
 delete from token_timeframe_blocks where book_id = 'spot_book'
 
 truncate token_timeframe_blocks
+
+-- What does not happen. The exit of a losing position fails on each tick, and the trade is closed over its tokens; no block is set.
+insert into lowcap_positions (id, token_chain, token_contract, token_ticker, timeframe, status, state, book_id, created_at, features)
+values ('0a000000-0000-4000-8000-000000000003', 'solana', 'ExitThatFails111111111111111111111111111111', 'FAILS', '1h', 'watchlist', 'S1', 'onchain_crypto', '2026-01-17T09:00:00Z',
+  '{"uptrend_engine_v4": {"state": "S1", "price": 0.05, "emergency_exit": false}}')
+
+update lowcap_positions set status = 'active', current_trade_id = '0b000000-0000-4000-8000-000000000003', total_quantity = 7960, total_tokens_bought = 7960, total_allocation_usd = 398 where token_ticker = 'FAILS'
+
+select history('0a000000-0000-4000-8000-000000000003', '{"prev_state": "S1", "last_s1_buy": {"timestamp": "2026-01-18T08:00:00+00:00", "price": 0.05, "size_frac": 0.6, "signal": "buy_signal", "state": "S1"}}')
+
+update lowcap_positions set features = jsonb_set(features, '{uptrend_engine_v4}', '{"state": "S3", "price": 0.039, "emergency_exit": true, "exit_reason": "emergency_exit_ema333"}') where token_ticker = 'FAILS'
+
+-- A fill whose history is never written: the books say that all was sold.
+insert into lowcap_positions (id, token_chain, token_contract, token_ticker, timeframe, status, state, current_trade_id, book_id, created_at, total_quantity, total_tokens_bought, total_allocation_usd, features)
+values ('0a000000-0000-4000-8000-000000000004', 'solana', 'FillWithoutARecord1111111111111111111111111', 'LOST', '1h', 'active', 'S3', '0b000000-0000-4000-8000-000000000004', 'onchain_crypto', '2026-01-17T09:00:00Z', 1000, 1000, 50,
+  '{"uptrend_engine_v4": {"state": "S3", "price": 0.05}}')
+
+update lowcap_positions set total_quantity = 0, total_tokens_sold = 1000, total_extracted_usd = 61.5 where token_ticker = 'LOST'
+
+-- 130 s later
+select pg_logical_emit_message(true, 'lowcap-cdc.tick', '')
+
+-- 480 s later
+select pg_logical_emit_message(true, 'lowcap-cdc.tick', '')
+
+update lowcap_positions set state = 'S0', status = 'watchlist', current_trade_id = null, total_quantity = 0, total_tokens_bought = 0, total_allocation_usd = 0, close_reason = 's0_transition',
+  completed_trades = '[{"trade_id": "0b000000-0000-4000-8000-000000000003", "summary": {"decision_type": "emergency_exit", "outcome_class": "loss", "total_pnl_usd": -398.0}}]' where token_ticker = 'FAILS'
+
+-- 130 s later
+select pg_logical_emit_message(true, 'lowcap-cdc.tick', '')
+
+-- An entry that the bot only watches.
+update lowcap_positions set status = 'shadow', features = features || '{"shadow_entry_data": {"entry_event": "S2.entry", "blocked_by": ["ts_gate"]}}' where token_ticker = 'LOST'

@@ -173,7 +173,7 @@ func (v *Supervisor) observe(p cdc.Progress) {
 func (v *Supervisor) warn(events []cdc.Event) {
 	for i := range events {
 		e := &events[i]
-		if topic := schemas.TopicOf(e.Type); topic == schemas.Control && schemas.SeverityOf(e.Type) == schemas.Warn {
+		if topic := schemas.TopicOf(e.Type); topic == schemas.Control && e.Severity != schemas.Info {
 			v.Log.Warn().RawJSON("event", e.Value).Msg("published to the control topic")
 		}
 	}
