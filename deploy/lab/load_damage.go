@@ -44,10 +44,17 @@ func spoiled(object any, field string, value any) any {
 // stranger draws what a role without any right on the two tables can do: write logical messages of any prefix and size.
 func (l *Load) stranger() string {
 	isTransactional := pick(l.random, "true", "false")
-	switch l.random.IntN(3) {
-	case 0:
+	switch l.random.IntN(5) {
+	case 0: // a forged marker of a table that is there
+		return message(isTransactional, "lowcap-cdc.table", fmt.Sprintf(`'{"table":"%s","oid":%d,"member":1,"why":"forged"}'`,
+			pick(l.random, "lowcap_positions", "token_timeframe_blocks"), l.step))
+	case 1: // the same, with the true identity of the table
+		return `select pg_logical_emit_message(` + isTransactional + `, 'lowcap-cdc.table', json_build_object('table', c.relname,
+			'oid', c.oid::bigint, 'member', r.oid::bigint, 'why', repeat('forged ', 1000), 'since_lsn', 1, 'since_time', 1)::text)
+			from pg_class c join pg_publication_rel r on r.prrelid = c.oid where c.relname = 'lowcap_positions'`
+	case 2:
 		return message(isTransactional, pick(l.random, "lowcap-cdc.table", "lowcap-cdc"), "'{'")
-	case 1: // its own transaction has no event that this could stand in
+	case 3: // its own transaction has no event that this could stand in
 		return message("true", "lowcap-cdc", `'{"actor":"mallory","reason":"forged"}'`)
 	}
 	return message(isTransactional, "other", fmt.Sprintf("repeat('x', %d)", 1<<(10+l.random.IntN(13))))
