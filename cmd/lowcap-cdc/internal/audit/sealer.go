@@ -195,17 +195,23 @@ func basisOf(log *seal.Log, seals []seal.Seal) (*basis, error) {
 
 // readHead returns what the checkpoint knows: the source, and its last event.
 func readHead(ctx context.Context, reader sink.Reader) (source string, head schemas.Chain, err error) {
+	known, err := readCheckpoint(ctx, reader)
+	if err != nil || known.Events.Number == 0 {
+		return "", schemas.Chain{}, err
+	}
+	return known.Source(), known.Events, nil
+}
+
+// readCheckpoint returns the checkpoint, the zero one where a sink has none.
+func readCheckpoint(ctx context.Context, reader sink.Reader) (*cdc.Checkpoint, error) {
 	state := cdc.NewState()
-	err = reader.ReadState(ctx, func(key string, value []byte) error {
+	err := reader.ReadState(ctx, func(key string, value []byte) error {
 		if key != cdc.CheckpointKey {
 			return nil
 		}
 		return state.Load(key, value)
 	})
-	if known := &state.Checkpoint; known.Events.Number > 0 {
-		return known.Source(), known.Events, err
-	}
-	return "", schemas.Chain{}, err
+	return &state.Checkpoint, err
 }
 
 // removes reports whether a sink has removed events, or may have.

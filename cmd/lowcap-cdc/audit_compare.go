@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/audit"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
+)
+
+type auditCompareCommand struct {
+	Patience time.Duration `help:"How long the sink may take to pass the moment that is looked at." default:"60s"`
+	Every    time.Duration `help:"Go on, and compare this often; without it once." placeholder:"1h"`
+	Metrics  string        `help:"With --every: serve /metrics here; :9188 serves this machine only, 0.0.0.0:9188 everybody." placeholder:"ADDR"`
+	JSON     bool          `help:"Print the outcome as JSON." name:"json"`
+}
+
+// Run compares, once or until it is told to stop.
+func (c *auditCompareCommand) Run(s *settings.Settings, std *settings.Streams) error {
+	if s.Postgres == "" {
+		return settings.Usage(errors.New("no database given; set --postgres or LOWCAP_CDC_POSTGRES"))
+	}
+	if c.Metrics != "" && c.Every == 0 {
+		return settings.Usage(errors.New("--metrics is for --every: a single comparison ends before anybody could look"))
+	}
+	ctx, reader, done, err := s.ReadUntilSignal(std)
+	if err != nil {
+		return err
+	}
+	defer done()
+	comparer := &audit.Comparer{Source: s.Source(), Reader: reader, Patience: c.Patience}
+	if settings.IsTerminal(std.Err) {
+		comparer.Progress = func(what string, n int) { fmt.Fprintf(std.Err, "\r%d %s   ", n, what) }
+	}
+	if c.Every == 0 {
+		return c.once(ctx, comparer, std)
+	}
+	return c.again(ctx, comparer, std, s.Logger(std.Err))
+}
+
+func (c *auditCompareCommand) once(ctx context.Context, comparer *audit.Comparer, std *settings.Streams) error {
+	compared, err := comparer.Compare(ctx)
+	if err != nil {
+		return err
+	}
+	if comparer.Progress != nil {
+		fmt.Fprint(std.Err, "\r\x1b[K")
+	}
+	if err := compared.Print(std.Out, c.JSON); err != nil {
+		return err
+	}
+	if compared.Count > 0 {
+		return audit.ErrDiffers
+	}
+	return nil
+}
+
+// again compares every so often. Differences are told by log and metric, and it goes on: they may be repaired.
+func (c *auditCompareCommand) again(ctx context.Context, comparer *audit.Comparer, std *settings.Streams, log zerolog.Logger) error {
+	m := newCompareMetrics()
+	if c.Metrics != "" {
+		stop, err := m.serve(c.Metrics)
+		if err != nil {
+			return settings.Usage(fmt.Errorf("--metrics: %w", err))
+		}
+		defer stop()
+	}
+	for {
+		compared, err := comparer.Compare(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && settings.IsPermanent(err):
+			return err
+		case err != nil:
+			m.failures.Inc()
+			log.Warn().Err(err).Stringer("retry_in", c.Every).Msg("not compared; trying again")
+		default:
+			m.note(compared)
+			if err := compared.Print(std.Out, c.JSON); err != nil {
+				return err
+			}
+			if compared.Count > 0 {
+				log.Error().Int("differences", compared.Count).Str("lsn", compared.LSN).Msg("the events do not tell what the tables hold")
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(c.Every):
+		}
+	}
+}
+
+// compareMetrics are what a comparer that goes on says of itself.
+type compareMetrics struct {
+	registry    *prometheus.Registry
+	differences prometheus.Gauge
+	last        prometheus.Gauge
+	failures    prometheus.Counter
+}
+
+func newCompareMetrics() *compareMetrics {
+	m := &compareMetrics{
+		registry:    prometheus.NewRegistry(),
+		differences: prometheus.NewGauge(prometheus.GaugeOpts{Name: "lowcap_cdc_compare_differences", Help: "Differences that the last comparison found between the events and the tables."}),
+		last:        prometheus.NewGauge(prometheus.GaugeOpts{Name: "lowcap_cdc_compare_last_timestamp_seconds", Help: "When the last comparison came to its end; 0 before the first."}),
+		failures:    prometheus.NewCounter(prometheus.CounterOpts{Name: "lowcap_cdc_compare_failures_total", Help: "Comparisons that could not be made."}),
+	}
+	m.registry.MustRegister(m.differences, m.last, m.failures)
+	return m
+}
+
+func (m *compareMetrics) note(c *audit.Compared) {
+	m.differences.Set(float64(c.Count))
+	m.last.SetToCurrentTime()
+}
+
+// serve serves the metrics until stop is called. An address without a host is this machine's own.
+func (m *compareMetrics) serve(address string) (stop func(), err error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10}
+	ended := make(chan struct{})
+	go func() { defer close(ended); server.Serve(listener) }() //nolint:errcheck // it ends when it is closed
+	return func() { server.Close(); <-ended }, nil             //nolint:errcheck // nobody waits for an answer any more
+}

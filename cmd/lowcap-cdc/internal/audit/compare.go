@@ -1,0 +1,189 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/audit/belief"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
+	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
+)
+
+// ErrDiffers says that what consumers believe is not what the tables hold.
+var ErrDiffers = errors.New("the events do not tell what the tables hold")
+
+// Comparer compares what consumers believe with what the tables hold.
+type Comparer struct {
+	Source   pg.Config
+	Reader   sink.Reader
+	Patience time.Duration // how long the sink may take to pass the moment that is looked at
+	Progress func(what string, n int)
+}
+
+// Compared is the outcome.
+type Compared struct {
+	LSN         string              `json:"lsn"` // the place that was compared
+	Events      int                 `json:"events"`
+	Rows        int                 `json:"rows"`
+	Count       int                 `json:"differences"`
+	Differences []belief.Difference `json:"first_differences"`
+}
+
+const (
+	passedPause  = 500 * time.Millisecond
+	foldAttempts = 5
+)
+
+// Compare takes a snapshot of the tables, waits until the sink has passed it, folds the events up to it, never the images, and
+// lists what differs.
+func (c *Comparer) Compare(ctx context.Context) (*Compared, error) {
+	truth, err := pg.OpenTruth(ctx, c.Source)
+	if err != nil {
+		return nil, err
+	}
+	defer truth.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it was only read
+	if err := c.await(ctx, truth.Place()); err != nil {
+		return nil, err
+	}
+	out := &Compared{LSN: truth.Place().String()}
+	beliefs, err := c.fold(ctx, truth, out)
+	if err != nil {
+		return nil, err
+	}
+	comparison := belief.Compare(beliefs)
+	for {
+		row, err := truth.Next()
+		if err != nil {
+			return nil, err
+		}
+		if row == nil {
+			break
+		}
+		comparison.Take(row)
+		c.tell("rows compared", comparison.Rows)
+	}
+	comparison.Rest()
+	out.Rows, out.Count, out.Differences = comparison.Rows, comparison.Count, comparison.First
+	return out, nil
+}
+
+func (c *Comparer) tell(what string, n int) {
+	if c.Progress != nil && n%1000 == 0 {
+		c.Progress(what, n)
+	}
+}
+
+// await waits until everything before a place is in the sink: the slot says so, or the checkpoint, which is ahead of it.
+func (c *Comparer) await(ctx context.Context, place decode.LSN) error {
+	begun := time.Now()
+	known, err := readCheckpoint(ctx, c.Reader)
+	if err != nil {
+		return err
+	}
+	for has := known.LSN; has < place; {
+		if time.Since(begun) > c.Patience {
+			return fmt.Errorf("the sink is behind: after %s it has everything up to %s, and the tables were read at %s; is run at work? look with: lowcap-cdc status",
+				c.Patience, has, place)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(passedPause):
+		}
+		confirmed, err := pg.Confirmed(ctx, c.Source)
+		if err != nil {
+			return err
+		}
+		has = max(has, confirmed)
+	}
+	return nil
+}
+
+// fold reads the events. A broker may show the end of the last transaction a moment later in one topic than in another, so
+// it reads again until everything is there that the checkpoint knows.
+func (c *Comparer) fold(ctx context.Context, truth *pg.Truth, out *Compared) (*belief.Beliefs, error) {
+	for attempt := 1; ; attempt++ {
+		now, head, err := readHead(ctx, c.Reader)
+		if err != nil {
+			return nil, err
+		}
+		f := &fold{beliefs: belief.New(), tickers: make(map[string]string)}
+		var last uint64
+		out.Events = 0
+		err = c.Reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
+			a := e.Attributes()
+			if last = a.Number; saw(truth, &a, e.Value, now) {
+				f.take(&a, e.Value)
+				out.Events++
+				c.tell("events read", out.Events)
+			}
+			return ctx.Err()
+		})
+		switch {
+		case err != nil:
+			return nil, err
+		case last < head.Number && attempt < foldAttempts:
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(passedPause):
+			}
+			continue
+		case last < head.Number:
+			return nil, fmt.Errorf("%w: the checkpoint knows %d events, the last that is there is number %d", ErrAltered, head.Number, last)
+		case f.begins > 1:
+			return nil, fmt.Errorf("the events 1 to %d are gone, by retention or because this is a part: they do not tell what the tables hold", f.begins-1)
+		}
+		for _, t := range decode.Tables {
+			if !truth.Has(t) {
+				f.beliefs.Missing[t.String()] = true // nothing is there to be compared
+			}
+		}
+		return f.beliefs, nil
+	}
+}
+
+// saw reports whether the snapshot sees what an event tells. now is the source that the trail is of today.
+func saw(truth *pg.Truth, a *schemas.Attributes, event []byte, now string) bool {
+	if now != "" && a.Source != now {
+		return true // of a server that was there before
+	}
+	origin := gjson.GetBytes(event, "data.origin")
+	lsn, err := decode.ParseLSN(origin.Get("commit_lsn").String())
+	return err == nil && truth.Saw(uint32(origin.Get("xid").Uint()), lsn)
+}
+
+// Print prints the outcome for a person, or as JSON.
+func (c *Compared) Print(out io.Writer, asJSON bool) error {
+	if asJSON {
+		return readable.PrintJSON(out, c)
+	}
+	for _, d := range c.Differences {
+		said := "no event says so"
+		if d.Number > 0 {
+			said = fmt.Sprintf("event %d", d.Number)
+		}
+		fmt.Fprintf(out, "DIFFERS   %s %s: %s: the table has %s, consumers believe %s (%s)\n", d.Table, readable.Printable(d.Row), d.Field,
+			shown(d.Stored), shown(d.Believed), said)
+	}
+	if more := c.Count - len(c.Differences); more > 0 {
+		fmt.Fprintf(out, "DIFFERS   and %d more\n", more)
+	}
+	fmt.Fprintf(out, "compared  %d rows at %s with what %d events tell: %d differences\n", c.Rows, c.LSN, c.Events, c.Count)
+	return nil
+}
+
+func shown(text string) string {
+	if text == "" {
+		return "something else"
+	}
+	return readable.Printable(text)
+}

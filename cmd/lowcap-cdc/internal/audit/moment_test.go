@@ -1,0 +1,103 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"lowcap-cdc/decode"
+	"lowcap-cdc/sink"
+)
+
+// TestMoment asks the recorded events for how everything stood at each of their places, by number, LSN and time.
+func TestMoment(t *testing.T) {
+	lines, _ := recordedLines(t)
+	h := newHouse(t, lines)
+	at := func(m Moment, token string) (*Standing, error) {
+		s := h.sink()
+		defer s.Close() //nolint:errcheck // it was only read
+		return At(context.Background(), s, m, token)
+	}
+	for n := 1; n <= len(lines); n += 7 {
+		byNumber, err := at(Moment{Number: uint64(n)}, "")
+		if err != nil || byNumber.At.Number != uint64(n) {
+			t.Fatalf("event %d: %+v, %v", n, byNumber, err)
+		}
+		lsn, err := decode.ParseLSN(byNumber.At.LSN)
+		if err != nil {
+			t.Fatal(err)
+		}
+		behind, err := at(Moment{LSN: lsn + 1, isLSN: true}, "")
+		if err != nil || behind.At.LSN != byNumber.At.LSN || behind.At.Number < byNumber.At.Number {
+			t.Errorf("behind %s it stands at %+v, %v", lsn, behind, err)
+		}
+		when, err := time.Parse(time.RFC3339Nano, byNumber.At.Time)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if byTime, err := at(Moment{Time: when}, ""); err != nil || byTime.At.Number < byNumber.At.Number {
+			t.Errorf("at %s it stands at %+v, %v", when, byTime, err)
+		}
+	}
+	if _, err := at(Moment{Number: uint64(len(lines)) + 1}, ""); err == nil {
+		t.Error("an event that is not there has a moment")
+	}
+	if _, err := at(Moment{Time: time.Unix(0, 0)}, ""); err == nil || !strings.Contains(err.Error(), "begins with the baseline") {
+		t.Errorf("before the baseline: %v", err)
+	}
+	h.copy(lines[5:])
+	if _, err := at(Moment{Number: 50}, ""); err == nil || !strings.Contains(err.Error(), "are gone") {
+		t.Errorf("without the beginning: %v", err)
+	}
+}
+
+// TestMomentOfAToken says why a token was not bought: since when it was blocked, by what, and by whom.
+func TestMomentOfAToken(t *testing.T) {
+	lines, _ := recordedLines(t)
+	h := newHouse(t, lines)
+	for _, line := range lines {
+		e := &sink.Stored{Value: line}
+		a := e.Attributes()
+		if a.Type.Name() != "entry_block.set" {
+			continue
+		}
+		s := h.sink()
+		standing, err := At(context.Background(), s, Moment{Number: a.Number}, strings.Split(a.Subject, "/")[0])
+		s.Close() //nolint:errcheck // it was only read
+		if err != nil || len(standing.Blocked) == 0 {
+			t.Fatalf("%+v, %v", standing, err)
+		}
+		b := standing.Blocked[0]
+		if b.Event == "" || b.Since == nil || b.Why == "" {
+			t.Errorf("%+v", b)
+		}
+		var out bytes.Buffer
+		if err := standing.Print(&out, true); err != nil {
+			t.Fatal(err)
+		}
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(out.Bytes(), &fields); err != nil || fields["blocked"] == nil || fields["pools"] == nil || fields["trades"] == nil || fields["exits_wanted"] == nil {
+			t.Errorf("%v: %s", err, out.Bytes())
+		}
+		if err := standing.Print(&out, false); err != nil || !strings.Contains(out.String(), "blocked") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestParseMoment(t *testing.T) {
+	never := func(string) (time.Time, bool) { return time.Time{}, false }
+	for text, want := range map[string]Moment{"17": {Number: 17}, "0/16B3748": {LSN: 0x16B3748, isLSN: true}} {
+		if m, err := ParseMoment(text, never); err != nil || m != want {
+			t.Errorf("%q: %+v, %v", text, m, err)
+		}
+	}
+	for _, text := range []string{"", "0", "-1", "Tuesday", "99999999999999999999"} {
+		if _, err := ParseMoment(text, never); err == nil {
+			t.Errorf("%q is a moment", text)
+		}
+	}
+}
