@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"maps"
 	"slices"
@@ -27,6 +28,14 @@ type record struct {
 	key   string
 	value []byte
 	event *schemas.Attributes
+}
+
+// name says which record it is.
+func (r *record) name() string {
+	if r.event == nil {
+		return fmt.Sprintf("the image of %.200q", r.key)
+	}
+	return fmt.Sprintf("event %.200q", r.event.ID)
 }
 
 // size is an upper bound of the record's bytes in a batch.
@@ -111,14 +120,20 @@ type encoder struct {
 	lengthSize       int    // bytes that the length of the last record took
 	time             string // the last time attribute that was read
 	at               int64  // and what it is in milliseconds
-	now              int64  // in milliseconds
+	now              int64  // on the brokers' clock, in milliseconds
+	earliest, latest int64  // timestamps that the topic takes, in milliseconds
+}
+
+// allow bounds the timestamps of the batches that follow.
+func (e *encoder) allow(w window, now time.Time) {
+	e.now = now.UnixMilli()
+	e.earliest, e.latest = e.now-w.before.Milliseconds(), e.now+w.after.Milliseconds()
 }
 
 // batch returns a record batch of format v2 (Kafka protocol guide, "Record Batch"), transactional and compressed, with
 // the int32 length in front that a produce request has there. Its memory is not used again: a connection may still read
 // from it when its request has failed.
 func (e *encoder) batch(records []record, id int64, epoch int16, sequence int32) []byte {
-	e.now = time.Now().UnixMilli()
 	first := e.timestampOf(&records[0])
 	latest := first
 	e.body = e.body[:0]
@@ -146,8 +161,19 @@ func (e *encoder) batch(records []record, id int64, epoch int16, sequence int32)
 	return whole
 }
 
-// timestampOf returns a record's timestamp: the event's commit time, in milliseconds. State has none worth keeping and
-// takes that of its batch.
+// earlier returns a batch, as batch returned it, whose records are stamped earlier.
+func earlier(whole []byte, by time.Duration) []byte {
+	whole = slices.Clone(whole) // a connection may still read from the old one
+	b := whole[4:]
+	for _, field := range []int{27, 35} { // base and latest timestamp; the records hold differences
+		binary.BigEndian.PutUint64(b[field:], binary.BigEndian.Uint64(b[field:])-uint64(by.Milliseconds()))
+	}
+	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[castagnoliStart:], castagnoli))
+	return whole
+}
+
+// timestampOf returns a record's timestamp, in milliseconds: the event's commit time, or what comes nearest of what the
+// topic takes. State has none worth keeping and gets the present.
 func (e *encoder) timestampOf(r *record) int64 {
 	if r.event == nil {
 		return e.now
@@ -155,11 +181,11 @@ func (e *encoder) timestampOf(r *record) int64 {
 	if r.event.Time != e.time {
 		at, err := time.Parse(time.RFC3339Nano, r.event.Time)
 		if err != nil {
-			return 0
+			return e.now
 		}
 		e.time, e.at = r.event.Time, at.UnixMilli()
 	}
-	return e.at
+	return min(max(e.at, e.earliest), e.latest)
 }
 
 // record appends one record. Its length stands in front and is known only behind it: it is given as many bytes as the

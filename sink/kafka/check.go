@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 
 	"github.com/segmentio/kafka-go"
@@ -21,15 +22,83 @@ func (k *Sink) Check(ctx context.Context) []check.Finding {
 			Detail: fmt.Sprintf("%s ends the connection when TLS begins (%v), as a plaintext port does", broker, err),
 			Repair: "lowcap-cdc check, with the broker's TLS port in --sink, or without --kafka-tls, --kafka-ca and --kafka-cert"}}
 	}
-	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: k.Topics()})
+	err := k.reach(ctx)
+	var meta *kafka.MetadataResponse
+	if err == nil {
+		meta, err = k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: k.Topics()})
+	}
 	if err != nil {
-		return []check.Finding{{Name: "kafka", Severity: check.Fail, Detail: unreachable(explain(err), k.config).Error(),
+		return []check.Finding{{Name: "kafka", Severity: check.Fail, Detail: oneLine(explain(err)),
 			Repair: "lowcap-cdc check, when the brokers answer"}}
 	}
 	findings := []check.Finding{{Name: "kafka", Severity: check.OK, Detail: fmt.Sprintf("%d brokers", len(meta.Brokers))}}
+	findings = append(findings, checkListeners(ctx, meta.Brokers)...)
+	findings = append(findings, k.checkTransport()...)
+	findings = append(findings, k.checkTopics(ctx, meta)...)
+	if k.config.Registry != nil {
+		findings = append(findings, k.config.Registry.check(ctx, k.config.Format))
+	}
+	return findings
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// checkListeners dials the addresses that the brokers tell clients to use: everything but the first contact goes there.
+func checkListeners(ctx context.Context, brokers []kafka.Broker) (findings []check.Finding) {
+	ctx, cancel := context.WithTimeout(ctx, reachWithin)
+	defer cancel()
+	failures := make([]chan error, len(brokers))
+	for i, b := range brokers {
+		failures[i] = make(chan error, 1)
+		go func() { failures[i] <- tryDial(ctx, net.JoinHostPort(b.Host, fmt.Sprint(b.Port))) }()
+	}
+	for i, b := range brokers {
+		if err := <-failures[i]; err != nil {
+			findings = append(findings, check.Finding{Name: fmt.Sprintf("kafka broker %d", b.ID), Severity: check.Warn,
+				Detail: fmt.Sprintf("tells clients to use %s:%d, which cannot be reached from here: %v", b.Host, b.Port, err),
+				Repair: "set the broker's advertised.listeners to an address that this host reaches, or start it"})
+		}
+	}
+	if len(findings) == len(brokers) {
+		for i := range findings {
+			findings[i].Severity = check.Fail // nothing can be written
+		}
+	}
+	return findings
+}
+
+// checkTransport warns of a connection that others can read.
+func (k *Sink) checkTransport() []check.Finding {
+	if k.transport.TLS != nil || !k.leavesHost() {
+		return nil
+	}
+	what := "events"
+	if k.config.SASL == "plain" {
+		what = "events and the password"
+	}
+	return []check.Finding{{Name: "kafka connection", Severity: check.Warn,
+		Detail: what + " cross the network in plain text, and anybody can pretend to be the broker",
+		Repair: "set --kafka-tls, or --kafka-ca to the CA that has signed the brokers' certificates"}}
+}
+
+// leavesHost reports whether a broker is on another host.
+func (k *Sink) leavesHost() bool {
+	for _, broker := range k.config.Brokers {
+		host, _, _ := net.SplitHostPort(broker) // New has looked at it
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkTopics looks for each topic, whether its settings keep the promise, and whose they are.
+func (k *Sink) checkTopics(ctx context.Context, meta *kafka.MetadataResponse) (findings []check.Finding) {
+	complete := true
 	for _, t := range meta.Topics {
 		f := check.Finding{Name: "topic " + t.Name, Severity: check.OK, Detail: fmt.Sprintf("%d partitions", len(t.Partitions))}
 		if t.Error != nil {
+			complete = false
 			f.Severity, f.Detail, f.Repair = check.Fail, t.Error.Error(), "lowcap-cdc init"
 		}
 		if errors.Is(t.Error, kafka.UnknownTopicOrPartition) {
@@ -37,10 +106,26 @@ func (k *Sink) Check(ctx context.Context) []check.Finding {
 		}
 		findings = append(findings, f)
 	}
-	if k.config.Registry != nil {
-		findings = append(findings, k.config.Registry.check(ctx, k.config.Format))
+	copies, err := copiesOf(meta)
+	if !complete || err != nil {
+		return findings
 	}
-	return findings
+	settings, err := k.describe(ctx)
+	if err != nil {
+		return append(findings, check.Finding{Name: "topic settings", Severity: check.Fail, Detail: oneLine(explain(err)),
+			Repair: "lowcap-cdc check, when the brokers answer"})
+	}
+	return append(append(findings, k.settingFindings(settings, copies)...), k.checkOwner(ctx)...)
+}
+
+// checkOwner looks whether the state in the topics is this slot's.
+func (k *Sink) checkOwner(ctx context.Context) []check.Finding {
+	err := k.ReadState(ctx, func(string, []byte) error { return nil })
+	if err != nil {
+		return []check.Finding{{Name: "state", Severity: check.Fail, Detail: oneLine(explain(err)),
+			Repair: "lowcap-cdc check, when that is done"}}
+	}
+	return nil
 }
 
 // hangsUp looks for a broker that ends the connection as soon as it sees TLS. The library takes that for a network that
@@ -49,6 +134,8 @@ func (k *Sink) hangsUp(ctx context.Context) (broker string, err error) {
 	if k.transport.TLS == nil {
 		return "", nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, reachWithin)
+	defer cancel()
 	for _, broker := range k.config.Brokers {
 		conn, err := dial(ctx, "tcp", broker)
 		if err != nil {

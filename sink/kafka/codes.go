@@ -48,5 +48,6 @@ var repairs = map[kafka.Error]string{
 	kafka.TopicAuthorizationFailed:           "grant Write and Describe on the topic, and Read on the state topic",
 	kafka.UnknownTopicOrPartition:            "run: lowcap-cdc init",
 	kafka.MessageSizeTooLarge:                "raise the topic's max.message.bytes",
+	kafka.InvalidTimestamp:                   "set the clocks of this host and of the brokers",
 	kafka.InvalidTransactionTimeout:          "raise the broker's transaction.max.timeout.ms to 900000",
 }

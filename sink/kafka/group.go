@@ -41,6 +41,9 @@ type Assignment struct {
 // The library's group finds out who reads what; the records are read here, because its reader hands out aborted ones
 // too, and the offsets are committed here, because its commits have no room for a note.
 func (k *Sink) Consume(ctx context.Context, group string, topics []string, m Member) error {
+	if err := k.reach(ctx); err != nil {
+		return err
+	}
 	members, err := k.join(group, topics)
 	if err != nil {
 		return err

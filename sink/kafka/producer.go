@@ -16,6 +16,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol/initproducerid"
 	"github.com/segmentio/kafka-go/protocol/produce"
 	"github.com/segmentio/kafka-go/protocol/rawproduce"
+
+	"lowcap-cdc/sink"
 )
 
 // producer speaks the transaction protocol. One goroutine owns it.
@@ -30,6 +32,8 @@ type producer struct {
 	partitions map[string][]int
 	leaders    map[partition]int
 	limits     map[string]int // max.message.bytes
+	windows    map[string]window
+	behind     time.Duration // how far the brokers' clock turned out to be behind ours, at least
 	encoder    encoder
 	unanswered bool // a request got no answer: it may still arrive at the broker
 }
@@ -122,10 +126,27 @@ func (p *producer) refresh(ctx context.Context) error {
 			p.partitions = partitions
 		}
 		if p.limits == nil {
-			p.limits = p.k.messageLimits(ctx)
+			return p.readSettings(ctx, meta)
 		}
 		return nil
 	})
+}
+
+// readSettings reads what the topics take, and refuses those that break the promise.
+func (p *producer) readSettings(ctx context.Context, meta *kafka.MetadataResponse) error {
+	copies, err := copiesOf(meta)
+	if err != nil {
+		return err
+	}
+	settings, err := p.k.describe(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.k.checkSettings(settings, copies); err != nil {
+		return err
+	}
+	p.limits, p.windows = p.k.messageLimits(settings), p.k.windows(settings)
+	return nil
 }
 
 // write produces records into the open transaction.
@@ -210,7 +231,10 @@ func (p *producer) encode(records map[partition][]record) (map[partition][][]byt
 	queues := make(map[partition][][]byte, len(records))
 	for at, all := range records {
 		for len(all) > 0 {
-			batch, n := p.encodeSome(at, all)
+			batch, n, err := p.encodeSome(at, all)
+			if err != nil {
+				return nil, err
+			}
 			queues[at] = append(queues[at], batch)
 			p.sequences[at] += int32(n)
 			all = all[n:]
@@ -221,16 +245,21 @@ func (p *producer) encode(records map[partition][]record) (map[partition][][]byt
 
 // encodeSome makes a batch of the first records, and returns how many they are. The broker compares its limit with the
 // compressed batch, so first more are taken than fit without compression.
-func (p *producer) encodeSome(at partition, all []record) (batch []byte, n int) {
+func (p *producer) encodeSome(at partition, all []record) (batch []byte, n int, err error) {
 	limit := p.limits[at.topic] - batchMargin
-	for _, room := range []int{expectedRatio * limit, limit} {
+	p.encoder.allow(p.windows[at.topic], time.Now().Add(-p.behind))
+	for _, room := range []int{min(expectedRatio*limit, eventBatch/2), limit} {
 		n = fitting(all, room)
 		batch = p.encoder.batch(all[:n], p.id, p.epoch, p.sequences[at])
 		if len(batch) <= limit || n == 1 {
 			break
 		}
 	}
-	return batch, n
+	if most := p.limits[at.topic]; len(batch)-4 > most { // without the length in front of it
+		return nil, 0, &sink.ClusterError{Err: fmt.Errorf("topic %q: %s takes %d bytes, the topic takes %d", at.topic, all[0].name(),
+			len(batch)-4, most), Repair: fmt.Sprintf("raise the topic's %s", maxMessage)}
+	}
+	return batch, n, nil
 }
 
 // fitting returns how many records, at least one, fit into a batch of a size before compression.
@@ -250,20 +279,9 @@ func (p *producer) produceRound(ctx context.Context, queues map[partition][][]by
 		pending[at] = batches[0]
 	}
 	return p.k.retry(ctx, func() error {
-		byLeader := make(map[int][]partition)
-		for at := range pending {
-			byLeader[p.leaders[at]] = append(byLeader[p.leaders[at]], at)
-		}
-		errs := make(chan error, len(byLeader))
-		var done sync.Mutex
-		for _, parts := range byLeader {
-			go func() { errs <- p.produce(ctx, parts, pending, &done) }()
-		}
-		var worst error
-		for range byLeader {
-			if err := <-errs; err != nil && (worst == nil || !isRetriable(err)) {
-				worst = err
-			}
+		worst := p.produceOnce(ctx, pending)
+		for ; errors.Is(worst, kafka.InvalidTimestamp) && p.behind < mostBehind; worst = p.produceOnce(ctx, pending) {
+			p.stampEarlier(queues, pending)
 		}
 		if worst != nil && isRetriable(worst) {
 			p.k.transport.CloseIdleConnections() // forces new metadata: a leader may have moved
@@ -273,6 +291,49 @@ func (p *producer) produceRound(ctx context.Context, queues map[partition][][]by
 		}
 		return worst
 	})
+}
+
+const (
+	// clockStep is by how much earlier refused batches are stamped at a time.
+	clockStep = time.Hour
+	// mostBehind is more than a wrong time zone is worth.
+	mostBehind = 26 * time.Hour
+)
+
+// stampEarlier gives every batch that was not accepted an earlier time. Our clock is ahead of the brokers', and the time of
+// a record is a hint; that of its event stays what it is.
+func (p *producer) stampEarlier(queues map[partition][][]byte, pending map[partition][]byte) {
+	p.behind += clockStep
+	for at, batches := range queues {
+		_, refused := pending[at]
+		for i := range batches {
+			if i > 0 || refused {
+				batches[i] = earlier(batches[i], clockStep)
+			}
+		}
+		if refused {
+			pending[at] = batches[0]
+		}
+	}
+}
+
+// produceOnce sends what is pending, one request to each leader.
+func (p *producer) produceOnce(ctx context.Context, pending map[partition][]byte) (worst error) {
+	byLeader := make(map[int][]partition)
+	for at := range pending {
+		byLeader[p.leaders[at]] = append(byLeader[p.leaders[at]], at)
+	}
+	errs := make(chan error, len(byLeader))
+	var done sync.Mutex
+	for _, parts := range byLeader {
+		go func() { errs <- p.produce(ctx, parts, pending, &done) }()
+	}
+	for range byLeader {
+		if err := <-errs; err != nil && (worst == nil || !isRetriable(err)) {
+			worst = err
+		}
+	}
+	return worst
 }
 
 // produce sends one request and removes from pending what the broker accepted.

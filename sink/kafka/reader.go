@@ -33,6 +33,18 @@ func (k *Sink) ReadState(ctx context.Context, load func(key string, value []byte
 	return k.readState(ctx, ids, load)
 }
 
+// clockSlack is how much earlier than its event a record may be stamped: a broker takes no timestamp far in its future, so
+// where Postgres' clock runs ahead, records get what the broker takes.
+const clockSlack = 24 * time.Hour
+
+// stampedSince returns when the record of an event since some time was stamped at the earliest.
+func stampedSince(since time.Time) time.Time {
+	if now := time.Now(); since.After(now) {
+		since = now
+	}
+	return since.Add(-clockSlack)
+}
+
 // ReadEvents implements Reader.
 func (k *Sink) ReadEvents(ctx context.Context, r sink.Range, visit func(*sink.Stored) error) error {
 	leaders, err := k.leaders(ctx, k.eventTopics(r.Topics))
@@ -42,6 +54,9 @@ func (k *Sink) ReadEvents(ctx context.Context, r sink.Range, visit func(*sink.St
 	cursors, err := k.cursors(ctx, leaders, r.Since)
 	if err != nil {
 		return err
+	}
+	if !r.Since.IsZero() {
+		visit = r.Filter(visit)
 	}
 	foreign := r.Foreign
 	if foreign == nil {
@@ -91,6 +106,9 @@ func (k *Sink) eventTopics(names []string) []string {
 
 // leaders returns the leader of each partition of the topics.
 func (k *Sink) leaders(ctx context.Context, topics []string) (leaders map[partition]int, err error) {
+	if err := k.reach(ctx); err != nil {
+		return nil, err
+	}
 	err = k.retry(ctx, func() error {
 		leaders = make(map[partition]int)
 		meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: topics})
@@ -123,10 +141,13 @@ func (k *Sink) Kept(ctx context.Context) ([]sink.Kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	policies := k.topicSettings(ctx, "cleanup.policy")
+	settings, err := k.describe(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the topics' settings: %w", explain(err))
+	}
 	kept := make([]sink.Kept, 0, len(cursors))
 	for _, c := range cursors {
-		kept = append(kept, sink.Kept{Topic: c.topic, Partition: c.id, First: c.next, Compacted: strings.Contains(policies[c.topic], "compact")})
+		kept = append(kept, sink.Kept{Topic: c.topic, Partition: c.id, First: c.next, Compacted: strings.Contains(settings[c.topic][cleanupPolicy], "compact")})
 	}
 	return kept, nil
 }
@@ -152,7 +173,7 @@ func (k *Sink) cursors(ctx context.Context, partitions map[partition]int, since 
 		all.Go(func() {
 			first, stable, err := k.offsets(ctx, at.topic, at.id)
 			if err == nil && !since.IsZero() {
-				first, err = k.offsetSince(ctx, at, since, stable)
+				first, err = k.offsetSince(ctx, at, stampedSince(since), stable)
 			}
 			mu.Lock()
 			defer mu.Unlock()

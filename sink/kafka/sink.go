@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -53,8 +54,9 @@ type Sink struct {
 	transport *kafka.Transport
 	producer  *producer
 	sorter    *sorter
-	framer    *framer // nil when values are plain JSON
-	open      bool    // a transaction with parts of a snapshot is open
+	framer    *framer     // nil when values are plain JSON
+	open      bool        // a transaction with parts of a snapshot is open
+	reached   atomic.Bool // the cluster has answered
 }
 
 // New returns a sink; it does not connect. A wrong configuration is an error.
@@ -85,14 +87,17 @@ func (k *Sink) stateTopic() string { return k.config.TopicPrefix + stateTopic }
 // Resume implements cdc.Sink: it fences every older writer, which aborts what that one left open, and then reads the
 // state up to the last stable offset.
 func (k *Sink) Resume(ctx context.Context, load func(key string, value []byte) error) error {
+	if err := k.reach(ctx); err != nil {
+		return err
+	}
 	if err := k.Register(ctx); err != nil {
 		return err
 	}
 	k.producer = newProducer(k)
-	if err := k.producer.init(ctx, transactionTimeout); err != nil {
+	if err := k.producer.refresh(ctx); err != nil {
 		return err
 	}
-	if err := k.producer.refresh(ctx); err != nil {
+	if err := k.producer.init(ctx, transactionTimeout); err != nil {
 		return err
 	}
 	return k.readState(ctx, k.producer.partitions[k.stateTopic()], load)
@@ -124,7 +129,27 @@ func (k *Sink) Register(ctx context.Context) error {
 }
 
 func (k *Sink) readState(ctx context.Context, partitions []int, load func(key string, value []byte) error) error {
-	return k.readCommitted(ctx, k.stateTopic(), partitions, k.ours(load))
+	mine, others := false, make(map[string]bool) // whether there is state, by slot
+	v := k.ours(func(key string, value []byte) error {
+		mine = true
+		return load(key, value)
+	})
+	ours := v.record
+	v.record = func(r sink.Stored) error {
+		if slot, found := strings.CutSuffix(string(r.Key), "/"+cdc.CheckpointKey); found && slot != k.config.Slot {
+			others[slot] = r.Value != nil
+		}
+		return ours(r)
+	}
+	if err := k.readCommitted(ctx, k.stateTopic(), partitions, v); err != nil || mine {
+		return err
+	}
+	for slot, there := range others {
+		if there {
+			return k.othersTopics(slot)
+		}
+	}
+	return nil
 }
 
 // ours hands on the state records of this slot.
@@ -136,6 +161,16 @@ func (k *Sink) ours(load func(key string, value []byte) error) visitor {
 		}
 		return load(key, r.Value)
 	}}
+}
+
+// othersTopics refuses topics that another slot writes to: a second baseline, and everything twice, would stand between
+// its events.
+func (k *Sink) othersTopics(other string) error {
+	return &sink.ClusterError{
+		Err: fmt.Errorf("the topics %s* belong to slot %.80q: %s holds its checkpoint, and none of slot %q",
+			k.config.TopicPrefix, other, k.stateTopic(), k.config.Slot),
+		Repair: fmt.Sprintf("set --slot %s, or another --topic-prefix; or, when that slot is gone for good, delete the topic %s",
+			other, k.stateTopic())}
 }
 
 // brokenState ends the reading: what is not known of the rows would be published once more, or never.

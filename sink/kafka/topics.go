@@ -16,8 +16,12 @@ const (
 	stateLimit      = 16 << 20 // an image holds a whole history
 )
 
-// EnsureTopics creates the topics that are missing and returns their names. It never changes one that is there.
+// EnsureTopics creates the topics that are missing and returns their names. It never changes one that is there; one whose
+// settings break the promise is a ClusterError.
 func (k *Sink) EnsureTopics(ctx context.Context) (created []string, err error) {
+	if err := k.reach(ctx); err != nil {
+		return nil, fmt.Errorf("set up topics: %w", err)
+	}
 	err = k.retry(ctx, func() error {
 		created = nil
 		meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: k.Topics()})
@@ -38,10 +42,45 @@ func (k *Sink) EnsureTopics(ctx context.Context) (created []string, err error) {
 		created, err = k.create(ctx, missing)
 		return err
 	})
+	if err == nil {
+		err = k.retry(ctx, func() error {
+			copies, err := k.copies(ctx)
+			if err != nil {
+				return err
+			}
+			settings, err := k.describe(ctx)
+			if err != nil {
+				return err
+			}
+			return k.checkSettings(settings, copies)
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("set up topics: %w", unreachable(err, k.config))
 	}
 	return created, nil
+}
+
+// copies returns how many replicas each topic has.
+func (k *Sink) copies(ctx context.Context) (map[string]int, error) {
+	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: k.Topics()})
+	if err != nil {
+		return nil, err
+	}
+	return copiesOf(meta)
+}
+
+func copiesOf(meta *kafka.MetadataResponse) (map[string]int, error) {
+	copies := make(map[string]int)
+	for _, t := range meta.Topics {
+		if t.Error != nil {
+			return nil, fmt.Errorf("topic %q: %w", t.Name, t.Error)
+		}
+		for _, p := range t.Partitions {
+			copies[t.Name] = len(p.Replicas)
+		}
+	}
+	return copies, nil
 }
 
 func (k *Sink) create(ctx context.Context, missing []kafka.TopicConfig) (created []string, err error) {
@@ -63,54 +102,24 @@ func (k *Sink) create(ctx context.Context, missing []kafka.TopicConfig) (created
 func (k *Sink) topicConfig(name string, copies int) kafka.TopicConfig {
 	config := kafka.TopicConfig{Topic: name, NumPartitions: eventPartitions, ReplicationFactor: copies}
 	if copies == replicas {
-		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: "min.insync.replicas", ConfigValue: "2"})
+		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: minInsync, ConfigValue: "2"})
 	}
-	if name == k.stateTopic() {
+	if name != k.stateTopic() {
+		// A cluster may have another default.
+		config.ConfigEntries = append(config.ConfigEntries, kafka.ConfigEntry{ConfigName: cleanupPolicy, ConfigValue: "delete"})
+	} else {
 		config.NumPartitions = 1
 		config.ConfigEntries = append(config.ConfigEntries,
-			kafka.ConfigEntry{ConfigName: "cleanup.policy", ConfigValue: "compact"},
-			kafka.ConfigEntry{ConfigName: "max.message.bytes", ConfigValue: strconv.Itoa(stateLimit)},
+			kafka.ConfigEntry{ConfigName: cleanupPolicy, ConfigValue: "compact"},
+			kafka.ConfigEntry{ConfigName: maxMessage, ConfigValue: strconv.Itoa(stateLimit)},
 			// Only closed segments are compacted, and every start reads the open one: the smallest that takes the largest batch.
 			kafka.ConfigEntry{ConfigName: "segment.bytes", ConfigValue: strconv.Itoa(stateLimit)},
 			kafka.ConfigEntry{ConfigName: "segment.ms", ConfigValue: "600000"},
 			kafka.ConfigEntry{ConfigName: "min.cleanable.dirty.ratio", ConfigValue: "0.1"},
 			// Removals, and the end of every transaction, are kept for so long: more than a start ever reads.
-			kafka.ConfigEntry{ConfigName: "delete.retention.ms", ConfigValue: "3600000"})
+			kafka.ConfigEntry{ConfigName: deleteRetention, ConfigValue: "3600000"})
 	}
 	return config
-}
-
-// messageLimits reads each topic's max.message.bytes; where the right to read it is missing, the default counts.
-func (k *Sink) messageLimits(ctx context.Context) map[string]int {
-	limits, settings := make(map[string]int), k.topicSettings(ctx, "max.message.bytes")
-	for _, name := range k.Topics() {
-		limits[name] = defaultLimit
-		if n, err := strconv.Atoi(settings[name]); err == nil {
-			limits[name] = n
-		}
-	}
-	return limits
-}
-
-// topicSettings reads one setting of every topic, as far as there is a right to.
-func (k *Sink) topicSettings(ctx context.Context, setting string) map[string]string {
-	values, request := make(map[string]string), &kafka.DescribeConfigsRequest{}
-	for _, name := range k.Topics() {
-		request.Resources = append(request.Resources, kafka.DescribeConfigRequestResource{ResourceType: kafka.ResourceTypeTopic,
-			ResourceName: name, ConfigNames: []string{setting}})
-	}
-	response, err := k.client.DescribeConfigs(ctx, request)
-	if err != nil {
-		return values
-	}
-	for _, r := range response.Resources {
-		for _, entry := range r.ConfigEntries {
-			if entry.ConfigName == setting {
-				values[r.ResourceName] = entry.ConfigValue
-			}
-		}
-	}
-	return values
 }
 
 // unreachable says in one line that nobody answers.

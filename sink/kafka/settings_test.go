@@ -1,0 +1,196 @@
+package kafka_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/cdc/check"
+	"lowcap-cdc/deploy/lab"
+	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/kafka"
+)
+
+func loadNothing(string, []byte) error { return nil }
+
+// alter sets one setting of a topic.
+func alter(t *testing.T, addr, topic, name, value string) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	answers, err := admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: name, Value: &value}}, topic)
+	if err != nil || answers[0].Err != nil {
+		t.Fatal(err, answers)
+	}
+	deadline := time.Now().Add(time.Minute)
+	for is := ""; is != value; { // the controller has it, the broker gets it a moment later
+		described, err := admin.DescribeTopicConfigs(t.Context(), topic)
+		if err != nil || time.Now().After(deadline) {
+			t.Fatal(err, described)
+		}
+		for _, config := range described[0].Configs {
+			if config.Key == name {
+				is = config.MaybeValue()
+			}
+		}
+	}
+}
+
+// TestSettingsThatBreakThePromise: a topic that loses events or state by its settings is refused by a start and by init,
+// with the command that repairs it, and check says so. One that only may lose some is a warning.
+func TestSettingsThatBreakThePromise(t *testing.T) {
+	broker, err := lab.StartKafka(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close() //nolint:errcheck // the test is over
+	k := openKafka(t, broker.Addr())
+	for _, c := range []struct {
+		topic, name, value, right string
+		severity                  check.Severity
+	}{
+		{"cdc-state", "cleanup.policy", "delete", "compact", check.Fail},
+		{"cdc-state", "cleanup.policy", "compact,delete", "compact", check.Fail},
+		{"cdc-state", "delete.retention.ms", "0", "3600000", check.Fail},
+		{"cdc-state", "max.message.bytes", "1048588", "16777216", check.Warn},
+		{"emergency-exits", "cleanup.policy", "compact", "delete", check.Fail},
+		{"positions", "cleanup.policy", "compact,delete", "delete", check.Fail},
+		{"control", "max.message.bytes", "1000", "1048588", check.Fail},
+		{"control", "min.insync.replicas", "2", "1", check.Fail},
+		{"control", "unclean.leader.election.enable", "true", "false", check.Warn},
+		{"executions", "retention.ms", "60000", "604800000", check.Warn},
+	} {
+		topic := "test." + c.topic
+		alter(t, broker.Addr(), topic, c.name, c.value)
+		repair := fmt.Sprintf("kafka-configs.sh --bootstrap-server %s --alter --entity-type topics --entity-name %s --add-config %s=%s",
+			broker.Addr(), topic, c.name, c.right)
+		told := false
+		for _, f := range k.Check(t.Context()) {
+			told = told || (f.Severity == c.severity && f.Repair == repair && strings.Contains(f.Detail, c.name+"="+c.value))
+		}
+		if !told {
+			t.Errorf("%s %s=%s: check does not say %v with %q: %+v", c.topic, c.name, c.value, c.severity, repair, k.Check(t.Context()))
+		}
+		_, ensured := k.EnsureTopics(t.Context())
+		other, err := kafka.New(kafka.Config{Brokers: []string{broker.Addr()}, TopicPrefix: "test.", Slot: "s"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for verb, err := range map[string]error{"init": ensured, "start": other.Resume(t.Context(), loadNothing)} {
+			refused := sink.IsCluster(err) && strings.Contains(err.Error(), repair)
+			if c.severity == check.Fail && !refused || c.severity == check.Warn && err != nil {
+				t.Errorf("%s %s=%s: %s says %v", c.topic, c.name, c.value, verb, err)
+			}
+		}
+		alter(t, broker.Addr(), topic, c.name, c.right)
+	}
+	for _, f := range k.Check(t.Context()) {
+		if f.Severity != check.OK {
+			t.Errorf("repaired, and still %+v", f)
+		}
+	}
+}
+
+// TestTopicsOfAnotherSlot: whoever mistypes --slot would publish everything once more between the events that are there.
+func TestTopicsOfAnotherSlot(t *testing.T) {
+	_, addr := fake(t)
+	open := func(slot string) *kafka.Sink {
+		k, err := kafka.New(kafka.Config{Brokers: []string{addr}, TopicPrefix: "test.", Slot: slot})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	if _, err := open("right").EnsureTopics(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	right := open("right")
+	if err := right.Resume(t.Context(), loadNothing); err != nil {
+		t.Fatal(err)
+	}
+	if err := right.Commit(t.Context(), oneEvent(1)); err != nil {
+		t.Fatal(err)
+	}
+	wrong := open("rigth")
+	findings := wrong.Check(t.Context())
+	last := findings[len(findings)-1]
+	for verb, err := range map[string]error{
+		"a run":    wrong.Resume(t.Context(), loadNothing),
+		"a reader": wrong.ReadState(t.Context(), loadNothing),
+		"check":    fmt.Errorf("%s", last.Detail),
+	} {
+		if err == nil || !strings.Contains(err.Error(), `belong to slot "right"`) || !strings.Contains(err.Error(), "set --slot right") {
+			t.Errorf("%s says %v", verb, err)
+		}
+		if verb != "check" && !sink.IsPermanent(err) {
+			t.Errorf("%s may be tried again", verb)
+		}
+	}
+	if last.Severity != check.Fail {
+		t.Errorf("check: %+v", findings)
+	}
+	if err := right.Commit(t.Context(), &cdc.Batch{State: []cdc.StateRecord{{Key: cdc.CheckpointKey}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := wrong.Resume(t.Context(), loadNothing); err != nil {
+		t.Errorf("nobody's topics: %v", err)
+	}
+}
+
+// TestNobodyAnswers: brokers that are down, that cannot be found, and that accept and say nothing, are told of soon.
+func TestNobodyAnswers(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close() //nolint:errcheck // the test is over
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := closed.Addr().String()
+	closed.Close() //nolint:errcheck // its port is wanted
+	for _, addr := range []string{down, silent.Addr().String(), "nosuchhost.invalid:9092"} {
+		for verb, do := range map[string]func(context.Context, *kafka.Sink) error{
+			"run":    func(ctx context.Context, k *kafka.Sink) error { return k.Resume(ctx, loadNothing) },
+			"init":   func(ctx context.Context, k *kafka.Sink) error { _, err := k.EnsureTopics(ctx); return err },
+			"status": func(ctx context.Context, k *kafka.Sink) error { return k.ReadState(ctx, loadNothing) },
+			"verify": func(ctx context.Context, k *kafka.Sink) error { _, err := k.Kept(ctx); return err },
+			"tail": func(ctx context.Context, k *kafka.Sink) error {
+				return k.ReadEvents(ctx, sink.Range{Follow: true}, func(*sink.Stored) error { return nil })
+			},
+			"notify": func(ctx context.Context, k *kafka.Sink) error { return k.Consume(ctx, "g", nil, kafka.Member{}) },
+			"check": func(ctx context.Context, k *kafka.Sink) error {
+				f := k.Check(ctx)
+				return fmt.Errorf("%s", f[0].Detail)
+			},
+		} {
+			t.Run(verb+" "+addr, func(t *testing.T) {
+				t.Parallel()
+				k, err := kafka.New(kafka.Config{Brokers: []string{addr}, TopicPrefix: "test.", Slot: "s"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				begun := time.Now()
+				err = do(t.Context(), k)
+				if took := time.Since(begun); took > 5*time.Second || err == nil || !strings.Contains(err.Error(), "no answer from Kafka at ["+addr) {
+					t.Errorf("after %v: %v", took, err)
+				}
+				if strings.Contains(err.Error(), "\n") {
+					t.Errorf("more than a line: %q", err)
+				}
+			})
+		}
+	}
+}
