@@ -12,6 +12,9 @@ const (
 	idleCommit = decode.Micros(10 * 1000000)
 	// idleBytes does the same for a busy stream of uninteresting changes.
 	idleBytes = 64 << 20
+	// aliveCommit is how often a checkpoint is committed although its place has not moved, because the database is
+	// entirely idle: by it others see that the stream lives. They are promised one every 30 s.
+	aliveCommit = decode.Micros(20 * 1000000)
 )
 
 // fill collects a batch: what there is when the stream is quiet, as much as a batch holds when it is busy. It returns
@@ -129,7 +132,7 @@ func (p *Pipeline) takeProgress(m *decode.Progress) (due bool) {
 		// Not before: while the server reads a cut transaction again, it reports places below its commit.
 		checkpoint.Done = Done{}
 	}
-	return p.isUntil() || (m.LSN > p.sealed.LSN && p.isLongAgo(m))
+	return p.isUntil() || (m.LSN > p.sealed.LSN && p.isLongAgo(m)) || m.Time-p.sealed.Time >= aliveCommit
 }
 
 // isLongAgo reports whether the last commit is too old for a slot that should move. A database clock that was set back

@@ -19,3 +19,14 @@ func TestClockSetBack(t *testing.T) {
 		}
 	}
 }
+
+// TestIdleStreamIsSeenToLive: a database in which nothing happens at all still gives a checkpoint every 20 s.
+func TestIdleStreamIsSeenToLive(t *testing.T) {
+	p := &Pipeline{state: NewState(), sealed: Checkpoint{LSN: 0x100, Time: benchCommitTime}}
+	for later, want := range map[decode.Micros]bool{1: false, idleCommit: false, aliveCommit: true} {
+		p.state.Checkpoint = p.sealed
+		if due := p.takeProgress(&decode.Progress{LSN: 0x100, Time: benchCommitTime + later}); due != want {
+			t.Errorf("after %d s at the same place: a commit is due: %v", later/1000000, due)
+		}
+	}
+}
