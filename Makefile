@@ -21,7 +21,7 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak chaos deps deps-demo
+.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak notify-kills chaos deps deps-demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -97,6 +97,9 @@ fuzz: ## each fuzz target for FUZZTIME
 
 soak: deps ## kill -9 under load for SOAK
 	$(GO) test ./cmd/lowcap-cdc/e2e -run TestKilledUnderLoad -soak $(SOAK) -timeout 0 -v
+
+notify-kills: deps ## kill -9 of notify, sidecar and broker while receivers answer as they like, KILLS times on each sink
+	$(GO) test ./cmd/lowcap-cdc/e2e -run TestNotifyKilled -notify-kills $(KILLS) -count=1 -timeout 0 -v
 
 chaos: deps build ## every kind of fault until KILLS or DURATION; SEED repeats one; CLUSTER=3 moves leaders (docs/chaos.md)
 	$(GO) run ./deploy/chaos -binary bin/lowcap-cdc -kills $(KILLS) -duration $(DURATION) -seed $(SEED) -cluster $(CLUSTER)

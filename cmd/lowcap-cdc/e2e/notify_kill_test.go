@@ -1,0 +1,337 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/tidwall/gjson"
+)
+
+var notifyKills = flag.Int("notify-kills", 0, "how many kills TestNotifyKilled makes on each sink; 0 is 10 on Kafka and 24 on files")
+
+// moody is a receiver that answers as it likes, by chance, in the words of its API. What it accepted it keeps, also when it
+// hangs up before it says so.
+type moody struct {
+	*httptest.Server
+	mu       sync.Mutex
+	random   *rand.Rand
+	name     func(body string, r *http.Request) string // what an accepted message is about
+	accepted []accepted
+	calm     bool // from now on everything is accepted and said so
+}
+
+type accepted struct {
+	name   string
+	marked bool // as one that may be a repeat
+}
+
+func newMoody(t *testing.T, seed uint64, name func(string, *http.Request) string) *moody {
+	m := &moody{random: rand.New(rand.NewPCG(seed, 7)), name: name} // not a secret
+	m.Server = httptest.NewServer(m)
+	t.Cleanup(m.Close)
+	return m
+}
+
+func (m *moody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body) //nolint:errcheck // a client that was killed
+	m.mu.Lock()
+	mood := m.random.IntN(20)
+	if m.calm {
+		mood = 99
+	}
+	if mood >= 6 || mood == 0 {
+		m.accepted = append(m.accepted, accepted{m.name(string(body), r), strings.Contains(string(body), "may be a repeat")})
+	}
+	m.mu.Unlock()
+	switch mood {
+	case 0: // accepted, and nobody hears of it
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			conn.Close() //nolint:errcheck // that is the fault
+		}
+	case 1:
+		w.WriteHeader(http.StatusInternalServerError)
+	case 2:
+		w.WriteHeader(http.StatusTooManyRequests)
+		fmt.Fprint(w, `{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":1}}`)
+	case 3:
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"ok":false,"error_code":400,"description":"Bad Request: can't parse entities"}`)
+	case 4:
+		w.Header().Set("Location", "/elsewhere")
+		w.WriteHeader(http.StatusFound)
+	case 5:
+		w.WriteHeader(http.StatusUnauthorized)
+	default:
+		fmt.Fprint(w, `{"ok":true}`)
+	}
+}
+
+// pages are two routes: a program's, by the event's id, and a person's, by the price, which is another one each time.
+type pages struct{ hook, phone *moody }
+
+var price = regexp.MustCompile(`price:? (?:<code>)?(\d+)`)
+
+func newPages(t *testing.T, seed uint64) *pages {
+	return &pages{
+		hook: newMoody(t, seed, func(body string, _ *http.Request) string { return gjson.Get(body, "data.price").String() }),
+		phone: newMoody(t, seed+1, func(body string, _ *http.Request) string {
+			if found := price.FindStringSubmatch(gjson.Get(body, "text").String()); found != nil {
+				return found[1]
+			}
+			return "?" + body
+		}),
+	}
+}
+
+// config writes the configuration file.
+func (p *pages) config(t *testing.T) string {
+	dir := t.TempDir()
+	token := filepath.Join(dir, "token")
+	if err := os.WriteFile(token, []byte("1:secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "notify.yaml")
+	text := fmt.Sprintf("routes:\n  - {name: hook, as: webhook, to: %q, severity: page}\n  - {name: phone, as: telegram, to: %q, chat: '-1', token-file: %q, severity: page}\n",
+		p.hook.URL, p.phone.URL, token)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// await waits until each has so many.
+func (p *pages) await(t *testing.T, hook, phone int) {
+	t.Helper()
+	tick, deadline := time.NewTicker(50*time.Millisecond), time.After(2*time.Minute)
+	defer tick.Stop()
+	for p.hook.distinct() < hook || p.phone.distinct() < phone {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("of %d and %d exits the webhook has %d and the phone %d", hook, phone, p.hook.distinct(), p.phone.distinct())
+		}
+	}
+}
+
+func (m *moody) distinct() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	names := make(map[string]bool)
+	for _, a := range m.accepted {
+		names[a.name] = true
+	}
+	return len(names)
+}
+
+// check fails unless every exit is there, in the order of its token, and no second copy is without its mark.
+func (m *moody) check(t *testing.T, exits map[string]string, isMarked bool) (repeats int) {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	seen, last := make(map[string]bool), make(map[string]int)
+	for _, a := range m.accepted {
+		token, known := exits[a.name]
+		switch {
+		case !known:
+			t.Errorf("nobody made the exit %s", a.name)
+		case seen[a.name]:
+			repeats++
+			if isMarked && !a.marked {
+				t.Errorf("exit %s came again and does not say so", a.name)
+			}
+			continue
+		}
+		seen[a.name] = true
+		var n int
+		fmt.Sscan(a.name, &n) //nolint:errcheck // it is known
+		if n < last[token] {
+			t.Errorf("token %s: exit %d came after %d", token, n, last[token])
+		}
+		last[token] = n
+	}
+	if len(seen) != len(exits) {
+		t.Errorf("%d of %d exits arrived", len(seen), len(exits))
+	}
+	return repeats
+}
+
+// exits makes emergency exits on three positions until stop is closed, and returns the position of each by its price.
+func (s *site) exits(every time.Duration, stop chan struct{}) chan map[string]string {
+	made := make(chan map[string]string, 1)
+	conn, err := pgx.Connect(s.t.Context(), shared.postgres.DSN(s.name))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		defer conn.Close(context.Background()) //nolint:errcheck // the test is over
+		all := make(map[string]string)
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for n := 1; ; n++ {
+			select {
+			case <-stop:
+				made <- all
+				return
+			case <-tick.C:
+			}
+			frame := fmt.Sprint("p", n%3)
+			at := time.Date(2026, 1, 1, 0, 0, n, 0, time.UTC).Format(time.RFC3339)
+			if _, err := conn.Exec(context.Background(), `update lowcap_positions set features = $1 where timeframe = $2`, fmt.Sprintf(
+				`{"pm_execution_history":{"last_trim":{"timestamp":%q,"price":%d,"size_frac":1,"signal":"emergency_exit"}}}`, at, n), frame); err != nil {
+				s.t.Errorf("exit %d: %v", n, err)
+				made <- all
+				return
+			}
+			all[fmt.Sprint(n)] = frame
+		}
+	}()
+	return made
+}
+
+// keepRunning starts a command again whenever it ends, until ctx ends; kill ends it once.
+func keepRunning(ctx context.Context, t *testing.T, command func() *exec.Cmd) (kill func()) {
+	var mu sync.Mutex
+	var now *exec.Cmd
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			cmd := command()
+			var said strings.Builder
+			cmd.Stderr = &said
+			if err := cmd.Start(); err != nil {
+				t.Errorf("start: %v", err)
+				return
+			}
+			mu.Lock()
+			now = cmd
+			mu.Unlock()
+			cmd.Wait() //nolint:errcheck // it is killed
+			if code := cmd.ProcessState.ExitCode(); code > 1 {
+				t.Errorf("it ended with code %d: %s", code, &said)
+				return
+			}
+		}
+	}()
+	kill = func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if now != nil {
+			now.Process.Kill() //nolint:errcheck // it may have ended
+		}
+	}
+	t.Cleanup(func() {
+		for {
+			kill()
+			select {
+			case <-done:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	})
+	return kill
+}
+
+// TestNotifyKilled kills notify, sidecar and broker while receivers answer as they like: every page arrives, on each route,
+// in the order of its token, and a person is told which message may be a repeat.
+func TestNotifyKilled(t *testing.T) {
+	for _, kind := range []string{"file", "kafka"} {
+		t.Run(kind, func(t *testing.T) { notifyKilled(t, kind) })
+	}
+}
+
+func notifyKilled(t *testing.T, kind string) {
+	s := newSite(t)
+	s.seedPositions(3)
+	kills := map[string]int{"file": 24, "kafka": 10}[kind]
+	if *notifyKills > 0 {
+		kills = *notifyKills
+	}
+	to, _ := s.file("events")
+	if kind == "kafka" {
+		to, _ = s.kafka()
+	}
+	s.drain("s", to)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	p := newPages(t, seed)
+	args := []string{"notify", "--sink", to, "--slot", s.name + "s", "--topic-prefix", s.name + ".", "--group", s.name, "--config", p.config(t), "--log-level", "debug"}
+	if kind == "file" {
+		args = append(args, "--state", filepath.Join(t.TempDir(), "state"))
+	}
+	first := exec.CommandContext(t.Context(), shared.binary, args...)
+	log := newWatched("watching from")
+	first.Stderr = log
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, log, "watching from")
+	first.Process.Kill() //nolint:errcheck // it runs
+	first.Wait()         //nolint:errcheck // it was killed
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	killNotify := keepRunning(ctx, t, func() *exec.Cmd { return exec.Command(shared.binary, args...) })
+	killSidecar := keepRunning(ctx, t, func() *exec.Cmd { return s.command("s", to) })
+	stop := make(chan struct{})
+	made := s.exits(map[string]time.Duration{"file": 40 * time.Millisecond, "kafka": 150 * time.Millisecond}[kind], stop)
+	random := rand.New(rand.NewPCG(seed, 9)) // not a secret
+	for n := range kills {
+		p.await(t, p.hook.distinct()+3, p.phone.distinct()+3) // a member that was killed is waited for by its group
+		select {
+		case <-t.Context().Done():
+		case <-time.After(time.Duration(random.IntN(300)) * time.Millisecond):
+		}
+		switch {
+		case kind == "kafka" && n%8 == 4:
+			restartKafka(t)
+		case random.IntN(3) == 0:
+			killSidecar()
+		default:
+			killNotify()
+		}
+	}
+	close(stop)
+	exits := <-made
+	p.hook.calmDown()
+	p.phone.calmDown()
+	p.await(t, len(exits), len(exits))
+	t.Logf("%d kills, %d exits; repeats: webhook %d, phone %d", kills, len(exits), p.hook.check(t, exits, false), p.phone.check(t, exits, true))
+	cancel()
+}
+
+func (m *moody) calmDown() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calm = true
+}
+
+func restartKafka(t *testing.T) {
+	t.Helper()
+	k, err := shared.kafka()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
