@@ -4,7 +4,6 @@ package pg
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -43,7 +42,7 @@ func (c Config) table(t decode.Table) string { return pgx.Identifier{c.Schema, t
 
 // role returns the name of the role that connects, quoted.
 func (c Config) role() string {
-	config, err := pgx.ParseConfig(c.DSN)
+	config, err := parseDSN(c.DSN)
 	if err != nil {
 		return "ROLE"
 	}
@@ -63,9 +62,9 @@ var sessionParameters = map[string]string{
 
 // connect opens an ordinary connection.
 func (c Config) connect(ctx context.Context) (*pgx.Conn, error) {
-	config, err := pgx.ParseConfig(c.DSN)
+	config, err := parseDSN(c.DSN)
 	if err != nil {
-		return nil, &Permanent{fmt.Errorf("read --postgres: %w", withoutDSN(err))}
+		return nil, &Permanent{fmt.Errorf("read --postgres: %w", err)}
 	}
 	c.prepare(&config.Config)
 	conn, err := pgx.ConnectConfig(ctx, config)
@@ -77,15 +76,15 @@ func (c Config) connect(ctx context.Context) (*pgx.Conn, error) {
 
 // connectReplication opens a connection on which replication commands can be given.
 func (c Config) connectReplication(ctx context.Context) (*pgconn.PgConn, error) {
-	config, err := pgconn.ParseConfig(c.DSN)
+	config, err := parseDSN(c.DSN)
 	if err != nil {
-		return nil, &Permanent{fmt.Errorf("read --postgres: %w", withoutDSN(err))}
+		return nil, &Permanent{fmt.Errorf("read --postgres: %w", err)}
 	}
-	c.prepare(config)
+	c.prepare(&config.Config)
 	config.RuntimeParams["replication"] = "database"
-	conn, err := pgconn.ConnectConfig(ctx, config)
+	conn, err := pgconn.ConnectConfig(ctx, &config.Config)
 	if err != nil {
-		return nil, explainConnect(err, config)
+		return nil, explainConnect(err, &config.Config)
 	}
 	return conn, nil
 }
@@ -107,18 +106,6 @@ func (c Config) prepare(config *pgconn.Config) {
 		_, err := conn.Exec(ctx, "set transaction_timeout = 0").ReadAll()
 		return err
 	}
-}
-
-// withoutDSN keeps the connection string, which may hold a password, out of an error about it.
-func withoutDSN(err error) error {
-	var parse *pgconn.ParseConfigError
-	if errors.As(err, &parse) {
-		if inner := errors.Unwrap(parse); inner != nil {
-			return errors.New("not a connection string: " + firstLine(inner.Error()))
-		}
-		return errors.New("not a connection string")
-	}
-	return err
 }
 
 func firstLine(text string) string {

@@ -57,7 +57,7 @@ func full(rate float64, free uint64) string {
 
 // freeSpace returns how many bytes are free on the disk of the WAL; 0 where that is another machine's or cannot be read.
 func freeSpace(c Config, directory string) uint64 {
-	config, err := pgx.ParseConfig(c.DSN)
+	config, err := parseDSN(c.DSN)
 	if err != nil || directory == "" {
 		return 0
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
@@ -100,9 +98,7 @@ func readStatus(ctx context.Context, s *settings.Settings) (*status, error) {
 	st := &status{Sink: settings.Redact(s.Sink), Slot: slotStatus{Name: s.Slot}, LastHour: make(map[string]int), Problems: []string{},
 		Blocks: []cdc.BlockStanding{}, Pools: []cdc.PositionStanding{}}
 	state := cdc.NewState()
-	if config, err := pgx.ParseConfig(s.Postgres); err == nil {
-		st.Source.Database = config.Database
-	}
+	st.Source.Database = pg.Database(s.Postgres)
 	err = st.readState(ctx, s, reader, state)
 	if cdc.IsPermanent(err) {
 		return nil, err
