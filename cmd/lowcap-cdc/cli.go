@@ -40,8 +40,8 @@ type cli struct {
 // run runs a command line and returns its exit code.
 func run(args []string, out, errOut io.Writer) int {
 	c := cli{Settings: settings.Settings{Version: buildVersion()}}
-	exit := -1
-	parser, err := newParser(&c, kong.Writers(out, errOut), kong.Exit(func(code int) { exit = code }))
+	exit, hidden := -1, settings.NewHidden()
+	parser, err := newParser(&c, hidden, kong.Writers(out, errOut), kong.Exit(func(code int) { exit = code }))
 	if err != nil {
 		fmt.Fprintln(errOut, "lowcap-cdc:", err)
 		return settings.ExitUsage
@@ -51,18 +51,24 @@ func run(args []string, out, errOut io.Writer) int {
 		return exit // --help has been printed
 	}
 	if err != nil {
-		fmt.Fprintf(errOut, "lowcap-cdc: %s; run: lowcap-cdc --help\n", err)
+		fmt.Fprintf(errOut, "lowcap-cdc: %s; run: lowcap-cdc --help\n", settings.Explain(err, hidden))
 		return settings.ExitUsage
 	}
 	if err := ctx.Run(&c.Settings, &settings.Streams{In: os.Stdin, Out: out, Err: errOut}); err != nil {
-		fmt.Fprintln(errOut, "lowcap-cdc:", err)
-		return settings.ExitCode(err)
+		code := settings.ExitCode(err)
+		text := err.Error()
+		if code == settings.ExitUsage {
+			text = settings.Explain(err, hidden)
+		}
+		fmt.Fprintln(errOut, "lowcap-cdc:", text)
+		return code
 	}
 	return settings.ExitDone
 }
 
 // newParser returns the parser of a command line.
-func newParser(c *cli, options ...kong.Option) (*kong.Kong, error) {
+func newParser(c *cli, hidden *settings.Hidden, options ...kong.Option) (*kong.Kong, error) {
+	load := settings.Loader(hidden, notify.Keys(), reflect.TypeFor[runCommand](), reflect.TypeFor[page.Flags](), reflect.TypeFor[notify.Options]())
 	return kong.New(c, append(options, kong.Name("lowcap-cdc"), kong.Description(description), kong.DefaultEnvars("LOWCAP_CDC"),
-		kong.Configuration(settings.Loader(notify.Keys(), reflect.TypeFor[runCommand](), reflect.TypeFor[page.Flags](), reflect.TypeFor[notify.Options]())), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))...)
+		kong.Configuration(load), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))...)
 }

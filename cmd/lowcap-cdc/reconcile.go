@@ -1,22 +1,30 @@
 package main
 
 import (
+	"context"
+	"fmt"
+
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/supervise"
 )
 
-type reconcileCommand struct{}
+type reconcileCommand struct {
+	Yes bool `help:"Do not ask, although the slot is healthy."`
+}
 
 // Run makes a new slot with a new snapshot, publishes how the snapshot differs from what the sink knows, and says in
-// one stream.gap which part of the WAL was never seen. It ends when the sink has all of it; run goes on from there.
-func (*reconcileCommand) Run(s *settings.Settings, std *settings.Streams) error {
+// one stream.gap which part of the WAL was never seen. It ends when the sink has all of it; run continues from there.
+func (c *reconcileCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	if err := s.Require(); err != nil {
 		return err
 	}
 	ctx, stop := settings.UntilSignal(std.Err)
 	defer stop()
+	if err := c.consent(ctx, s, std); err != nil {
+		return err
+	}
 	m := monitor.New(s.Version)
 	log := m.Logger(s.Logger(std.Err))
 	until, err := pg.Now(ctx, s.Source())
@@ -26,4 +34,22 @@ func (*reconcileCommand) Run(s *settings.Settings, std *settings.Streams) error 
 	v := &supervise.Supervisor{Settings: s, Until: until, Reconcile: "reconcile was asked for: the slot could not continue the stream",
 		Out: std.Out, Log: log, Monitor: m}
 	return v.Run(ctx)
+}
+
+// consent refuses beside a running instance, and asks where the slot could continue the stream by itself.
+func (c *reconcileCommand) consent(ctx context.Context, s *settings.Settings, std *settings.Streams) error {
+	inspector := pg.NewInspector(s.Source())
+	defer inspector.Close()
+	slot, err := inspector.Inspect(ctx)
+	switch {
+	case err != nil:
+		return err
+	case slot.Active:
+		return settings.Repair(fmt.Errorf("an instance reads from slot %q; stop it first, or let it reconcile by itself: run does when the slot is lost", s.Slot))
+	case c.Yes || !slot.Exists || slot.WALStatus == "lost":
+		return nil
+	}
+	fmt.Fprintf(std.Out, "slot %q is healthy: run continues the stream without a gap. A reconcile drops it, publishes one stream.gap, "+
+		"and what happened between two states of a row is never told\n", s.Slot)
+	return std.Confirm(s.Slot, "nothing was done")
 }

@@ -9,11 +9,12 @@ import (
 	"github.com/alecthomas/kong"
 
 	"lowcap-cdc/cmd/lowcap-cdc/internal/golden"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 )
 
 // TestCommandLineReference writes docs/cli.md from the command line's definition and compares it with what is there.
 func TestCommandLineReference(t *testing.T) {
-	parser, err := newParser(&cli{})
+	parser, err := newParser(&cli{}, settings.NewHidden())
 	if err != nil {
 		t.Fatal(err)
 	}

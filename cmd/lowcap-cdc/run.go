@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
 
 	"lowcap-cdc/cdc/pg"
@@ -33,17 +33,22 @@ func (r *runCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	}
 	ctx, stop := settings.UntilSignal(std.Err)
 	defer stop()
-	m := monitor.New(s.Version)
-	log := m.Logger(s.Logger(std.Err))
-	until, err := r.until(ctx, s)
+	until, err := r.until()
 	if err != nil {
 		return err
 	}
+	m := monitor.New(s.Version)
+	log := m.Logger(s.Logger(std.Err))
 	hooks, stopServing, err := r.Serve(s, m, log, wholeTimeline)
 	if err != nil {
 		return err
 	}
 	defer stopServing()
+	if r.Until == "now" {
+		if until, err = pg.Now(ctx, s.Source()); err != nil {
+			return err
+		}
+	}
 	m.Watch(s.Source())
 	defer m.Close()
 	manager := systemd.From(os.Getenv, log)
@@ -52,16 +57,14 @@ func (r *runCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	return v.Run(ctx)
 }
 
-func (r *runCommand) until(ctx context.Context, s *settings.Settings) (decode.LSN, error) {
-	switch r.Until {
-	case "":
+// until reads --until; 0 for none, and for now, which is another place each time.
+func (r *runCommand) until() (decode.LSN, error) {
+	if r.Until == "" || r.Until == "now" {
 		return 0, nil
-	case "now":
-		return pg.Now(ctx, s.Source())
 	}
 	lsn, err := decode.ParseLSN(r.Until)
-	if err != nil {
-		return 0, settings.Usage(fmt.Errorf("--until %q is neither now nor an LSN like 0/16B3748", r.Until))
+	if err != nil || lsn == 0 {
+		return 0, settings.Usage(errors.New("--until is neither now nor an LSN like 0/16B3748"))
 	}
 	return lsn, nil
 }

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
@@ -25,10 +22,8 @@ func (c *teardownCommand) Run(s *settings.Settings, std *settings.Streams) error
 	defer cancel()
 	fmt.Fprintf(std.Out, "slot %q and publication %q will be dropped; what changes after that is never published\n", s.Slot, s.Publication)
 	if !c.Yes {
-		fmt.Fprintf(std.Out, "type the slot's name to go on: ")
-		answer, _ := bufio.NewReader(std.In).ReadString('\n') // an input that ends is no consent
-		if strings.TrimSpace(answer) != s.Slot {
-			return settings.Usage(errors.New("nothing was dropped: that is not the slot's name"))
+		if err := std.Confirm(s.Slot, "nothing was dropped"); err != nil {
+			return err
 		}
 	}
 	dropped, err := pg.Teardown(ctx, s.Source())

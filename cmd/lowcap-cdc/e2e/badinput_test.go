@@ -43,7 +43,7 @@ func TestBadInput(t *testing.T) {
 		"no database":         {[]string{"run", "--sink", file}, 2, "set --postgres"},
 		"unknown flag":        {[]string{"run", "--slto", "x"}, 2, "unknown flag"},
 		"unknown sink":        {[]string{"run", "--postgres", dsn, "--sink", "redis://x"}, 2, "kafka://HOST:PORT"},
-		"broken DSN":          {[]string{"run", "--postgres", "postgres://u:sesame@h:port/x", "--sink", file}, 3, "not a connection string"},
+		"broken DSN":          {[]string{"run", "--postgres", "postgres://u:sesame@h:port/x", "--sink", file}, 2, "its port is not valid"},
 		"unknown database":    {[]string{"run", "--postgres", shared.postgres.DSN("nowhere"), "--sink", file}, 3, `"nowhere" does not exist`},
 		"refused":             {[]string{"run", "--postgres", "postgres://u@127.0.0.1:1/x", "--sink", file}, 1, "is the server running there?"},
 		"no replication":      {[]string{"run", "--postgres", weak, "--sink", file}, 3, "replication"},

@@ -64,3 +64,53 @@ func TestLookingLeavesNothingBehind(t *testing.T) {
 	cmd.Process.Kill() //nolint:errcheck // it runs
 	cmd.Wait()         //nolint:errcheck // it was killed
 }
+
+// TestReconcileAsksFirst: on a healthy slot it asks, an input that ends is a no, and beside a running instance it refuses.
+func TestReconcileAsksFirst(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.seedPositions(2)
+	sink, events := s.file("x")
+	s.drain("f", sink)
+	reconcile := func(answer string, args ...string) (string, int) {
+		cmd := exec.CommandContext(t.Context(), shared.binary, append([]string{"reconcile", "--postgres", shared.postgres.DSN(s.name), "--sink", sink,
+			"--slot", s.name + "f"}, args...)...)
+		cmd.Stdin = strings.NewReader(answer)
+		out, _ := cmd.CombinedOutput()
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	before := len(events())
+	for _, answer := range []string{"", "yes\n"} {
+		if out, code := reconcile(answer); code != 2 || !strings.Contains(out, "nothing was done") || len(events()) != before {
+			t.Errorf("answer %q: exit %d, %d events: %s", answer, code, len(events()), out)
+		}
+	}
+	running := s.command("f", sink)
+	log := newWatched(`"streaming"`)
+	running.Stderr = log
+	if err := running.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, log, `"streaming"`)
+	if out, code := reconcile("", "--yes"); code != 3 || !strings.Contains(out, "stop it first") {
+		t.Errorf("beside a running instance: exit %d: %s", code, out)
+	}
+	if err := running.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	running.Wait() //nolint:errcheck // it was killed
+	s.waitForFreeSlot("f")
+	if out, code := reconcile(s.name + "f\n"); code != 0 || len(events()) <= before {
+		t.Errorf("with the slot's name: exit %d: %s", code, out)
+	}
+}
+
+// waitForFreeSlot waits until the server has seen that the reader is gone.
+func (s *site) waitForFreeSlot(slot string) {
+	s.t.Helper()
+	for active := true; active; {
+		if err := s.conn.QueryRow(s.t.Context(), `select active from pg_replication_slots where slot_name = $1`, s.name+slot).Scan(&active); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}

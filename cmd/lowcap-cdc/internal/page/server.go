@@ -21,10 +21,11 @@ import (
 
 // Flags say what is served over HTTP, and to whom.
 type Flags struct {
-	HTTP     string        `help:"Serve the page, /metrics, /livez and /readyz at this address. Without a host only this machine is served; 0.0.0.0:9187 is for everybody." name:"http" placeholder:"ADDR"`
-	Token    string        `help:"Ask for this bearer token, except at /livez, /readyz and the empty page. Better by environment." name:"http-token" placeholder:"SECRET"`
-	ReadyLag time.Duration `help:"/readyz answers 503 while the sink is further behind than this." default:"1m"`
-	Pprof    bool          `help:"Serve /debug/pprof/ too."`
+	HTTP      string        `help:"Serve the page, /metrics, /livez and /readyz at this address. Without a host only this machine is served; 0.0.0.0:9187 is for everybody." name:"http" placeholder:"ADDR"`
+	Token     string        `help:"Ask for this bearer token, except at /livez, /readyz and the empty page. Better by environment or --http-token-file." name:"http-token" placeholder:"SECRET"`
+	TokenFile string        `help:"File that holds that token." name:"http-token-file" placeholder:"FILE"`
+	ReadyLag  time.Duration `help:"/readyz answers 503 while the sink is further behind than this." default:"1m"`
+	Pprof     bool          `help:"Serve /debug/pprof/ too."`
 }
 
 // sampleEvery is how often the charts of the page get a point.
@@ -35,6 +36,12 @@ const sampleEvery = 5 * time.Second
 func (f *Flags) Serve(s *settings.Settings, m *monitor.Monitor, log zerolog.Logger, search Search) (hooks cdc.Hooks, stop func(), err error) {
 	if f.HTTP == "" {
 		return hooks, func() {}, nil
+	}
+	if f.Token, err = settings.Secret("--http-token-file", f.TokenFile, f.Token); err != nil {
+		return hooks, nil, err
+	}
+	if f.TokenFile != "" && f.Token == "" {
+		return hooks, nil, settings.Usage(errors.New("--http-token-file: the file is empty, and without a token everybody is served; put one into it"))
 	}
 	listener, err := net.Listen("tcp", localUnlessTold(f.HTTP))
 	if err != nil {

@@ -26,6 +26,15 @@ func Usage(err error) *UsageError { return &UsageError{err} }
 func (e *UsageError) Error() string { return e.err.Error() }
 func (e *UsageError) Unwrap() error { return e.err }
 
+// RepairError is an error that stays until an operator has acted.
+type RepairError struct{ err error }
+
+// Repair marks an error as one that stays until an operator has acted.
+func Repair(err error) *RepairError { return &RepairError{err} }
+
+func (e *RepairError) Error() string { return e.err.Error() }
+func (e *RepairError) Unwrap() error { return e.err }
+
 // ErrNotReady is what check ends with when a precondition fails; its lines have said which.
 var ErrNotReady = errors.New("not ready")
 
@@ -43,5 +52,6 @@ func ExitCode(err error) int {
 
 // IsPermanent reports whether an error stays until an operator has acted.
 func IsPermanent(err error) bool {
-	return errors.Is(err, ErrNotReady) || cdc.IsPermanent(err) || pg.IsPermanent(err) || sink.IsPermanent(err) || errors.Is(err, os.ErrPermission)
+	var repair *RepairError
+	return errors.As(err, &repair) || errors.Is(err, ErrNotReady) || cdc.IsPermanent(err) || pg.IsPermanent(err) || sink.IsPermanent(err) || errors.Is(err, os.ErrPermission)
 }

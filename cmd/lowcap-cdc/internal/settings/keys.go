@@ -16,20 +16,24 @@ import (
 // Loader returns the reader of a configuration file: a YAML mapping from flag names to values. Its keys are the flags of
 // the settings and of the given structs, by their file tag where they have one (- is for not in a file), and the keys that
 // one verb reads by itself. An unknown key is an error that names the nearest flag, because a misspelt setting that is
-// silently ignored costs money.
-func Loader(keys []string, more ...reflect.Type) kong.ConfigurationLoader {
+// silently ignored costs money. What the file holds is hidden in errors.
+func Loader(hidden *Hidden, keys []string, more ...reflect.Type) kong.ConfigurationLoader {
 	known := append(flagNames(append(more, reflect.TypeFor[Settings]())...), keys...)
-	return func(r io.Reader) (kong.Resolver, error) { return loadFile(r, known) }
+	return func(r io.Reader) (kong.Resolver, error) { return loadFile(r, known, hidden) }
 }
 
-func loadFile(r io.Reader, known []string) (kong.Resolver, error) {
+func loadFile(r io.Reader, known []string, hidden *Hidden) (kong.Resolver, error) {
 	content, err := io.ReadAll(r)
 	if err != nil {
 		return nil, err
 	}
 	values, lines := make(map[string]any), make(map[string]int)
 	if err := yaml.Unmarshal(content, &values); err != nil {
+		hidden.addText(string(content), known)
 		return nil, fmt.Errorf("read configuration file: %s", yaml.FormatError(err, false, false))
+	}
+	for _, value := range values {
+		hidden.addValue(value)
 	}
 	file, err := parser.ParseBytes(content, 0)
 	if err != nil {
@@ -63,10 +67,20 @@ func checkKeys(values map[string]any, lines map[string]int, known []string) erro
 			}
 		}
 		if distance > 0 {
-			return fmt.Errorf("configuration file, line %d: unknown key %q; did you mean %q?", lines[key], key, near)
+			return &unknownKey{lines[key], key, near}
 		}
 	}
 	return nil
+}
+
+// unknownKey is a key of the configuration file that is no flag.
+type unknownKey struct {
+	line      int
+	key, near string
+}
+
+func (e *unknownKey) Error() string {
+	return fmt.Sprintf("configuration file, line %d: unknown key%s; did you mean %q?", e.line, repeated(e.key), e.near)
 }
 
 // flagNames returns the flag names of structs as kong derives them.

@@ -12,6 +12,11 @@ func (s *Settings) Reader() (sink.Reader, func(), error) {
 	if s.Sink == "" {
 		return nil, nil, Usage(errors.New("no sink given; set --sink or LOWCAP_CDC_SINK to kafka://HOST:PORT or file:DIR"))
 	}
+	if s.Postgres != "" {
+		if err := s.checkDatabase(); err != nil {
+			return nil, nil, err
+		}
+	}
 	opened, err := s.OpenSink(nil)
 	if err != nil {
 		return nil, nil, err

@@ -55,7 +55,7 @@ type Settings struct {
 // Logger returns the logger that the settings ask for.
 func (s *Settings) Logger(w io.Writer) zerolog.Logger {
 	if s.LogFormat == "console" {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly}
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !IsTerminal(w)}
 	}
 	level, err := zerolog.ParseLevel(s.LogLevel)
 	if err != nil {
@@ -102,11 +102,17 @@ func (s *Settings) RequireDatabase() error {
 	if s.Postgres == "" {
 		return Usage(errors.New("no database given; set --postgres or LOWCAP_CDC_POSTGRES"))
 	}
-	return nil
+	if err := s.checkDatabase(); err != nil {
+		return err
+	}
+	return s.checkNames()
 }
 
 // OpenSink makes the sink of --sink. It does not connect.
 func (s *Settings) OpenSink(out io.Writer) (cdc.Sink, error) {
+	if err := s.checkNames(); err != nil {
+		return nil, err
+	}
 	scheme, rest, _ := strings.Cut(s.Sink, ":")
 	switch scheme {
 	case "stdout":
@@ -116,15 +122,21 @@ func (s *Settings) OpenSink(out io.Writer) (cdc.Sink, error) {
 	case "kafka":
 		return s.openKafka()
 	}
-	return nil, Usage(fmt.Errorf("--sink %q is neither stdout: nor file:DIR nor kafka://HOST:PORT", Redact(s.Sink)))
+	if !schemeOfURL.MatchString(scheme) {
+		scheme = ""
+	}
+	return nil, Usage(fmt.Errorf("--sink%s is neither stdout: nor file:DIR nor kafka://HOST:PORT", repeated(scheme)))
 }
 
 func (s *Settings) openKafka() (*kafka.Sink, error) {
-	brokers, ok := strings.CutPrefix(s.Sink, "kafka://")
-	if !ok || brokers == "" || strings.ContainsAny(brokers, "@/?") {
-		return nil, Usage(errors.New("--sink kafka:// takes host:port pairs with commas between them, and nothing else; users and passwords go to --kafka-user and --kafka-password-file"))
+	brokers, err := brokersOf(s.Sink)
+	if err != nil {
+		return nil, err
 	}
-	password, err := secret("--kafka-password-file", s.KafkaPasswordFile, s.KafkaPassword)
+	if err := s.checkKafka(); err != nil {
+		return nil, err
+	}
+	password, err := Secret("--kafka-password-file", s.KafkaPasswordFile, s.KafkaPassword)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +147,7 @@ func (s *Settings) openKafka() (*kafka.Sink, error) {
 		s.foreign = &foreignRecords{told: make(map[sink.Foreign]bool)}
 	}
 	k, err := kafka.New(kafka.Config{
-		Brokers: strings.Split(brokers, ","), TopicPrefix: s.TopicPrefix, Slot: s.Slot,
+		Brokers: brokers, TopicPrefix: s.TopicPrefix, Slot: s.Slot,
 		TLS: s.KafkaTLS, CAFile: s.KafkaCA, CertFile: s.KafkaCert, KeyFile: s.KafkaKey,
 		SASL: s.KafkaSASL, User: s.KafkaUser, Password: password, Hook: failpoint(),
 		Format: kafka.Format(s.ValueFormat), Registry: s.registry,
@@ -152,7 +164,7 @@ func (s *Settings) openRegistry() error {
 	if s.SchemaRegistry == "" || s.registry != nil {
 		return nil
 	}
-	password, err := secret("--schema-registry-password-file", s.SchemaRegistryPasswordFile, "")
+	password, err := Secret("--schema-registry-password-file", s.SchemaRegistryPasswordFile, "")
 	if err != nil {
 		return err
 	}
@@ -164,8 +176,8 @@ func (s *Settings) openRegistry() error {
 	return nil
 }
 
-// secret returns what a file holds, or the other value where no file is named.
-func secret(flag, file, other string) (string, error) {
+// Secret returns what a file holds, or the other value where no file is named.
+func Secret(flag, file, other string) (string, error) {
 	if file == "" {
 		return other, nil
 	}
