@@ -20,7 +20,7 @@ const (
 	replaced        // parseDSN does what it asks for
 )
 
-var keywordsOfLibpq = map[string]int{ //nolint:gochecknoglobals // a constant
+var keywordsOfLibpq = map[string]int{
 	"keepalives": ignored, "keepalives_idle": ignored, "keepalives_interval": ignored, "keepalives_count": ignored, "tcp_user_timeout": ignored,
 	"sslcompression": ignored, "sslkeylogfile": ignored, "load_balance_hosts": ignored, "fallback_application_name": ignored,
 	"application_name": ignored, "client_encoding": ignored, "replication": ignored, "gsslib": ignored, "gssdelegation": ignored,
@@ -30,7 +30,7 @@ var keywordsOfLibpq = map[string]int{ //nolint:gochecknoglobals // a constant
 }
 
 // keywordsOfDriver are the keywords that the driver knows, and options, which a server takes.
-var keywordsOfDriver = []string{ //nolint:gochecknoglobals // a constant
+var keywordsOfDriver = []string{
 	"host", "port", "dbname", "database", "user", "password", "passfile", "connect_timeout", "sslmode", "sslkey", "sslcert", "sslcertmode",
 	"sslrootcert", "sslnegotiation", "sslpassword", "sslsni", "krbspn", "krbsrvname", "target_session_attrs", "service", "servicefile",
 	"min_protocol_version", "max_protocol_version", "channel_binding", "require_auth", "options",

@@ -110,9 +110,9 @@ func (p *Plan) take(entry *ast.MappingValueNode) error {
 	return errors.New(text)
 }
 
-var inlineSecret = regexp.MustCompile(`unknown field "(token|secret|password|key|routing-key|api-key)"`) //nolint:gochecknoglobals // a constant
+var inlineSecret = regexp.MustCompile(`unknown field "(token|secret|password|key|routing-key|api-key)"`)
 
-var routeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$`) //nolint:gochecknoglobals // a constant
+var routeName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$`)
 
 // check reports the first thing that is wrong with the plan.
 func (p *Plan) check() error {

@@ -120,7 +120,7 @@ func (r *route) deliver(ctx context.Context, m *receiver.Message) error {
 }
 
 // standing says what an answer means for the route.
-var standing = map[receiver.Kind]string{ //nolint:gochecknoglobals // a constant
+var standing = map[receiver.Kind]string{
 	receiver.Refused: "the route stands: the receiver refuses the event, also as a short text, and no fallback took it; trying again",
 	receiver.Misset:  "the route stands: its setting is wrong; trying again",
 	receiver.Wait:    "the receiver asks to wait; trying again",

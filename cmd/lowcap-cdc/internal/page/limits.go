@@ -21,7 +21,7 @@ type limits struct {
 
 // inProduction are the limits of a running instance. A visitor who does not read is gone after stream and write together,
 // which is less than a minute.
-var inProduction = limits{ //nolint:gochecknoglobals // a constant
+var inProduction = limits{
 	conns: 256, streams: 64, header: 10 * time.Second, request: 45 * time.Second, idle: 90 * time.Second,
 	stream: 40 * time.Second, write: 10 * time.Second, socket: 64 << 10,
 }

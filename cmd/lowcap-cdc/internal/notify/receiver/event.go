@@ -20,7 +20,7 @@ const (
 )
 
 // what says in a person's words what an event is. A type that is not here is told by its name.
-var what = map[string]string{ //nolint:gochecknoglobals // a constant
+var what = map[string]string{
 	"emergency_exit.executed":  "Emergency exit",
 	"emergency_exit.triggered": "Emergency exit recorded",
 	"emergency_exit.pending":   "Exit wanted, tokens still held",
@@ -45,7 +45,7 @@ var what = map[string]string{ //nolint:gochecknoglobals // a constant
 }
 
 // facts says how a field is told: its name for a person, and its unit.
-var facts = map[string]struct{ name, unit string }{ //nolint:gochecknoglobals // a constant
+var facts = map[string]struct{ name, unit string }{
 	"kind": {"why", ""}, "exit_reason": {"reason", ""}, "why": {"why", ""}, "price": {"price", ""}, "engine_price": {"price now", ""},
 	"size_frac": {"planned share", ""}, "proceeds_usd": {"proceeds", "USD"}, "exit_value_usd": {"value before the sale", "USD"},
 	"value_usd": {"worth", "USD"}, "usd": {"amount", "USD"}, "usd_basis": {"pool", "USD"}, "delta_usd": {"pool changed by", "USD"},
@@ -54,7 +54,7 @@ var facts = map[string]struct{ name, unit string }{ //nolint:gochecknoglobals //
 }
 
 // words are values that a person need not know.
-var words = map[string]string{"ema333_break": "the price broke EMA333", "structural": "structural exit"} //nolint:gochecknoglobals // a constant
+var words = map[string]string{"ema333_break": "the price broke EMA333", "structural": "structural exit"}
 
 // Of makes the message of an event; page is the URL of the page, or empty. Of a type that this version does not know it
 // tells the fields by their names.

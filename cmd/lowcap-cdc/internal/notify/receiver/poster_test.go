@@ -125,7 +125,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		{"nobody listens", "http://" + closed.Addr().String(), time.Second, Answer{Kind: Failed}},
 		{"it hangs", serve(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), 300 * time.Millisecond, Answer{Kind: Failed, Arrived: true}},
 		{"it hangs up", serve(func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := w.(http.Hijacker).Hijack() //nolint:errcheck,forcetypeassert // a test
+			conn, _, _ := w.(http.Hijacker).Hijack() //nolint:errcheck // a test
 			conn.Close()                             //nolint:errcheck // that is the test
 		}), time.Second, Answer{Kind: Failed, Arrived: true}},
 		{"TLS where none was expected", strings.Replace(plain.URL, "https", "http", 1), time.Second, Answer{Kind: Misset}},
@@ -138,8 +138,8 @@ func TestAnswersThatAreNone(t *testing.T) {
 			}
 		}), 5 * time.Second, Answer{Kind: Delivered}},
 		{"a slow body", serve(func(w http.ResponseWriter, r *http.Request) {
-			w.Write([]byte("x"))     //nolint:errcheck // a test
-			w.(http.Flusher).Flush() //nolint:forcetypeassert // a test
+			w.Write([]byte("x")) //nolint:errcheck // a test
+			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}), 5 * time.Second, Answer{Kind: Delivered}},
 	} {

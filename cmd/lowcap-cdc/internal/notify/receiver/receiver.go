@@ -34,7 +34,7 @@ type Config struct {
 }
 
 // kinds are the receivers, and whether a human being reads what they get.
-var kinds = map[string]bool{ //nolint:gochecknoglobals // a constant
+var kinds = map[string]bool{
 	"telegram": true, "discord": true, "slack": true, "ntfy": true, "email": true,
 	"pagerduty": false, "opsgenie": false, "alertmanager": false, "webhook": false,
 }
