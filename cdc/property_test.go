@@ -101,9 +101,10 @@ func recordTape(t *rapid.T) []decode.Message {
 		messages = append(messages, insertOf(drawPosition(t, i)))
 	}
 	messages = append(messages, &decode.Commit{CommitLSN: 0x100, EndLSN: 0x100})
-	lsn := decode.LSN(0x100)
+	lsn, clock := decode.LSN(0x100), benchCommitTime
 	for range rapid.IntRange(1, 12).Draw(t, "transactions") {
-		messages = append(messages, &decode.Begin{CommitLSN: lsn, CommitTime: benchCommitTime + decode.Micros(lsn), XID: 1})
+		clock += decode.Micros(rapid.SampledFrom([]int{0, 0, 1, 60, 121, 700, 4000, 30000}).Draw(t, "seconds")) * second
+		messages = append(messages, &decode.Begin{CommitLSN: lsn, CommitTime: clock + decode.Micros(lsn), XID: 1})
 		for range rapid.IntRange(0, 4).Draw(t, "changes") {
 			messages = append(messages, drawChange(t))
 		}
@@ -168,11 +169,21 @@ func drawChange(t *rapid.T) decode.Message {
 func drawPosition(t *rapid.T, id int) decode.PositionRow {
 	parts := []string{`"prev_state": "S1"`, `"trim_pool": []`, `"unknown": [1, {"a": null}]`, `"trim_pool": {"usd_basis": 25}`,
 		`"trim_pool": {"usd_basis": 60.0, "recovery_started": true, "dx_count": 1}`, `"last_trim": {"timestamp": "2026-01-01T00:00:01Z", "signal": "trim_flag"}`,
-		`"last_trim": {"timestamp": "2026-01-01T00:00:02Z", "signal": "emergency_exit"}`, `"last_s3_buy": {"timestamp": "2026-01-01T00:00:03", "price": 0}`,
+		`"last_trim": {"timestamp": "2026-01-01T00:00:02Z", "signal": "emergency_exit"}`,
+		`"last_s1_buy": {"timestamp": "2026-01-01T00:00:04Z", "price": 1}`, `"lotus_buyback": {"skipped": true}`, `"last_s3_buy": {"timestamp": "2026-01-01T00:00:03", "price": 0}`,
 		`"last_emergency_exit": {"timestamp": "2026-01-01T00:00:01Z", "exit_value_usd": "x"}`}
 	history := strings.Join(rapid.SliceOfNDistinct(rapid.SampledFrom(parts), 0, 4, func(p string) string { return p[:8] }).Draw(t, "history"), ", ")
-	return positionRow(map[string]any{"id": fmt.Sprint("p", id), "token_chain": "s", "token_contract": "C", "timeframe": "1h", "status": "active",
-		"state": "S1", "current_trade_id": nil, "features": `{"pm_execution_history": {` + history + `}}`})
+	flag := rapid.SampledFrom([]string{`"exit_position": true`, `"emergency_exit": true`, `"price": 2`}).Draw(t, "engine")
+	row := positionRow(map[string]any{"id": fmt.Sprint("p", id), "token_chain": "s", "token_contract": "C", "timeframe": "1h", "status": "active",
+		"state": "S1", "book_id": "onchain_crypto", "current_trade_id": rapid.SampledFrom([]any{nil, "t1", "t2"}).Draw(t, "trade"),
+		"total_quantity":      rapid.SampledFrom([]any{"0", "5", "NaN"}).Draw(t, "quantity"),
+		"total_tokens_bought": rapid.SampledFrom([]any{"5", "6.5"}).Draw(t, "bought"), "total_tokens_sold": rapid.SampledFrom([]any{nil, "1"}).Draw(t, "sold"),
+		"completed_trades": rapid.SampledFrom([]any{"[]", `[{"summary": {"total_pnl_usd": -1}}]`}).Draw(t, "completed"),
+		"features":         `{"uptrend_engine_v4": {` + flag + `}, "pm_execution_history": {` + history + `}}`})
+	if rapid.IntRange(0, 3).Draw(t, "toast") == 0 {
+		row[decode.FeaturesColumn] = decode.Value{Kind: decode.Unchanged}
+	}
+	return row
 }
 
 // play runs a pipeline with small batches over a tape, ending the connection after each of the given places, and returns what was committed.
