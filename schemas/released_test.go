@@ -18,7 +18,8 @@ func sorted(names []string) []string {
 
 // TestNothingReleasedBreaks compares the schemas with the last released ones, in released/: whatever fits today's schema
 // must fit the released one too, or a consumer that was written for it breaks. A change that cannot do that is a new type
-// with the next .vN, beside the old one. On a release: cp v1/* released/v1, cp asyncapi.json released, and empty agreed.
+// with the next .vN, beside the old one. On a release: cp v1/* released/v1, cp avro/v1/* released/avro/v1,
+// cp asyncapi.json released, and empty agreed.
 func TestNothingReleasedBreaks(t *testing.T) {
 	released, err := filepath.Glob("released/v*/*.json")
 	if err != nil || len(released) == 0 {
