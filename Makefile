@@ -57,7 +57,7 @@ check: ## vet, lint and the tests that need no server (under two minutes)
 	$(GO) vet ./...
 	$(GO) run $(GOLANGCI) run
 	$(GO) test $(SERVERLESS)
-	$(GO) test ./deploy/walkthrough -run 'TestDocument|TestDifference'
+	$(GO) test ./deploy/walkthrough -run 'TestDocument|TestDifference|TestReadme'
 
 test: deps ## every test, against a real Postgres and a real Kafka (about 15 minutes)
 	$(GO) vet ./...

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"lowcap-cdc/schemas"
 )
 
 var (
@@ -105,4 +107,17 @@ func listedIn(text, pattern string) map[string]bool {
 		found[m[1]] = true
 	}
 	return found
+}
+
+// TestReadmeNamesEachType looks for every event type in the row of its topic, as `family.kind` or, after one of its family, `.kind`.
+func TestReadmeNamesEachType(t *testing.T) {
+	readme := read(t, "../../README.md")
+	for _, k := range schemas.Kinds() {
+		row := regexp.MustCompile("(?m)^\\| `lowcap." + k.Topic + "` \\|.*$").FindString(readme)
+		name := strings.TrimSuffix(strings.TrimPrefix(string(k.Type), "lowcap."), ".v1")
+		family, kind, _ := strings.Cut(name, ".")
+		if !strings.Contains(row, "`"+family+".") || !strings.Contains(row, "."+kind+"`") {
+			t.Errorf("README's row of lowcap.%s does not name %s", k.Topic, name)
+		}
+	}
 }
