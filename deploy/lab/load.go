@@ -19,7 +19,8 @@ const (
 
 // Load writes like the source system and its operators do: whole documents read and written back without locking, stale
 // copies, reverts and restores, values that cannot be read beside others that can, blocks milliseconds apart, deletes and
-// inserts, savepoints that are rolled back, transactions of several rows, annotations; and messages of strangers. The same seed gives the same statements in the same order.
+// inserts, savepoints that are rolled back, transactions of several rows, annotations; and messages of strangers. The same
+// seed gives the same statements in the same order.
 type Load struct {
 	random *rand.Rand
 	desks  [LoadPositions]desk
@@ -71,7 +72,7 @@ func (l *Load) next() []string {
 	position, block := l.random.IntN(LoadPositions), l.random.IntN(loadBlocks)
 	switch draw := l.random.IntN(42); {
 	case draw < 6:
-		return []string{fmt.Sprintf("update lowcap_positions set total_quantity = total_quantity + 1 where timeframe = 'p%d'", position)}
+		return []string{l.fill(position)}
 	case draw < 22:
 		return l.documents(position)
 	case draw < 25:
@@ -94,6 +95,14 @@ func (l *Load) next() []string {
 }
 
 func pick(random *rand.Rand, from ...string) string { return from[random.IntN(len(from))] }
+
+// fill buys or sells a little. The history says nothing of it, so after two minutes without a record it is reported.
+func (l *Load) fill(position int) string {
+	sums := pick(l.random, "total_quantity = total_quantity + 1, total_tokens_bought = total_tokens_bought + 1",
+		"total_quantity = greatest(total_quantity - 1, 0), total_tokens_sold = total_tokens_sold + 1",
+		"total_quantity = total_quantity + 1")
+	return fmt.Sprintf("update lowcap_positions set %s where timeframe = 'p%d'", sums, position)
+}
 
 // trade opens a trade, or closes it and appends it to the completed ones.
 func (l *Load) trade(position int) string {

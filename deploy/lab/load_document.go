@@ -28,7 +28,7 @@ func newDesk(position int) desk {
 // features returns the whole document as an SQL literal.
 func (d *desk) features(history map[string]any) string {
 	document, err := json.Marshal(map[string]any{"filler": d.filler, "pm_execution_history": history,
-		"uptrend_engine_v4": map[string]any{"state": "S3", "price": 0.5, "exit_reason": "load"}})
+		"uptrend_engine_v4": map[string]any{"state": "S3", "price": 0.5, "exit_reason": "load", "exit_position": d.position%4 == 0}})
 	if err != nil {
 		panic(err) // maps of strings and numbers
 	}
