@@ -9,7 +9,6 @@ import (
 	"lowcap-cdc/cdc/check"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
-	"lowcap-cdc/sink/kafka"
 )
 
 type checkCommand struct{}
@@ -41,8 +40,10 @@ func (*checkCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		return err
 	}
 	defer to.Close() //nolint:errcheck // nothing was committed
-	if k, ok := to.(*kafka.Sink); ok {
-		for _, f := range k.Check(ctx) {
+	if c, ok := to.(interface {
+		Check(context.Context) []check.Finding
+	}); ok {
+		for _, f := range c.Check(ctx) {
 			line(f)
 		}
 	}

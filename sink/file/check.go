@@ -2,11 +2,131 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
 
+	"lowcap-cdc/cdc/check"
 	"lowcap-cdc/sink"
 )
+
+// leastSpace is how much room a disk should have, in bytes: what a busy hour writes, and a compaction of the log.
+const leastSpace = 1 << 30
+
+// Check looks at what a run needs, and at what is there already. It changes nothing.
+func (f *Sink) Check(ctx context.Context) []check.Finding {
+	info, err := os.Stat(f.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return f.checkMissing()
+	case err != nil:
+		return []check.Finding{{Name: "file sink", Severity: check.Fail, Detail: err.Error(), Repair: "ls -lad " + f.dir}}
+	case !info.IsDir():
+		return []check.Finding{{Name: "file sink", Severity: check.Fail, Detail: f.dir + " is a file, not a directory",
+			Repair: "lowcap-cdc check, with a directory in --sink file:DIR"}}
+	}
+	return append(f.checkDir(info), f.checkSpace(f.dir), f.checkContent(ctx))
+}
+
+// checkMissing looks whether a run can make the directory.
+func (f *Sink) checkMissing() []check.Finding {
+	parent := filepath.Dir(f.dir)
+	for parent != filepath.Dir(parent) {
+		if _, err := os.Stat(parent); err == nil {
+			break
+		}
+		parent = filepath.Dir(parent)
+	}
+	if err := writable(parent); err != nil {
+		return []check.Finding{{Name: "file sink", Severity: check.Fail, Detail: fmt.Sprintf("cannot make %s in %s: %v", f.dir, parent, err),
+			Repair: "ls -lad " + parent}}
+	}
+	return []check.Finding{{Name: "file sink", Severity: check.OK, Detail: f.dir + " does not exist yet; run makes it"}, f.checkSpace(parent)}
+}
+
+func writable(dir string) error {
+	const write, search = 2, 1 // access(2)
+	return syscall.Access(dir, write|search)
+}
+
+// checkDir looks who may write and read, and who writes.
+func (f *Sink) checkDir(info fs.FileInfo) (findings []check.Finding) {
+	access := check.Finding{Name: "file sink", Severity: check.OK, Detail: f.dir + ", nobody is writing"}
+	locked, err := f.isLocked()
+	if locked {
+		access.Detail = f.dir + ", an instance is writing"
+	}
+	if err = errors.Join(err, writable(f.dir)); err != nil {
+		access.Severity, access.Detail = check.Fail, fmt.Sprintf("%s: %v", f.dir, err)
+		access.Repair = "ls -lad " + f.dir
+	}
+	findings = append(findings, access)
+	if mode := info.Mode().Perm(); mode&0o007 != 0 {
+		findings = append(findings, check.Finding{Name: "file sink access", Severity: check.Warn,
+			Detail: fmt.Sprintf("%s has mode %v: every user of this host can look into it", f.dir, mode),
+			Repair: "chmod o= " + f.dir})
+	}
+	return findings
+}
+
+// isLocked reports whether an instance holds the directory.
+func (f *Sink) isLocked() (bool, error) {
+	dir, err := os.Open(f.dir)
+	if err != nil {
+		return false, err
+	}
+	defer dir.Close() //nolint:errcheck // it was only read
+	err = syscall.Flock(int(dir.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	return errors.Is(err, syscall.EWOULDBLOCK), nil
+}
+
+func (f *Sink) checkSpace(dir string) check.Finding {
+	found := check.Finding{Name: "file sink space", Severity: check.OK}
+	var disk syscall.Statfs_t
+	if err := syscall.Statfs(dir, &disk); err != nil {
+		found.Severity, found.Detail, found.Repair = check.Warn, err.Error(), "df -h "+dir
+		return found
+	}
+	free := uint64(disk.Bavail) * uint64(disk.Bsize) //nolint:unconvert // other systems have other types there
+	found.Detail = fmt.Sprintf("%d MB are free", free>>20)
+	switch {
+	case free < 1<<20:
+		found.Severity = check.Fail
+	case free < leastSpace:
+		found.Severity = check.Warn
+	}
+	if found.Severity != check.OK {
+		found.Repair = "make room, or remove the oldest segments; df -h " + dir
+	}
+	return found
+}
+
+// checkContent reads what readers and a run rely on.
+func (f *Sink) checkContent(ctx context.Context) check.Finding {
+	found := check.Finding{Name: "file sink content", Severity: check.OK}
+	_, state := os.Lstat(f.path(stateName))
+	_, events := os.Lstat(f.path(eventsName))
+	if errors.Is(state, fs.ErrNotExist) && errors.Is(events, fs.ErrNotExist) {
+		found.Detail = "empty; run begins with a snapshot"
+		return found
+	}
+	v, err := f.openView()
+	if err == nil {
+		defer v.close()
+		err = v.verify(ctx, 0)
+	}
+	if err != nil {
+		found.Severity, found.Detail = check.Fail, err.Error()
+		found.Repair = "restore the directory from a backup"
+		return found
+	}
+	found.Detail = fmt.Sprintf("%d bytes of events committed in %s, %d finished segments", v.length, eventsName, len(v.segments))
+	return found
+}
 
 // Kept implements Reader: the oldest segments may have been removed. Topic is the oldest file that is there.
 func (f *Sink) Kept(context.Context) ([]sink.Kept, error) {
