@@ -92,14 +92,15 @@ func (m *Machine) blockChange(key string, op schemas.Op) change {
 	chain, rest, _ := strings.Cut(rest, "\x00")
 	timeframe, book, _ := strings.Cut(rest, "\x00")
 	c := change{
-		emitter: &m.emitter, op: op,
-		entity:  schemas.Block{TokenContract: contract, TokenChain: chain, Timeframe: timeframe, BookID: book},
-		subject: m.joined(bytesOf(contract), bytesOf(chain), bytesOf(timeframe), bytesOf(book)),
-		key:     m.joined(bytesOf(chain), bytesOf(contract), bytesOf(timeframe)),
+		emitter: &m.emitter, op: op, row: key,
 	}
 	if book != effectiveBook {
 		c.flags = append(c.flags, schemas.IneffectiveBook)
 	}
+	contract, chain, timeframe, book = c.whole(contract), c.whole(chain), c.whole(timeframe), c.whole(book)
+	c.entity = schemas.Block{TokenContract: contract, TokenChain: chain, Timeframe: timeframe, BookID: book}
+	c.subject = m.joined(bytesOf(contract), bytesOf(chain), bytesOf(timeframe), bytesOf(book))
+	c.key = m.joined(bytesOf(chain), bytesOf(contract), bytesOf(timeframe))
 	return c
 }
 

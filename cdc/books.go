@@ -87,7 +87,7 @@ func (c *change) emitUnrecorded(u *unrecorded, of book, image *positionImage) {
 	if of == sellBook && !isHeld(image, image) {
 		c.severity = schemas.Page
 	}
-	c.emit(&schemas.ExecutionUnrecorded{Direction: of.direction, Tokens: schemas.Number(u.tokens), USD: schemas.Number(u.usd),
-		Since: jsonb.FormatInstant(u.since), HeldQuantity: schemas.Number(image.column(decode.TotalQuantity))}, nil, nil, atCommit)
+	c.emit(&schemas.ExecutionUnrecorded{Direction: of.direction, Tokens: numberOf(u.tokens), USD: numberOf(u.usd),
+		Since: jsonb.FormatInstant(u.since), HeldQuantity: numberOf(image.column(decode.TotalQuantity))}, nil, nil, atCommit)
 	*u = unrecorded{}
 }

@@ -26,6 +26,7 @@ type transaction struct {
 	truncating    []emptied
 	skip          Done // what of it is in the sink already
 	actor, reason schemas.Text
+	shortened     bool // one of the two
 	time          schemas.Instant
 	lsn           string
 }

@@ -18,7 +18,7 @@ func (h *history) markPrice(v *value) {
 }
 
 func (h *history) buy(j *judged) {
-	signal := j.after.text("signal")
+	signal := h.text(&j.after, "signal")
 	h.markPrice(&j.after)
 	slot := [...]string{lastS1Buy: "s1", lastS2Buy: "s2", lastS3Buy: "s3", lastReclaimBuy: "reclaim"}[j.key]
 	h.remember(j, h.emitKey(j, &schemas.ExecutionBuyRecorded{
@@ -27,14 +27,14 @@ func (h *history) buy(j *judged) {
 		Price:     j.after.number("price"),
 		SizeFrac:  j.after.number("size_frac"),
 		Signal:    signal,
-		Stage:     j.after.text("state"),
+		Stage:     h.text(&j.after, "state"),
 	}))
 }
 
 // sell reports a sell: an emergency exit when its signal says so, also when it first says so in a later change, else a
 // trim.
 func (h *history) sell(j *judged) {
-	signal := j.after.text("signal")
+	signal := h.text(&j.after, "signal")
 	proceeds := h.proceeds()
 	h.mark(j.verdict == becameExit, schemas.Amended)
 	h.markPrice(&j.after)
@@ -42,7 +42,7 @@ func (h *history) sell(j *judged) {
 	// Without a signal the record does not say that anything was sold, so an unmoved pool is nothing unusual.
 	h.mark(j.verdict == recorded && signal != nil && proceeds == "" && !h.isPoolUnread(), schemas.NoPoolChange)
 	price, size := j.after.number("price"), j.after.number("size_frac")
-	remaining := schemas.Number(h.image.column(decode.TotalQuantity))
+	remaining := numberOf(h.image.column(decode.TotalQuantity))
 	if kind, exit := exitKind(j.after.get("signal")); exit {
 		h.mark(isHeld(h.was, h.image), schemas.TokensLeft)
 		data := &schemas.EmergencyExitExecuted{Kind: kind, Signal: signal, ExitReason: h.exitReason(),
@@ -82,7 +82,7 @@ func (h *history) exitReason() schemas.Text {
 	if !h.engine.IsObject() {
 		return nil
 	}
-	return jsonb.Find(jsonb.AppendMembers(nil, h.engine), "exit_reason").TextOrNull()
+	return h.textOf(jsonb.Find(jsonb.AppendMembers(nil, h.engine), "exit_reason"))
 }
 
 func (h *history) trimSignal(j *judged) {
@@ -90,7 +90,7 @@ func (h *history) trimSignal(j *judged) {
 }
 
 func (h *history) amend(j *judged) {
-	h.remember(j, h.emitKey(j, &schemas.ExecutionAmended{Key: j.key.String(), Changed: changedFields(&j.before, &j.after)}))
+	h.remember(j, h.emitKey(j, &schemas.ExecutionAmended{Key: j.key.String(), Changed: h.names(changedFields(&j.before, &j.after))}))
 }
 
 // usedRebuy reports whether the change used up the rebuy of an exit.
@@ -107,7 +107,7 @@ func (h *history) amendExit(j *judged) {
 		}
 	}
 	if len(changed) > 0 {
-		h.remember(j, h.emitKey(j, &schemas.ExecutionAmended{Key: j.key.String(), Changed: changed}))
+		h.remember(j, h.emitKey(j, &schemas.ExecutionAmended{Key: j.key.String(), Changed: h.names(changed)}))
 	}
 }
 
@@ -120,7 +120,7 @@ func (h *history) rebuyUsed(j *judged) {
 func (h *history) exit(j *judged) {
 	data := &schemas.EmergencyExitTriggered{
 		ExitValueUSD: j.after.number("exit_value_usd"),
-		RebuyUsed:    j.after.get("rebuy_used").IsTrue(),
+		RebuyUsed:    j.after.boolean("rebuy_used"),
 		Retrigger:    !j.before.empty,
 		FirstEventID: h.firstAlarm(true),
 	}
@@ -143,7 +143,7 @@ func (h *history) prevState() {
 	if j.verdict == same || j.verdict == broken {
 		return
 	}
-	h.emit(&schemas.HistoryPrevStateChanged{From: j.before.raw.TextOrNull(), To: j.after.raw.TextOrNull()}, j.before.raw, j.after.raw, atCommit)
+	h.emit(&schemas.HistoryPrevStateChanged{From: h.textOf(j.before.raw), To: h.textOf(j.after.raw)}, j.before.raw, j.after.raw, atCommit)
 }
 
 func (h *history) buyback(j *judged) {
@@ -195,14 +195,14 @@ func (h *history) restore(j *judged) {
 		h.emitPool(j, &schemas.TrimPoolRestored{Restored: own, USDBasis: v.number("usd_basis"), DXCount: v.number("dx_count"),
 			DXLastPrice: v.number("dx_last_price"), DXNextArm: v.number("dx_next_arm"), DeltaUSD: j.delta()})
 	case h.isExitKey(j.key):
-		h.emitKey(j, restoredExit(j.key, own, v))
+		h.emitKey(j, h.restoredExit(j.key, own, v))
 	default:
 		h.emitKey(j, &schemas.ExecutionRestored{Restored: own, Price: v.number("price"), SizeFrac: v.number("size_frac"),
-			Signal: v.text("signal"), SRLevelPrice: v.number("sr_level_price")})
+			Signal: h.text(v, "signal"), SRLevelPrice: v.number("sr_level_price")})
 	}
 }
 
-func restoredExit(k key, own schemas.Restored, v *value) schemas.Data {
+func (h *history) restoredExit(k key, own schemas.Restored, v *value) schemas.Data {
 	data := &schemas.EmergencyExitRestored{Restored: own}
 	switch k {
 	case lastExitGuard:
@@ -210,7 +210,7 @@ func restoredExit(k key, own schemas.Restored, v *value) schemas.Data {
 	case lastExit:
 		data.ExitValueUSD, data.RebuyUsed = v.number("exit_value_usd"), v.boolean("rebuy_used")
 	default:
-		data.Signal, data.Price, data.SizeFrac = v.text("signal"), v.number("price"), v.number("size_frac")
+		data.Signal, data.Price, data.SizeFrac = h.text(v, "signal"), v.number("price"), v.number("size_frac")
 	}
 	return data
 }

@@ -104,14 +104,14 @@ func (h *history) endExit(held, closed bool) {
 
 func (c *change) emitSettled(e *endedExit, outcome string) {
 	c.emit(&schemas.EmergencyExitSettled{Outcome: outcome, WantedSince: jsonb.FormatInstant(e.since),
-		HeldQuantity: schemas.Number(e.quantity), PendingEventID: c.idOf(e.event)}, nil, nil, atCommit)
+		HeldQuantity: numberOf(e.quantity), PendingEventID: c.idOf(e.event)}, nil, nil, atCommit)
 }
 
 // emitPending tells that an exit is wanted and has not been made.
 func (c *change) emitPending(image *positionImage) {
 	e, quantity := &image.waits.exit, image.column(decode.TotalQuantity)
 	at := c.emit(&schemas.EmergencyExitPending{WantedSince: jsonb.FormatInstant(e.since), Flag: e.flag.flag(), ExitReason: textOf(e.reason),
-		HeldQuantity: schemas.Number(quantity), EnginePrice: schemas.Number(e.price), ValueUSD: valueOf(quantity, e.price),
+		HeldQuantity: numberOf(quantity), EnginePrice: schemas.Number(e.price), ValueUSD: valueOf(quantity, e.price),
 		Reminder: uint64(e.told)}, nil, nil, atCommit)
 	e.tell(c.tx.CommitTime, at)
 }
@@ -141,8 +141,8 @@ func (h *history) abandoned(trade, left []byte, doc *document) {
 	if doc.engineRead {
 		price, _ = readEngine(doc.parsed.Engine)
 	}
-	known, _ := members(h.historyNow(doc))
-	h.emit(&schemas.EmergencyExitAbandoned{TradeID: string(trade), Quantity: schemas.Number(left), ValueUSD: valueOf(left, price),
+	known := knownKeys(h.historyNow(doc))
+	h.emit(&schemas.EmergencyExitAbandoned{TradeID: string(trade), Quantity: numberOf(left), ValueUSD: valueOf(left, price),
 		Wanted: h.image.wish != 0, LastSell: h.bound(known[lastTrim])}, quoteOrNull(trade),
 		quoteOrNull(h.image.column(decode.CurrentTradeID)), atCommit)
 }

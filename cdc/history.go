@@ -3,7 +3,7 @@ package cdc
 import (
 	"bytes"
 	"slices"
-	"sort"
+	"strconv"
 	"strings"
 
 	"lowcap-cdc/cdc/internal/jsonb"
@@ -25,12 +25,7 @@ type history struct {
 	keys    [keyCount]judged
 	exitAt  place    // of the event that reports a new exit record
 	step    poolStep // what the pool did when it was neither reverted nor restored
-	unknown []unknownKey
-}
-
-type unknownKey struct {
-	name          string
-	before, after []byte
+	unknown unknownKeys
 }
 
 // beginHistory returns the comparison of a change, in memory that the next one takes over.
@@ -41,40 +36,31 @@ func (m *Machine) beginHistory(c change, image *positionImage) *history {
 	return h
 }
 
-// members splits a history document into the raw values of its known keys and of all others.
-func members(document []byte) (known [keyCount][]byte, other map[string][]byte) {
-	if document == nil {
-		return known, nil
-	}
+// knownKeys returns the raw values of a history document's known keys, nil for null. Of a key that is there twice, which only
+// a double-encoded document can have, the last value counts.
+func knownKeys(document []byte) (known [keyCount][]byte) {
 	for m := decode.MembersOf(document); m.Next(); {
-		name, raw := jsonb.Text(m.Name).Unquoted(), m.Value()
-		if jsonb.Text(raw).IsNull() {
-			raw = nil
-		}
-		if k, ok := keyOf(name); ok {
-			known[k] = raw
+		raw := m.Value()
+		if k, ok := keyOf(jsonb.Text(m.Name).Unquoted()); !ok {
 			continue
+		} else if known[k] = raw; jsonb.Text(raw).IsNull() {
+			known[k] = nil
 		}
-		if other == nil {
-			other = make(map[string][]byte)
-		}
-		other[string(name)] = raw
 	}
-	return known, other
+	return known
 }
 
 // judge compares two documents key by key. It changes nothing.
 func (h *history) judge(before, after []byte) {
 	h.values.reset()
-	was, wasOther := members(before)
-	is, isOther := members(after)
+	was, is := knownKeys(before), knownKeys(after)
 	for k := range keyCount {
 		h.keys[k] = h.judgeKey(k, was[k], is[k])
 	}
 	h.judgePool()
 	h.judgeBuyback()
 	h.after = after
-	h.unknown = compareUnknown(wasOther, isOther)
+	h.unknown = compareUnknown(before, after)
 }
 
 // judgeKey compares a key's value, given as the two documents have it, with what it was when it was last well-formed.
@@ -130,25 +116,6 @@ func (h *history) marksOf(j *judged, m *memory) marks {
 
 // isFuture reports whether a timestamp is too far behind the commit to be believed.
 func (e *emitter) isFuture(at decode.Micros) bool { return at > e.tx.CommitTime+futureAfter }
-
-func compareUnknown(was, is map[string][]byte) []unknownKey {
-	var changed []unknownKey
-	for name, raw := range is {
-		if !sameUnknown(was[name], raw) {
-			changed = append(changed, unknownKey{name, was[name], raw})
-		}
-	}
-	for name, raw := range was {
-		if _, both := is[name]; !both && raw != nil {
-			changed = append(changed, unknownKey{name, raw, nil})
-		}
-	}
-	sort.Slice(changed, func(i, j int) bool { return changed[i].name < changed[j].name })
-	return changed
-}
-
-// sameUnknown compares two values of a key that nothing is known of, but for what all keys have: a timestamp is an instant.
-func sameUnknown(a, b []byte) bool { return jsonb.Same(a, b, jsonb.Timed) || jsonb.SameInstant(a, b) }
 
 // updateMemories brings the image's memory of every key up to the change, after the events were emitted.
 func (h *history) updateMemories(after []byte) {
@@ -263,28 +230,32 @@ func (j *judged) when() occurrence {
 	return occurrence{at: j.after.at, embedded: !j.after.empty && (j.key.isTimed() || j.key == lastExitGuard), naive: j.after.naive}
 }
 
-// reportMalformed sends what could not be read to quarantine, once for each distinct value.
+// reportMalformed sends what could not be read to quarantine, once for each distinct value. Of many parts the first are told,
+// and how many others there are.
 func (h *history) reportMalformed() {
+	told, more := 0, 0
 	for k := range h.keys {
-		j := &h.keys[k]
+		j, m := &h.keys[k], &h.image.keys[k]
 		if j.why != nil {
-			h.quarantine(&h.image.keys[k], j.why)
+			h.quarantine(m, j.why)
 		}
 		for i := range j.parts {
-			h.quarantine(&h.image.keys[k], &j.parts[i])
+			if told == toldParts {
+				more += len(j.parts) - i
+				break
+			}
+			told++
+			h.quarantine(m, &j.parts[i])
 		}
 	}
-}
-
-func (h *history) reportUnknown() {
-	for _, u := range h.unknown {
-		h.emit(&schemas.HistoryUnknownKey{Key: u.name, Raw: h.bound(u.after)}, u.before, u.after, atCommit)
+	if more > 0 {
+		h.emit(&schemas.HistoryMalformed{More: schemas.Number(strconv.Itoa(more))}, nil, nil, atCommit)
 	}
 }
 
 // absorb makes every value of a document seen, at the place of the baseline that reported it.
 func (h *history) absorb(document []byte, at place) {
-	known, _ := members(document)
+	known := knownKeys(document)
 	h.values.reset()
 	for k := range keyCount {
 		m := &h.image.keys[k]

@@ -144,14 +144,25 @@ func (p *positionImage) decode(data []byte) error {
 	r := &reader{data: data}
 	switch v := r.byte(); {
 	case r.err != nil:
-	case v == imageVersion, v == secondImageVersion:
-		p.read(r, v == imageVersion)
+	case v == imageVersion:
+		p.read(r, true)
+	case v == secondImageVersion:
+		p.read(r, false)
+		p.shortenColumns()
 	case v == oldImageVersion:
 		p.readOld(r)
+		p.shortenColumns()
 	default:
 		return newerFormat(v, imageVersion)
 	}
 	return r.end()
+}
+
+// shortenColumns brings the texts of an older image into the form in which this version holds them.
+func (p *positionImage) shortenColumns() {
+	for i, text := range p.columns {
+		p.columns[i] = shorten(text, maxText)
+	}
 }
 
 // The bits of an image's flags.

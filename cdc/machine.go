@@ -72,14 +72,24 @@ func (m *Machine) cut() {
 	m.state.Checkpoint.Done = Done{CommitLSN: m.tx.CommitLSN, Changes: m.tx.change, Events: m.tx.events}
 }
 
-// annotate takes in who made the transaction and why. Content that is not the agreed JSON is the reason as it stands.
+// annotate notes who made the transaction and why. Content that is not the agreed JSON is the reason as it stands.
 func (m *Machine) annotate(a *decode.Annotation) {
 	var note struct{ Actor, Reason *string }
 	if err := json.Unmarshal(a.Content, &note); err != nil {
 		text := string(a.Content)
 		note.Reason = &text
 	}
-	m.tx.actor, m.tx.reason = note.Actor, note.Reason
+	m.tx.actor, m.tx.reason, m.tx.shortened = said(note.Actor), said(note.Reason), isLong(note.Actor) || isLong(note.Reason)
+}
+
+func isLong(text schemas.Text) bool { return text != nil && len(*text) > maxSaid }
+
+// said returns what somebody said as events may carry it.
+func said(text schemas.Text) schemas.Text {
+	if text == nil {
+		return nil
+	}
+	return textOf(shorten(bytesOf(*text), maxSaid))
 }
 
 // apply takes in one row change or TRUNCATE. It returns false when the batch is full before a TRUNCATE is done: then

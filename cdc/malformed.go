@@ -31,7 +31,7 @@ func (c *change) quarantine(m *memory, bad *malformed) {
 	if !m.complain(malformedDigest(bad.path, bad.raw)) {
 		return
 	}
-	c.emit(&schemas.HistoryMalformed{Path: bad.path, Raw: c.bound(bad.raw), Why: bad.why}, nil, nil, atCommit)
+	c.emit(&schemas.HistoryMalformed{Path: string(c.short(bytesOf(bad.path))), Raw: c.bound(bad.raw), Why: bad.why}, nil, nil, atCommit)
 }
 
 // historyDigest identifies a history by its bytes; none and an empty one are the same.

@@ -58,7 +58,7 @@ func ReadHistory(history []byte) (m Meanings, err error) {
 	if !jsonb.Text(history).IsObject() {
 		return m, fmt.Errorf("read history: it is not an object")
 	}
-	known, _ := members(history)
+	known := knownKeys(history)
 	for k := range keyCount {
 		m[k] = meaningOf(k, known[k])
 	}
@@ -91,6 +91,6 @@ func ValueOf(history []byte, name string) string {
 	if !known || !jsonb.Text(history).IsObject() {
 		return ""
 	}
-	values, _ := members(history)
+	values := knownKeys(history)
 	return string(values[k])
 }

@@ -90,7 +90,7 @@ func (m *Machine) checkLoss(c *change, image *positionImage) {
 	if known {
 		data = block.json()
 	}
-	of.emit(&schemas.EntryBlockNotSet{TradeID: string(l.trade), PnLUSD: schemas.Number(l.pnl), Stages: l.buys.stages(), Block: data},
+	of.emit(&schemas.EntryBlockNotSet{TradeID: string(l.trade), PnLUSD: numberOf(l.pnl), Stages: l.buys.stages(), Block: data},
 		nil, nil, atCommit)
 	c.event = of.event
 }

@@ -39,6 +39,11 @@ func (o *outbox) add(attributes schemas.Attributes, data schemas.Data) {
 	attributes.Number, attributes.Chain = o.chain.Next()
 	start := len(o.bytes)
 	o.bytes = schemas.AppendEvent(o.bytes, &attributes, data)
+	if head := data.Head(); len(o.bytes)-start > maxEvent {
+		head.Before, head.After = truncated(head.Before), truncated(head.After)
+		head.Flags = append(head.Flags, schemas.RawTruncated)
+		o.bytes = schemas.AppendEvent(o.bytes[:start], &attributes, data)
+	}
 	o.chain.Add(attributes.Number, o.bytes[start:])
 	o.ends = append(o.ends, len(o.bytes))
 	o.batch.Events = append(o.batch.Events, Event{Attributes: attributes})

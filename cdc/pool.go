@@ -151,12 +151,15 @@ func (h *history) pool() {
 }
 
 // delta returns by how much the USD in the pool grew.
-func (j *judged) delta() schemas.Number { return schemas.Number(j.poolGrowth().String()) }
+func (j *judged) delta() schemas.Number { return derived(j.poolGrowth()) }
 
 // adjusted returns what changed in a pool, field by field.
 func (h *history) adjusted(j *judged) *schemas.TrimPoolAdjusted {
-	data := &schemas.TrimPoolAdjusted{Changed: changedFields(&j.before, &j.after), DeltaUSD: j.delta()}
-	data.From, data.To = h.bound(j.before.only(data.Changed)), h.bound(j.after.only(data.Changed))
+	data := &schemas.TrimPoolAdjusted{DeltaUSD: j.delta()}
+	changed := changedFields(&j.before, &j.after)
+	changed = changed[:min(len(changed), maxNames+1)] // names says that there are more
+	data.From, data.To = h.bound(j.before.only(changed)), h.bound(j.after.only(changed))
+	data.Changed = h.names(changed)
 	return data
 }
 
@@ -194,11 +197,7 @@ func (h *history) closed(j *judged) {
 
 // derived prints a computed number, null when it has more digits than an event may carry.
 func derived(d jsonb.Decimal) schemas.Number {
-	text := d.String()
-	if !jsonb.IsInRange([]byte(text)) {
-		return ""
-	}
-	return schemas.Number(text)
+	return numberOf([]byte(d.String()))
 }
 
 func (j *judged) dxSteps() jsonb.Decimal {

@@ -156,12 +156,19 @@ func countTrades(v decode.Value, before int64) (int64, *malformed) {
 }
 
 func (m *Machine) positionChange(id string, op schemas.Op) change {
-	return change{emitter: &m.emitter, op: op, subject: id}
+	c := change{emitter: &m.emitter, op: op, row: id}
+	c.subject = c.whole(id)
+	return c
 }
 
 // describe sets the entity of a change from the image.
 func (c *change) describe(image *positionImage) {
 	c.entity = entityOf(c.subject, image, c.strings.keep)
+	for _, text := range image.columns {
+		if len(text) > maxText {
+			c.flagOnce(schemas.TextTruncated)
+		}
+	}
 	c.key = c.joined(image.column(decode.TokenChain), image.column(decode.TokenContract), image.column(decode.Timeframe))
 }
 
@@ -223,14 +230,14 @@ func (m *Machine) diffPosition(of change, row *decode.PositionRow, doc *document
 	h.diffColumns(row, doc)
 	h.trackBooks()
 	h.reportMalformed()
-	c.reportDocument(now, doc.why, badTrades)
+	c.reportDocument(now, append(malformedNumbers(&m.was, now), doc.why, badTrades)...)
 	h.reportUnknown()
 	if readable && !m.was.incomplete {
 		h.updateMemories(doc.history)
 		now.freshTrade = now.freshTrade && !h.executed()
 		h.noteRecord()
 	}
-	m.storePosition(c.subject, now)
+	m.storePosition(c.row, now)
 }
 
 // setWish takes in what the engine wants; a document that was not sent, or cannot be read, leaves it as it was.
@@ -303,8 +310,8 @@ func (m *Machine) firstSight(of change, row *decode.PositionRow, from *positionI
 		h.absorb(nil, at)
 		image.incomplete = !doc.sent
 	}
-	c.reportDocument(image, doc.why, badTrades)
-	m.storePosition(c.subject, image)
+	c.reportDocument(image, append(malformedNumbers(&positionImage{}, image), doc.why, badTrades)...)
+	m.storePosition(c.row, image)
 }
 
 func hasMembers(document []byte) bool {
@@ -320,7 +327,7 @@ func (m *Machine) movePosition(change *decode.PositionChange) error {
 	op := m.op(decode.Positions, change.Op)
 	gone := m.positionChange(string(change.Old[decode.PositionID].Text), op)
 	var was *positionImage
-	if data, known := m.state.positions.get(bytesOf(gone.subject)); known {
+	if data, known := m.state.positions.get(bytesOf(gone.row)); known {
 		if was = new(positionImage); was.decode(data) != nil {
 			was = nil // deletePosition says so
 		}
@@ -349,7 +356,7 @@ func (m *Machine) created(c *change, row *decode.PositionRow, from *positionImag
 
 func (m *Machine) deletePosition(c *change) error {
 	var image positionImage
-	if data, known := m.state.positions.get(bytesOf(c.subject)); !known || m.damaged {
+	if data, known := m.state.positions.get(bytesOf(c.row)); !known || m.damaged {
 		c.entity = schemas.Position{ID: c.subject}
 		c.mark(true, schemas.BaselineIncomplete)
 	} else if err := image.decode(data); err != nil {
@@ -359,6 +366,6 @@ func (m *Machine) deletePosition(c *change) error {
 	}
 	c.emit(&schemas.PositionDeleted{PositionColumns: image.published()}, image.history, nil, atCommit)
 	m.tellLast(c, &image)
-	m.drop(decode.Positions, c.subject)
+	m.drop(decode.Positions, c.row)
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 
 // published returns the watched columns that an entity does not hold.
 func (p *positionImage) published() schemas.PositionColumns {
-	number := func(c int) schemas.Number { return schemas.Number(p.column(c)) }
+	number := func(c int) schemas.Number { return numberOf(p.column(c)) }
 	return schemas.PositionColumns{
 		TotalQuantity:        number(decode.TotalQuantity),
 		TotalAllocationUSD:   number(decode.TotalAllocationUSD),
@@ -23,6 +23,34 @@ func (p *positionImage) published() schemas.PositionColumns {
 		CreatedAt:            instantColumn(p.column(decode.CreatedAt)),
 		CompletedTradesCount: schemas.Number(strconv.FormatInt(p.completed, 10)),
 	}
+}
+
+// numberColumns are the columns that hold numbers.
+var numberColumns = [...]int{decode.TotalQuantity, decode.TotalAllocationUSD, decode.TotalExtractedUSD, decode.TotalTokensBought,
+	decode.TotalTokensSold}
+
+// numberOf returns a number as it was received, null where it has more digits than an event may carry.
+func numberOf(text []byte) schemas.Number {
+	if isTooLong(text) {
+		return ""
+	}
+	return schemas.Number(text)
+}
+
+// isTooLong reports whether a number has more digits than an event may carry.
+func isTooLong(text []byte) bool {
+	return len(text) > jsonb.MaxDigits && (len(text) > maxText || !jsonb.IsInRange(text))
+}
+
+// malformedNumbers returns the number columns of a new row that have too many digits, and had others before.
+func malformedNumbers(was, now *positionImage) (bad []*malformed) {
+	names, _ := decode.Columns(decode.Positions)
+	for _, c := range numberColumns {
+		if text := now.column(c); isTooLong(text) && !bytes.Equal(text, was.column(c)) {
+			bad = append(bad, &malformed{names[c], jsonb.Quote(text), "a number of more than 1,000 digits"})
+		}
+	}
+	return bad
 }
 
 // instantColumn returns a timestamp column as the contract prints it, or as Postgres does where it is no instant (infinity).
@@ -68,7 +96,7 @@ func (h *history) shadowed(row *decode.PositionRow) (event schemas.Text, blocked
 		}
 	}
 	if event == nil {
-		event = jsonb.Find(entry, "entry_event").TextOrNull()
+		event = h.textOf(jsonb.Find(entry, "entry_event"))
 	}
 	return event, h.bound(jsonb.Find(entry, "blocked_by"))
 }
@@ -87,13 +115,13 @@ func (h *history) closeTrade(row *decode.PositionRow) (left []byte, s summary) {
 	if h.image.completed > h.was.completed {
 		trade := lastElement(row[decode.CompletedTrades].Text)
 		s = summaryOf(trade)
-		data.CompletedTrade, data.PnLUSD = h.bound(trade), schemas.Number(s.pnl)
-		data.DecisionType, data.OutcomeClass = s.decision.TextOrNull(), s.outcome.TextOrNull()
+		data.CompletedTrade, data.PnLUSD = h.bound(trade), numberOf(s.pnl)
+		data.DecisionType, data.OutcomeClass = h.textOf(s.decision), h.textOf(s.outcome)
 	}
 	if h.op != schemas.OpReconcile { // what was held when the trade ended, somewhere in a gap, is not known
 		data.RemainingQuantity = "0"
 		if left = h.tokensLeft(); left != nil {
-			data.RemainingQuantity = schemas.Number(left)
+			data.RemainingQuantity = numberOf(left)
 			h.mark(true, schemas.TokensLeft)
 		}
 	}

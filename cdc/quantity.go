@@ -53,5 +53,5 @@ func valueOf(quantity, price []byte) schemas.Number {
 	if !ok || !priced {
 		return ""
 	}
-	return schemas.Number(q.Times(p).Normal())
+	return numberOf([]byte(q.Times(p).Normal()))
 }

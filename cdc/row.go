@@ -8,11 +8,12 @@ import (
 	"lowcap-cdc/schemas"
 )
 
-// column returns what a column of the new row holds, nil for NULL; a value that was not sent is as before.
+// column returns what a column of the new row holds, nil for NULL; a value that was not sent is as before. Of a text that
+// no event may carry it returns what stands for it, in events and images alike: its beginning and its digest.
 func column(v decode.Value, before []byte) []byte {
 	switch v.Kind {
 	case decode.Text:
-		return v.Text
+		return shorten(v.Text, maxText)
 	case decode.Unchanged:
 		return before
 	}

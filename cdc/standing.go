@@ -78,7 +78,7 @@ func ReadPosition(key string, value []byte) (*PositionStanding, error) {
 		return nil, fmt.Errorf("read position %q: %w", id, err)
 	}
 	p := &PositionStanding{Position: entityOf(id, &image, func(text []byte) string { return string(text) })}
-	known, _ := members(image.history)
+	known := knownKeys(image.history)
 	pool := known[trimPool]
 	if remembered := &image.keys[trimPool]; remembered.isBad {
 		pool = remembered.good // what it was before it became unreadable

@@ -212,8 +212,6 @@ func (v *value) isUnread(name string) bool {
 
 func (v *value) number(name string) schemas.Number { return schemas.Number(v.get(name)) }
 
-func (v *value) text(name string) schemas.Text { return v.get(name).TextOrNull() }
-
 // boolean returns a member that is true or false, nil when the value does not say.
 func (v *value) boolean(name string) *bool {
 	m := v.get(name)

@@ -112,7 +112,7 @@ func (h *history) judgeBuyback() {
 	}
 	m := &h.image.keys[lotusBuyback]
 	if j.verdict == same {
-		known, _ := members(h.was.history)
+		known := knownKeys(h.was.history)
 		j.before, _ = h.values.read(lotusBuyback, known[lotusBuyback])
 		j.after = j.before
 	}

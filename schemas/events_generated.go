@@ -300,7 +300,7 @@ func (*EmergencyExitTriggered) Type() Type { return "lowcap.emergency_exit.trigg
 func (e *EmergencyExitTriggered) AppendJSON(dst []byte) []byte {
 	o := beginObject(dst)
 	o.number("exit_value_usd", e.ExitValueUSD)
-	o.bool("rebuy_used", e.RebuyUsed)
+	o.maybe("rebuy_used", e.RebuyUsed)
 	o.bool("retrigger", e.Retrigger)
 	o.text("first_event_id", e.FirstEventID)
 	o.common(&e.Common)
@@ -610,6 +610,7 @@ func (e *HistoryMalformed) AppendJSON(dst []byte) []byte {
 	o.string("path", e.Path)
 	o.raw("raw", e.Raw)
 	o.string("why", e.Why)
+	o.number("more", e.More)
 	o.common(&e.Common)
 	return o.end()
 }
@@ -622,6 +623,7 @@ func (e *HistoryUnknownKey) AppendJSON(dst []byte) []byte {
 	o := beginObject(dst)
 	o.string("key", e.Key)
 	o.raw("raw", e.Raw)
+	o.number("more", e.More)
 	o.common(&e.Common)
 	return o.end()
 }

@@ -163,8 +163,9 @@ type HistoryPrevStateChanged struct {
 //
 // Do: Tell somebody; repair the row. It is reported once for each distinct value.
 //
-// Hidden: `trim_pool: []` and a basis in quotes occur. The value last well-formed stays what later ones are compared
-// with.
+// Hidden: `trim_pool: []` and a basis in quotes occur. A malformed field is a part: the other fields of its record are
+// judged. The value last well-formed stays what later ones are compared with. Of many in one change the first hundred
+// have an event each, and one more event says in `more` how many there are beyond those.
 //
 //lowcap:event history.malformed quarantine warn
 type HistoryMalformed struct {
@@ -172,6 +173,7 @@ type HistoryMalformed struct {
 	Path string `json:"path"` // relative to pm_execution_history, or features, or a column's name
 	Raw  Raw    `json:"raw"`  // the value that could not be read, exactly as received
 	Why  string `json:"why"`  // what is wrong with it, for a person
+	More Number `json:"more"` // malformed parts of the same change that no event tells; on its last event, null otherwise
 }
 
 // HistoryUnknownKey carries a key of the history that this version does not know.
@@ -180,11 +182,13 @@ type HistoryMalformed struct {
 //
 // Do: Update the sidecar, or ignore it.
 //
-// Hidden: Nothing is dropped.
+// Hidden: Of many in one change the first hundred by name have an event each, and one more event says in `more` how many
+// there are beyond those.
 //
 //lowcap:event history.unknown_key quarantine info
 type HistoryUnknownKey struct {
 	Common
-	Key string `json:"key"` // the key of pm_execution_history
-	Raw Raw    `json:"raw"` // its value, exactly as received; null when the key went away
+	Key  string `json:"key"`  // the key of pm_execution_history; empty on the event that only tells more
+	Raw  Raw    `json:"raw"`  // its value, exactly as received; null when the key went away
+	More Number `json:"more"` // unknown keys of the same change that no event tells; on its last event, null otherwise
 }

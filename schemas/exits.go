@@ -43,7 +43,7 @@ type EmergencyExitExecuted struct {
 type EmergencyExitTriggered struct {
 	Common
 	ExitValueUSD Number `json:"exit_value_usd"` // USD the sell was planned to bring, before it was made
-	RebuyUsed    bool   `json:"rebuy_used"`     // whether the one rebuy after the exit was made already
+	RebuyUsed    *bool  `json:"rebuy_used"`     // whether the one rebuy after the exit was made already; null where the record does not say
 	Retrigger    bool   `json:"retrigger"`      // an exit record was there before
 	// the executed that this is one alarm with; null for the first of the two
 	FirstEventID Text `json:"first_event_id"`

@@ -55,7 +55,8 @@ func agreed() map[string]string {
 		"v1/emergency_exit.executed.json.severity": byData, "v1/emergency_exit.triggered.json.severity": byData,
 		"v1/emergency_exit.reverted.json.severity": byData, "v1/execution.reverted.json.severity": byData,
 		"v1/trim_pool.reverted.json.severity": byData, "v1/entry_block.cleared.json.severity": byData,
-		"v1/stream.gap.json.severity": "ruling 21: a gap wakes somebody",
+		"v1/stream.gap.json.severity":                      "ruling 21: a gap wakes somebody",
+		"v1/emergency_exit.triggered.json.data.rebuy_used": "an absent value is null: false said more than the record does",
 	}
 }
 

@@ -199,6 +199,7 @@ create table quarantine (
     `entity` row<`id` string, `token_chain` string, `token_contract` string, `token_ticker` string, `timeframe` string, `book_id` string, `status` string, `state` string, `trade_id` string>,
     `flags` array<string>,
     `key` string,
+    `more` decimal(38, 18),
     `occurred_at` string,
     `occurred_at_quality` string,
     `origin` row<`commit_lsn` string, `xid` bigint, `commit_time` string, `op` string, `actor` string, `reason` string, `session` row<`user` string, `session_user` string, `application` string, `client_address` string, `claims` string>>,
