@@ -18,6 +18,7 @@ var (
 	heading  = regexp.MustCompile(`(?m)^#+ (.*)$`)
 	testName = regexp.MustCompile(`^(?:Test|Fuzz|Benchmark)[A-Z]\w*$`)
 	fileName = regexp.MustCompile(`^[\w/.-]*[\w-]+\.(go|sql|sh|yaml|json|jsonl\.gz|py|java|proto)$`)
+	theirs   = regexp.MustCompile(`^kafka-[a-z-]+\.sh$`) // Kafka's own programs
 	makeRule = regexp.MustCompile(`^make ([a-z-]+)`)
 	noAnchor = regexp.MustCompile(`[^\p{L}\p{N}\s_-]`)
 )
@@ -40,11 +41,16 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 				t.Errorf("%s names %s, and there is no such test", document, name)
 			case made != nil && !targets[made[1]]:
 				t.Errorf("%s names make %s, and there is no such target", document, made[1])
-			case fileName.MatchString(name) && !slices.ContainsFunc(files, func(f string) bool { return f == name || strings.HasSuffix(f, "/"+name) }):
+			case fileName.MatchString(name) && !theirs.MatchString(name) && !isThere(files, name):
 				t.Errorf("%s names %s, and there is no such file", document, name)
 			}
 		}
 	}
+}
+
+// isThere reports whether a file has this name, or a path that ends with it.
+func isThere(files []string, name string) bool {
+	return slices.ContainsFunc(files, func(f string) bool { return f == name || strings.HasSuffix(f, "/"+name) })
 }
 
 // broken says what is wrong with a link of a document, nothing when it leads somewhere.
