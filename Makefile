@@ -21,7 +21,8 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak notify-kills chaos deps deps-demo
+.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak notify-kills chaos \
+  deps deps-demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -70,7 +71,8 @@ demo: deps-demo build ## the sidecar at work, killed half way (about 20 seconds)
 	$(GO) run ./deploy/demo -binary bin/lowcap-cdc -kafka $(KAFKA)
 
 bench: deps build ## speed, latency and memory beside pg_recvlogical (WORKLOADS=w1,latency,notify RUNS=5 SCALE=1 RIVALS= JSON=FILE)
-	$(GO) run ./deploy/bench -binary bin/lowcap-cdc -workloads '$(WORKLOADS)' -runs $(RUNS) -scale $(SCALE) -rivals '$(RIVALS)' -json '$(JSON)'
+	$(GO) run ./deploy/bench -binary bin/lowcap-cdc -workloads '$(WORKLOADS)' -runs $(RUNS) -scale $(SCALE) \
+	  -rivals '$(RIVALS)' -json '$(JSON)'
 
 benchmarks: deps ## decode, extract, diff, encode and commit by themselves, for benchstat (COUNT=10)
 	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./decode ./cdc ./schemas ./sink/kafka
@@ -83,7 +85,8 @@ lint: ## golangci-lint and govulncheck
 	@$(GO) run $(GOVULNCHECK) ./... || .ci/vulndb-missing $$?
 
 huge: deps ## one transaction of 10,000,000 rows, 100,000 subtransactions, a 20 MB document, a COPY of 1,000,000 positions
-	$(GO) test ./cmd/lowcap-cdc/e2e -run TestHuge -huge-rows 10000000 -huge-subtransactions 100000 -huge-document 20 -huge-copy 1000000 -count=1 -timeout 0 -v
+	$(GO) test ./cmd/lowcap-cdc/e2e -run TestHuge -huge-rows 10000000 -huge-subtransactions 100000 \
+	  -huge-document 20 -huge-copy 1000000 -count=1 -timeout 0 -v
 
 fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./decode -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)

@@ -87,7 +87,7 @@ type ordered struct{ last []byte }
 
 var table = crc64.MakeTable(crc64.ECMA)
 
-// count takes in one event. The digest is a sum, so that it does not depend on the partitions.
+// count adds an event. The digest is a sum, so that it does not depend on the partitions.
 func (r *result) count(event []byte, order *ordered) error {
 	_, rest, ok := bytes.Cut(event, []byte(`"sequence":"`))
 	if !ok || len(rest) < 32 {

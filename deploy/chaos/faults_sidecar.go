@@ -46,7 +46,7 @@ func (w *world) second() error {
 	return nil
 }
 
-// zombie freezes an instance in whatever it is doing, has a second one take over, and lets the first one go on: what it
+// zombie freezes an instance in whatever it is doing, has a second one take over, and lets the first one continue: what it
 // still wants to write must be refused.
 func zombie(ctx context.Context, w *world, random *rand.Rand) error {
 	return replaceFrozen(ctx, w, random, 0)

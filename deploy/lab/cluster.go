@@ -83,7 +83,7 @@ func (c *Cluster) Addrs() []string {
 // Proxied returns the addresses through the proxy.
 func (c *Cluster) Proxied() []string { return c.proxied }
 
-// Program returns a run of a Java program of one source file, with Kafka's own client at hand.
+// Program returns a run of a Java program of one source file, with Kafka's own client on its class path.
 func (k *Kafka) Program(ctx context.Context, source string, args ...string) *exec.Cmd {
 	return k.java(ctx, source, args...)
 }

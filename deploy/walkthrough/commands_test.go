@@ -42,7 +42,7 @@ func TestReadersCanPaste(t *testing.T) {
 	r.paste("lowcap-cdc run --until now")
 }
 
-// reader is somebody with a shell, a database and a broker.
+// reader is a person with a shell, a database and a broker.
 type reader struct {
 	t        *testing.T
 	dir      string

@@ -9,7 +9,7 @@ import (
 )
 
 // A document is Markdown. In its blocks that begin with ```console a line that begins with "$ " is a command, lines that
-// begin with "> " go on with it, and what follows is what it printed. A comment before a block directs the machine:
+// begin with "> " continue it, and what follows is what it printed. A comment before a block directs the machine:
 //
 //	<!-- until: TEXT -->                the block's last command is run again until it prints the text
 //	<!-- gone: TEXT -->                 the same, until it does not
