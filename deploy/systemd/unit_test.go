@@ -35,6 +35,13 @@ func analyze(t *testing.T, args ...string) string {
 
 // A misspelt setting is only a warning to systemd, and the hardening that it names is then missing.
 func TestUnitVerifies(t *testing.T) {
+	for _, unit := range []string{unit, notifyUnit} {
+		verify(t, unit)
+	}
+}
+
+func verify(t *testing.T, unit string) {
+	t.Helper()
 	installed := strings.Replace(read(t, unit), "ExecStart=/usr/local/bin/lowcap-cdc", "ExecStart=/bin/true", 1)
 	path := filepath.Join(t.TempDir(), unit)
 	if err := os.WriteFile(path, []byte(installed), 0o600); err != nil {
@@ -112,7 +119,7 @@ func TestUnitRuns(t *testing.T) {
 }
 
 // install builds the binary, starts a database, and installs the unit with a shorter watchdog.
-func install(t *testing.T, h *lab.Host) {
+func install(t *testing.T, h *lab.Host) *lab.Postgres {
 	t.Helper()
 	server, err := lab.StartPostgres(t.Context(), "fsync=off")
 	if err != nil {
@@ -139,4 +146,5 @@ func install(t *testing.T, h *lab.Host) {
 	h.Write("/etc/lowcap-cdc/environment", settings)
 	h.Write("/etc/systemd/system/"+unit+".d/test.conf", "[Service]\nWatchdogSec=5s\nRestartSec=100ms\n")
 	h.Run("systemctl", "daemon-reload")
+	return server
 }
