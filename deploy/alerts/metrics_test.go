@@ -7,16 +7,19 @@ import (
 	"testing"
 )
 
-// metrics returns the names in docs/metrics.md, which is written from what the sidecar serves.
+// metrics returns the names in docs/metrics.md, which is written from what the sidecar serves, and in docs/alerting.md, which
+// is compared with what notify serves.
 func metrics(t *testing.T) []string {
 	t.Helper()
 	var names []string
-	for _, row := range regexp.MustCompile("(?m)^\\| `(lowcap_cdc_[a-z_]+)` ").FindAllStringSubmatch(string(read(t,
-		"../../docs/metrics.md")), -1) {
-		names = append(names, row[1])
-	}
-	if len(names) == 0 {
-		t.Fatal("docs/metrics.md names no metric")
+	for _, path := range []string{"../../docs/metrics.md", "../../docs/alerting.md"} {
+		rows := regexp.MustCompile("(?m)^\\| `(lowcap_cdc_[a-z_]+)` ").FindAllStringSubmatch(string(read(t, path)), -1)
+		if len(rows) == 0 {
+			t.Fatalf("%s names no metric", path)
+		}
+		for _, row := range rows {
+			names = append(names, row[1])
+		}
 	}
 	return names
 }

@@ -482,3 +482,30 @@ func TestWatchTells(t *testing.T) {
 	telling.Wait()
 	f.nothing(t)
 }
+
+// TestMetricsAreDocumented compares what is served with the table in docs/alerting.md.
+func TestMetricsAreDocumented(t *testing.T) {
+	m := &messenger{counts: newCounts(), routes: []*route{{name: "phone", health: &health{}}}}
+	m.watch = newWatch(m)
+	m.counts.observe(m)
+	families, err := m.counts.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile("../../../../docs/alerting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := 0
+	for _, f := range families {
+		if strings.HasPrefix(f.GetName(), prefix) {
+			served++
+			if !strings.Contains(string(doc), "\n| `"+f.GetName()+"` |") {
+				t.Errorf("docs/alerting.md does not name %s", f.GetName())
+			}
+		}
+	}
+	if rows := strings.Count(string(doc), "\n| `"+prefix); rows != served {
+		t.Errorf("docs/alerting.md has %d metrics, %d are served", rows, served)
+	}
+}
