@@ -24,7 +24,7 @@ func (s *sidecar) disturb(ctx context.Context, conn *pgx.Conn) error {
 			return err
 		}
 		if i == len(traces)/2 {
-			say("starting it again; it goes on from its last Kafka transaction")
+			say("starting it again; it continues from its last Kafka transaction")
 			if err := s.restart(ctx); err != nil {
 				return err
 			}

@@ -58,7 +58,7 @@ func TestHugeSubtransactions(t *testing.T) {
 	}
 }
 
-// TestHugeDocument: a document of many megabytes around a history of the usual size.
+// TestHugeDocument: a document of many megabytes around a history of the usual size. The largest row may take 1.1 times its size.
 func TestHugeDocument(t *testing.T) {
 	s := newSite(t)
 	killed, whole := s.hugeKafka(), s.hugeFile()
@@ -69,7 +69,7 @@ func TestHugeDocument(t *testing.T) {
 		s.exec(`update lowcap_positions set features = jsonb_build_object('ta', repeat(md5($2), $1), 'pm_execution_history', jsonb_build_object('prev_state', $2::text))`,
 			*hugeMB<<20/32, fmt.Sprint("S", i))
 	}
-	s.compareHuge(killed, whole, 0)
+	s.compareHuge(killed, whole, int64(*hugeMB)<<20*11/10)
 }
 
 // TestHugeCopy: one COPY of very many new positions. Their images are what the sidecar has to know; beyond their
