@@ -29,7 +29,8 @@ func (e *ClusterError) Unwrap() error { return e.Err }
 // IsPermanent reports whether trying again is useless until an operator has acted.
 func IsPermanent(err error) bool {
 	var foreign *Foreign
-	return IsCluster(err) || errors.As(err, &foreign) || errors.Is(err, ErrCorrupt) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EROFS)
+	return IsCluster(err) || errors.As(err, &foreign) || errors.Is(err, ErrCorrupt) ||
+		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EROFS)
 }
 
 // IsCluster reports whether an operator must change something of the Kafka cluster, and nothing of the sidecar.

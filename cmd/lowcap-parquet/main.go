@@ -13,12 +13,14 @@ import (
 	"os"
 	"time"
 
+	"lowcap-cdc/sink"
 	"lowcap-cdc/sink/file"
 )
 
 const (
 	exitFailed = 1 // trying again may help
 	exitUsage  = 2
+	exitRepair = 3 // an operator has to act first
 
 	lookEvery = time.Second
 )
@@ -50,6 +52,9 @@ func run(args []string, out, errOut io.Writer) int {
 	}
 	if err := convert(flags.Arg(0), flags.Arg(1), *follow, out); err != nil {
 		fmt.Fprintln(errOut, "lowcap-parquet:", err)
+		if sink.IsPermanent(err) {
+			return exitRepair
+		}
 		return exitFailed
 	}
 	return 0

@@ -5,6 +5,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
 	"github.com/parquet-go/parquet-go"
 
 	"lowcap-cdc/cdc"
@@ -157,7 +160,8 @@ func TestColumns(t *testing.T) {
 			t.Errorf("occurred at %v, want %v, %v", r.OccurredAt, when, err)
 		}
 		got := []any{r.ID, r.Sequence, r.Number, r.Chain, r.Kind, r.ProceedsUSD, r.Price, r.PositionID, r.TokenContract, at.typ, at.day}
-		want := []any{e.ID, e.Sequence, e.Number, e.Chain, exit.Kind, string(exit.ProceedsUSD), string(exit.Price), position.ID, *position.TokenContract, e.Type, e.Time[:10]}
+		want := []any{e.ID, e.Sequence, e.Number, e.Chain, exit.Kind, string(exit.ProceedsUSD), string(exit.Price),
+			position.ID, *position.TokenContract, e.Type, e.Time[:10]}
 		if !slices.Equal(got, want) {
 			t.Errorf("columns %v, want %v", got, want)
 		}
@@ -193,8 +197,78 @@ func TestRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	var errors bytes.Buffer
-	if code := run([]string{dir, out}, &errors, &errors); code != exitFailed || !strings.Contains(errors.String(), "is missing, though older segments are there") {
+	code := run([]string{dir, out}, &errors, &errors)
+	if code != exitRepair || !strings.Contains(errors.String(), "is missing, though older segments are there") {
 		t.Errorf("hole: exit %d: %s", code, &errors)
+	}
+}
+
+// TestRefusesAlteredSegment puts another text of as many events into a segment.
+func TestRefusesAlteredSegment(t *testing.T) {
+	dir, out := filesOf(t, recorded(t), 20_000), t.TempDir()
+	segments, _ := segmentsOf(t, dir)
+	path := filepath.Join(dir, segments[0].File)
+	packed, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close() //nolint:errcheck // it was only read
+	zip, err := gzip.NewReader(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(zip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var altered bytes.Buffer
+	again := gzip.NewWriter(&altered)
+	text = bytes.Replace(text, []byte(`"severity":"info"`), []byte(`"severity":"page"`), 1)
+	if _, err := again.Write(text); err != nil || again.Close() != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, altered.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var errors bytes.Buffer
+	if code := run([]string{dir, out}, &errors, &errors); code != exitRepair || !strings.Contains(errors.String(), "the manifest says") {
+		t.Errorf("exit %d: %s", code, &errors)
+	}
+	if files, _ := filepath.Glob(filepath.Join(out, "type=*", "day=*", "*.parquet")); len(files) > 0 {
+		t.Errorf("written all the same: %q", files)
+	}
+}
+
+// TestKeepsToItself: the lock outlives its file, and nobody else reads what was written.
+func TestKeepsToItself(t *testing.T) {
+	dir, out := filesOf(t, recorded(t), 20_000), filepath.Join(t.TempDir(), "out")
+	first, err := openTarget(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(out, doneName, "lock")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openTarget(out); err == nil {
+		t.Error("a second writer got in")
+	}
+	first.close()
+	var said bytes.Buffer
+	if code := run([]string{dir, out}, &said, &said); code != 0 {
+		t.Fatalf("exit %d: %s", code, &said)
+	}
+	err = filepath.WalkDir(out, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode().Perm()&0o007 != 0 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

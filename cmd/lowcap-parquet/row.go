@@ -67,7 +67,8 @@ func rowOf(e *sink.Stored) (row, partition, error) {
 	a := e.Attributes()
 	at, err := time.Parse(time.RFC3339Nano, a.Time)
 	if err != nil || a.Type == "" {
-		return row{}, partition{}, fmt.Errorf("event %q at byte %d of %s has no type or no time; run: lowcap-cdc audit verify", a.ID, e.Offset, e.Topic)
+		return row{}, partition{}, fmt.Errorf("event %q at byte %d of %s has no type or no time; run: lowcap-cdc audit verify",
+			a.ID, e.Offset, e.Topic)
 	}
 	r := row{ID: a.ID, Source: a.Source, Subject: a.Subject, Time: at, PartitionKey: a.PartitionKey, Sequence: a.Sequence,
 		Severity: string(a.Severity), Number: a.Number, Chain: a.Chain, Event: string(e.Value)}
@@ -80,7 +81,8 @@ func rowOf(e *sink.Stored) (row, partition, error) {
 
 func (r *row) setEntity(entity gjson.Result) {
 	for name, column := range map[string]*string{"id": &r.PositionID, "token_chain": &r.TokenChain, "token_contract": &r.TokenContract,
-		"token_ticker": &r.TokenTicker, "timeframe": &r.Timeframe, "book_id": &r.BookID, "status": &r.Status, "state": &r.State, "trade_id": &r.TradeID} {
+		"token_ticker": &r.TokenTicker, "timeframe": &r.Timeframe, "book_id": &r.BookID, "status": &r.Status, "state": &r.State,
+		"trade_id": &r.TradeID} {
 		*column = entity.Get(name).String()
 	}
 }

@@ -16,29 +16,51 @@ import (
 // first sequence as the name in _done; readers of Hive partitions pass over a name that begins so.
 type target struct {
 	dir     string
-	lock    *os.File
+	locks   []*os.File
 	removed int // how many segments have been reported as removed
 }
 
 const doneName = "_done"
 
-// openTarget makes the directory, and locks it: two writers would write into each other's files.
+// What a trading bot does is for its user to read, and for the group that is let in.
+const (
+	fileMode = 0o640
+	dirMode  = 0o750
+)
+
+// openTarget makes the directory, and locks it: two writers would write into each other's files. It locks the directory
+// itself, which nobody removes by clearing up, and the file that older versions lock.
 func openTarget(dir string) (*target, error) {
-	if err := os.MkdirAll(filepath.Join(dir, doneName), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, doneName), dirMode); err != nil {
 		return nil, err
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, doneName, "lock"), os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o644)
-	if err != nil {
-		return nil, err
+	t := &target{dir: dir}
+	for _, open := range []func() (*os.File, error){
+		func() (*os.File, error) { return os.Open(dir) },
+		func() (*os.File, error) {
+			return os.OpenFile(filepath.Join(dir, doneName, "lock"), os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, fileMode)
+		},
+	} {
+		file, err := open()
+		if err != nil {
+			t.close()
+			return nil, err
+		}
+		t.locks = append(t.locks, file)
+		if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+			t.close()
+			return nil, fmt.Errorf("lock %s: %w; another lowcap-parquet writes there: stop it (fuser -v %s) or choose another directory",
+				file.Name(), err, file.Name())
+		}
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w; another lowcap-parquet writes there: stop it (fuser -v %s) or choose another directory",
-			lock.Name(), err, lock.Name()), lock.Close())
-	}
-	return &target{dir: dir, lock: lock}, nil
+	return t, nil
 }
 
-func (t *target) close() { t.lock.Close() } //nolint:errcheck // nothing was written to it
+func (t *target) close() {
+	for _, lock := range t.locks {
+		lock.Close() //nolint:errcheck // nothing was written to it
+	}
+}
 
 func (t *target) done(s file.Segment) string { return filepath.Join(t.dir, doneName, s.FirstSequence) }
 
@@ -69,7 +91,7 @@ func (t *target) write(ctx context.Context, from *file.Sink, s file.Segment) (fi
 	if err := t.publish(paths); err != nil {
 		return 0, err
 	}
-	marker, err := os.Create(t.done(s))
+	marker, err := os.OpenFile(t.done(s), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
 	if err != nil {
 		return 0, err
 	}

@@ -54,9 +54,9 @@ func (l *liveSet) apply(key string, value []byte) {
 	l.bytes += int64(entry.bytes)
 }
 
-// compact rewrites state.log without what no longer counts, when that is more than half of it, or it has no tip yet. The new log is complete
-// and durable before it takes the old one's name, and it is not written to before that name is durable; so whichever of
-// the two a crash leaves says the same.
+// compact rewrites state.log without what no longer counts, when that is more than half of it, or when the log has no tip
+// yet. The new log is complete and durable before it gets the old one's name, and nothing is appended before that name is
+// durable; so whichever of the two a crash leaves says the same.
 func (f *Sink) compact() error {
 	if f.log.offset <= 2*f.live.bytes+compactSlack && !f.log.untipped {
 		return nil

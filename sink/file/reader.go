@@ -149,10 +149,20 @@ func (f *Sink) readSegment(ctx context.Context, m *mark, s segmentFile) error {
 		return fmt.Errorf("read file sink: %w", err)
 	}
 	defer text.Close() //nolint:errcheck // it was only read
-	if _, err := io.CopyN(io.Discard, text, m.offset); err != nil {
+	seen := newTally()
+	read := io.TeeReader(text, seen)
+	if n, err := io.CopyN(io.Discard, read, m.offset); errors.Is(err, io.EOF) {
+		return tooShort(f.path(s.File), n, m.offset)
+	} else if err != nil {
 		return fmt.Errorf("read %s up to byte %d: %w", f.path(s.File), m.offset, err)
 	}
-	return m.lines(ctx, text, s.File, 0)
+	if err := m.lines(ctx, read, s.File, 0); err != nil || ctx.Err() != nil {
+		return err
+	}
+	if finding := s.compare(seen); finding != "" {
+		return fmt.Errorf("%w: %s %s; restore it from a backup", sink.ErrCorrupt, f.path(s.File), finding)
+	}
+	return nil
 }
 
 func (f *Sink) missing(s segmentFile) error {

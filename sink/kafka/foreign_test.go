@@ -93,7 +93,8 @@ func TestForeignRecords(t *testing.T) {
 // produce writes records to the topic of trim pools.
 func produce(t *testing.T, addr string, records map[string]*kgo.Record) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic("test.trim-pools"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic("test.trim-pools"),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		t.Fatal(err)
 	}

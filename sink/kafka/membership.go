@@ -160,7 +160,9 @@ func (m *membership) notes(ctx context.Context) (map[partition]string, error) {
 }
 
 // places returns where a group stands, by the committed offsets of its topics' partitions.
-func (k *Sink) places(ctx context.Context, group string, partitions map[string][]int) (places map[partition]kafka.OffsetFetchPartition, err error) {
+func (k *Sink) places(ctx context.Context, group string, partitions map[string][]int) (
+	places map[partition]kafka.OffsetFetchPartition, err error,
+) {
 	err = k.retry(ctx, func() error {
 		response, err := k.client.OffsetFetch(ctx, &kafka.OffsetFetchRequest{GroupID: group, Topics: partitions})
 		if err == nil {

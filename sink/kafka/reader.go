@@ -147,7 +147,8 @@ func (k *Sink) Kept(ctx context.Context) ([]sink.Kept, error) {
 	}
 	kept := make([]sink.Kept, 0, len(cursors))
 	for _, c := range cursors {
-		kept = append(kept, sink.Kept{Topic: c.topic, Partition: c.id, First: c.next, Compacted: strings.Contains(settings[c.topic][cleanupPolicy], "compact")})
+		kept = append(kept, sink.Kept{Topic: c.topic, Partition: c.id, First: c.next,
+			Compacted: strings.Contains(settings[c.topic][cleanupPolicy], "compact")})
 	}
 	return kept, nil
 }
