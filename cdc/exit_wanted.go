@@ -54,11 +54,10 @@ func (h *history) trackExit(doc *document, closed bool) {
 		h.emitSettled(&w.ended, "executed")
 		w.ended = endedExit{}
 	}
-	held := isHeld(h.was, h.image)
-	both := h.image.wish != 0 && held
+	both := h.image.wish != 0 && isHeld(h.was, h.image)
 	switch {
 	case w.exit.since != 0 && (!both || closed):
-		h.endExit(held, closed)
+		h.endExit(closed)
 	case both && h.isNew(lastTrim) && w.exit.told == 0:
 		w.exit.from = h.tx.CommitTime
 	}
@@ -81,13 +80,14 @@ func (p *positionImage) watchExit(at decode.Micros, both bool, doc *document) {
 }
 
 // endExit tells how an exit ended that was told as pending, or that its sell may still be recorded.
-func (h *history) endExit(held, closed bool) {
+func (h *history) endExit(closed bool) {
 	w := &h.image.waits
 	exit := w.exit
 	w.exit = wantedExit{}
 	if exit.told == 0 {
 		return
 	}
+	held := isHeld(h.was, h.image)
 	ended := exit.settle(h.tx.CommitTime, h.was.column(decode.TotalQuantity))
 	switch {
 	case closed:

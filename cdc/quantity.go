@@ -1,6 +1,8 @@
 package cdc
 
 import (
+	"bytes"
+
 	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
@@ -35,6 +37,9 @@ func isHeld(was, now *positionImage) bool {
 
 // growth returns by how much a sum grew, 0 when it did not. It is not ok when the sum has become no finite number.
 func growth(was, now []byte) (d jsonb.Decimal, ok bool) {
+	if bytes.Equal(was, now) {
+		return d, true
+	}
 	before, read := amountOf(was)
 	after, ok := amountOf(now)
 	if !ok {

@@ -102,7 +102,9 @@ func (w *waits) held() (bits uint64) {
 // appendTo appends which waits there are, and those.
 func (w *waits) appendTo(dst []byte) []byte {
 	held := w.held()
-	dst = binary.AppendUvarint(dst, held)
+	if dst = binary.AppendUvarint(dst, held); held == 0 {
+		return dst
+	}
 	for bit, appendPart := range [...]func([]byte) []byte{w.exit.appendTo, w.ended.appendTo, w.buys.appendTo, w.sells.appendTo,
 		w.trade.appendTo, w.appendLosses, func(dst []byte) []byte { return appendInstant(dst, w.lastNotSet) }, w.record.appendTo,
 		w.alarm.appendTo} {
@@ -116,6 +118,9 @@ func (w *waits) appendTo(dst []byte) []byte {
 func (w *waits) read(r *reader) {
 	*w = waits{}
 	held := r.uvarint()
+	if held == 0 {
+		return
+	}
 	for bit, readPart := range [...]func(*reader){w.exit.read, w.ended.read, w.buys.read, w.sells.read, w.trade.read,
 		w.readLosses, func(r *reader) { w.lastNotSet = r.instant() }, w.record.read, w.alarm.read} {
 		if held&(1<<bit) != 0 {
