@@ -26,6 +26,28 @@ type PositionStanding struct {
 	PoolUSD    schemas.Number   `json:"usd_basis"` // in the pool
 	DXCount    schemas.Number   `json:"dx_count"`  // rebuys made from it
 	Recovering bool             `json:"recovering"`
+
+	Quantity   schemas.Number       `json:"total_quantity"`
+	Exit       *ExitStanding        `json:"exit"`       // wanted of a position that is held; null when it is not
+	Unrecorded []UnrecordedStanding `json:"unrecorded"` // growth of the books that no record covers yet
+	Stranded   bool                 `json:"stranded"`   // tokens are held although the engine is in S0
+}
+
+// ExitStanding is an exit that the engine wants of a position that is held.
+type ExitStanding struct {
+	Since    schemas.Instant `json:"since"`     // commit time of the change since which both are true
+	Flag     string          `json:"flag"`      // the engine's, as it was then
+	Reason   schemas.Text    `json:"reason"`    // the engine's
+	ValueUSD schemas.Number  `json:"value_usd"` // of the tokens at the engine's price; null without a price
+	Told     uint32          `json:"told"`      // emergency_exit.pending so far
+}
+
+// UnrecordedStanding is a growth of a position's books that nothing was recorded for, and that is not told yet.
+type UnrecordedStanding struct {
+	Direction string          `json:"direction"`
+	Tokens    schemas.Number  `json:"tokens"`
+	USD       schemas.Number  `json:"usd"`
+	Since     schemas.Instant `json:"since"` // commit time of its first change
 }
 
 // ReadBlock reads the state record of a block. It returns nil for a record of something else, and for a block that is
@@ -88,5 +110,27 @@ func ReadPosition(key string, value []byte) (*PositionStanding, error) {
 		p.PoolUSD = v.number("usd_basis")
 		p.DXCount = v.number("dx_count")
 	}
+	p.readWaits(&image)
 	return p, nil
+}
+
+// readWaits reads what did not happen yet, and what is left where nothing should be.
+func (p *PositionStanding) readWaits(image *positionImage) {
+	quantity, e := image.column(decode.TotalQuantity), &image.waits.exit
+	p.Quantity = schemas.Number(quantity)
+	p.Stranded = string(image.column(decode.State)) == "S0" && isHeld(image, image)
+	if e.since != 0 {
+		p.Exit = &ExitStanding{Since: jsonb.FormatInstant(e.since), Flag: e.flag.flag(), Reason: textOf(e.reason),
+			ValueUSD: valueOf(quantity, e.price), Told: e.told}
+	}
+	p.Unrecorded = []UnrecordedStanding{}
+	for _, w := range []struct {
+		of    book
+		waits *unrecorded
+	}{{buyBook, &image.waits.buys}, {sellBook, &image.waits.sells}} {
+		if w.waits.since != 0 {
+			p.Unrecorded = append(p.Unrecorded, UnrecordedStanding{Direction: w.of.direction, Tokens: schemas.Number(w.waits.tokens),
+				USD: schemas.Number(w.waits.usd), Since: jsonb.FormatInstant(w.waits.since)})
+		}
+	}
 }

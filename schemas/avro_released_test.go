@@ -25,8 +25,11 @@ func TestReleasedAvroReadsToday(t *testing.T) {
 		name := filepath.Base(path[:len(path)-len(".avsc")])
 		released, today := parsed(t, text), parsed(t, avroSchema(t, Type("lowcap."+name+".v1")))
 		compatible := avro.NewSchemaCompatibility()
-		if err := errors.Join(compatible.Compatible(released, today), compatible.Compatible(today, released)); err != nil {
-			t.Errorf("%s: %v", name, err)
+		err = errors.Join(compatible.Compatible(released, today), compatible.Compatible(today, released))
+		if broken := agreedAvro()[name] != ""; err != nil || broken {
+			if (err != nil) != broken {
+				t.Errorf("%s: agreed to break: %v, and does: %v", name, broken, err)
+			}
 			continue
 		}
 		if resolved[name], err = compatible.Resolve(released, today); err != nil {
@@ -48,4 +51,9 @@ func TestReleasedAvroReadsToday(t *testing.T) {
 			t.Errorf("%s: %v: %v", of, err, record)
 		}
 	}
+}
+
+// agreedAvro are the types that a reader with v1.1's Avro schema may fail to read, and why.
+func agreedAvro() map[string]string {
+	return map[string]string{"emergency_exit.triggered": "rebuy_used may be null: a record that does not say is not one that says no"}
 }
