@@ -141,6 +141,30 @@ func TestReversalIsBounded(t *testing.T) {
 	}
 }
 
+// TestHugeHistory: its exit is told and the image stays small; that not all of it was looked at is in quarantine.
+func TestHugeHistory(t *testing.T) {
+	fill := strings.Repeat("x", maxHistory)
+	exit := `"last_trim": {"timestamp": "2026-01-20T10:00:00Z", "signal": "emergency_exit", "price": 0.05, "note": "` + fill + `"}`
+	b := newBench(t)
+	b.snapshot(historyRow(`{"a": "` + fill + `", "last_s1_buy": [` + strings.Repeat("1, ", maxRecord) + `1]}`))
+	b.events = nil
+	for range 2 {
+		b.update(historyRow(`{"a": "` + fill + `", ` + exit + `, ` + manyMembers(1000, `"`+strings.Repeat("y", 10000)+`"`) + `}`))
+	}
+	got := b.names()
+	if got[0] != "emergency_exit.executed" || got[1] != "history.malformed" || len(got) != 3+toldParts {
+		t.Fatalf("%d events, %q first", len(got), got[:2])
+	}
+	b.expectData(0, map[string]any{"price": 0.05})
+	b.expectData(1, map[string]any{"path": "pm_execution_history"})
+	checkBounds(t, "huge", b)
+	for _, r := range []row{{decode.Positions, "0f2b3c4d-0000-4000-8000-000000000001"}} {
+		if image := b.machine.state.record(r).Value; len(image) > 4<<20 {
+			t.Errorf("an image of %d bytes", len(image))
+		}
+	}
+}
+
 func checkBounds(t *testing.T, what string, b *bench) {
 	t.Helper()
 	sum := 0

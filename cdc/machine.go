@@ -124,7 +124,7 @@ const hugeRow = 1 << 20
 // letGo forgets the scratch images and values that point into a huge row's bytes.
 func (m *Machine) letGo(change *decode.PositionChange) {
 	if len(change.New[decode.FeaturesColumn].Text) > hugeRow {
-		m.position, m.was, m.history = positionImage{}, positionImage{}, history{}
+		m.position, m.was, m.history, m.scratch = positionImage{}, positionImage{}, history{}, nil
 	}
 }
 

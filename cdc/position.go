@@ -18,6 +18,7 @@ type document struct {
 	// engineRead says that it could; otherwise the wish is as it was.
 	engineRead bool
 	why        *malformed // features or the history cannot be read
+	large      *malformed // the history is larger than what is judged of it
 }
 
 func readDocument(features decode.Value) document {
@@ -35,6 +36,10 @@ func readDocument(features decode.Value) document {
 	d.wish = wishOf(parsed.Engine, !parsed.DoubleEncoded)
 	if d.history != nil && d.history[0] != '{' {
 		d.why, d.history = &malformed{"pm_execution_history", d.history, "not an object"}, nil
+	}
+	if len(d.history) > maxHistory {
+		d.large = &malformed{"pm_execution_history", d.history, "larger than 8 MiB: unknown keys and fields beyond that were not looked at"}
+		d.history = condense(d.history)
 	}
 	return d
 }
@@ -230,7 +235,7 @@ func (m *Machine) diffPosition(of change, row *decode.PositionRow, doc *document
 	h.diffColumns(row, doc)
 	h.trackBooks()
 	h.reportMalformed()
-	c.reportDocument(now, append(malformedNumbers(&m.was, now), doc.why, badTrades)...)
+	c.reportDocument(now, append(malformedNumbers(&m.was, now), doc.why, doc.large, badTrades)...)
 	h.reportUnknown()
 	if readable && !m.was.incomplete {
 		h.updateMemories(doc.history)
@@ -310,7 +315,7 @@ func (m *Machine) firstSight(of change, row *decode.PositionRow, from *positionI
 		h.absorb(nil, at)
 		image.incomplete = !doc.sent
 	}
-	c.reportDocument(image, append(malformedNumbers(&positionImage{}, image), doc.why, badTrades)...)
+	c.reportDocument(image, append(malformedNumbers(&positionImage{}, image), doc.why, doc.large, badTrades)...)
 	m.storePosition(c.row, image)
 }
 
