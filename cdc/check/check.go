@@ -13,8 +13,8 @@ const (
 
 // Finding is the outcome of checking one precondition.
 type Finding struct {
-	Name     string
-	Severity Severity
-	Detail   string // what was found
-	Repair   string // the command, or the setting, that repairs it; empty where nothing is wrong
+	Name     string   `json:"name"`
+	Severity Severity `json:"severity"`
+	Detail   string   `json:"detail"` // what was found
+	Repair   string   `json:"repair"` // the command, or the setting, that repairs it; empty where nothing is wrong
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -38,6 +39,10 @@ var keywordsOfDriver = []string{
 
 // pair is a keyword of a connection string and its value.
 type pair struct{ key, value string }
+
+// connectTimeout is the connect_timeout where a connection string has none: without one an address at which nobody answers
+// takes minutes.
+const connectTimeout = 10 * time.Second
 
 // CheckDSN reports what is wrong with a connection string. It connects to nothing. No error holds a value of the string:
 // any of them may be a password that stands in the wrong place.
@@ -72,6 +77,9 @@ func parseDSN(dsn string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(joinDSN(rest, kept))
 	if err != nil {
 		return nil, withoutValues(err)
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
 	}
 	if len(addresses) > 0 {
 		config.LookupFunc = lookUp(hosts, addresses)

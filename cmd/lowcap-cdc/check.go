@@ -4,54 +4,90 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/check"
 	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 )
 
-type checkCommand struct{}
+type checkCommand struct {
+	JSON bool `help:"Print it as JSON." name:"json"`
+}
+
+// checked is what check prints as JSON.
+type checked struct {
+	Ready    bool            `json:"ready"`
+	Findings []check.Finding `json:"findings"`
+}
+
+// checker is a sink that can say whether it will work.
+type checker interface {
+	Check(ctx context.Context) []check.Finding
+}
 
 // Run prints a line for each precondition.
-func (*checkCommand) Run(s *settings.Settings, std *settings.Streams) error {
+func (c *checkCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	if err := s.Require(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
 	defer cancel()
-	failed := 0
-	line := func(f check.Finding) {
-		switch f.Severity {
-		case check.OK:
-			fmt.Fprintf(std.Out, "ok    %-28s %s\n", f.Name, f.Detail)
-		case check.Warn:
-			fmt.Fprintf(std.Out, "warn  %-28s %s; run: %s\n", f.Name, f.Detail, f.Repair)
-		default:
-			failed++
-			fmt.Fprintf(std.Out, "FAIL  %-28s %s; run: %s\n", f.Name, f.Detail, f.Repair)
-		}
-	}
-	for _, f := range pg.Check(ctx, s.Source()) {
-		line(f)
-	}
-	to, err := s.OpenSink(std.Out)
+	findings, err := findingsOf(ctx, s, std)
 	if err != nil {
 		return err
 	}
-	defer to.Close() //nolint:errcheck // nothing was committed
-	if c, ok := to.(interface {
-		Check(context.Context) []check.Finding
-	}); ok {
-		for _, f := range c.Check(ctx) {
-			line(f)
+	failed := 0
+	for _, f := range findings {
+		if f.Severity != check.OK && f.Severity != check.Warn {
+			failed++
 		}
 	}
-	if f, held := checkState(ctx, s); held {
-		line(f)
+	if c.JSON {
+		err = readable.PrintJSON(std.Out, checked{failed == 0, findings})
+	} else {
+		err = printFindings(std.Out, findings)
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of the checks failed: %w", failed, settings.ErrNotReady)
+		return errors.Join(err, fmt.Errorf("%d of the checks failed: %w", failed, settings.ErrNotReady))
+	}
+	return err
+}
+
+// findingsOf looks at both ends of the stream.
+func findingsOf(ctx context.Context, s *settings.Settings, std *settings.Streams) ([]check.Finding, error) {
+	findings := pg.Check(ctx, s.Source())
+	to, err := s.OpenSink(std.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer to.Close() //nolint:errcheck // nothing was committed
+	if c, ok := to.(checker); ok {
+		findings = append(findings, c.Check(ctx)...)
+	}
+	if f, held := checkState(ctx, s); held {
+		findings = append(findings, f)
+	}
+	return findings, nil
+}
+
+func printFindings(out io.Writer, findings []check.Finding) error {
+	for _, f := range findings {
+		word, repair := "FAIL", ""
+		switch f.Severity {
+		case check.OK:
+			word = "ok"
+		case check.Warn:
+			word = "warn"
+		}
+		if f.Severity != check.OK && f.Repair != "" {
+			repair = "; run: " + f.Repair
+		}
+		if _, err := fmt.Fprintf(out, "%-5s %-28s %s%s\n", word, readable.Printable(f.Name), readable.Printable(f.Detail), readable.Printable(repair)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -34,7 +34,9 @@ type cli struct {
 	Completion completionCommand `cmd:"" help:"Print the script that makes a shell complete this command line."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 
-	Settings settings.Settings `embed:""`
+	ShowVersion versionFlag `name:"version" help:"Print the version." env:"-"`
+
+	Settings settings.Settings `embed:"" group:"Settings of every verb; also environment variables (LOWCAP_CDC_…) and keys of --config:"`
 }
 
 // run runs a command line and returns its exit code.

@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
+	"lowcap-cdc/schemas"
 )
 
 type completionCommand struct {
@@ -32,7 +34,7 @@ func (c *completionCommand) Run(ctx *kong.Context, std *settings.Streams) error 
 // verb is a verb and what may follow it.
 type verb struct {
 	name, help string
-	words      []string // flags and verbs below it
+	words      []string // flags, verbs below it, values of its argument
 	flags      []*kong.Flag
 }
 
@@ -44,6 +46,9 @@ func verbsOf(root *kong.Node) []verb {
 			v.words = append(v.words, below.Name)
 			v.flags = append(v.flags, below.Flags...)
 		}
+		for _, argument := range node.Positional {
+			v.words = append(v.words, enumOf(argument)...)
+		}
 		for _, f := range v.flags {
 			v.words = append(v.words, "--"+f.Name)
 		}
@@ -52,22 +57,61 @@ func verbsOf(root *kong.Node) []verb {
 	return verbs
 }
 
+// enumOf returns the values that a flag or an argument takes, without the empty one.
+func enumOf(v *kong.Value) []string {
+	if v.Enum == "" {
+		return nil
+	}
+	return slices.DeleteFunc(strings.Split(v.Enum, ","), func(value string) bool { return value == "" })
+}
+
+// valuesOf returns the values that a flag takes; nil for any, such as a file's name.
+func valuesOf(f *kong.Flag) []string {
+	if f.Name != "type" {
+		return enumOf(f.Value)
+	}
+	var names []string
+	for _, k := range schemas.Kinds() {
+		names = append(names, k.Type.Name())
+	}
+	return names
+}
+
 func printBash(out io.Writer, verbs []verb) {
 	var names []string
-	fmt.Fprintf(out, "%s", "_lowcap_cdc() {\n  local words\n  case \"${COMP_WORDS[1]}\" in\n")
+	fmt.Fprintf(out, "%s", `_lowcap_cdc() {
+  local words word=${COMP_WORDS[COMP_CWORD]} flag=${COMP_WORDS[COMP_CWORD-1]}
+  if [ "$word" = = ]; then word=; elif [ "$flag" = = ]; then flag=${COMP_WORDS[COMP_CWORD-2]}; fi
+  case "${COMP_WORDS[1]} $flag" in
+`)
 	for _, v := range verbs {
 		names = append(names, v.name)
-		fmt.Fprintf(out, "    %s) words=%q ;;\n", v.name, strings.Join(v.words, " "))
+		for _, f := range v.flags {
+			if values := valuesOf(f); values != nil {
+				fmt.Fprintf(out, "    '%s --%s') words=%q ;;\n", v.name, f.Name, strings.Join(values, " "))
+			} else if !f.IsBool() {
+				fmt.Fprintf(out, "    '%s --%s') return ;;\n", v.name, f.Name)
+			}
+		}
 	}
-	fmt.Fprintf(out, "  esac\n  [ \"$COMP_CWORD\" = 1 ] && words=%q\n", strings.Join(names, " "))
-	fmt.Fprintf(out, "%s", "  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -o default -F _lowcap_cdc lowcap-cdc\n")
+	for _, v := range verbs {
+		fmt.Fprintf(out, "    '%s '*) words=%q ;;\n", v.name, strings.Join(v.words, " "))
+	}
+	fmt.Fprintf(out, "  esac\n  [ \"$COMP_CWORD\" = 1 ] && words=%q\n", strings.Join(names, " ")+" --help --version")
+	fmt.Fprintf(out, "%s", "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\ncomplete -o default -F _lowcap_cdc lowcap-cdc\n")
 }
 
 func printFish(out io.Writer, verbs []verb) {
 	for _, v := range verbs {
 		fmt.Fprintf(out, "complete -c lowcap-cdc -n __fish_use_subcommand -f -a %s -d %s\n", v.name, quoteFish(v.help))
 		for _, f := range v.flags {
-			fmt.Fprintf(out, "complete -c lowcap-cdc -n '__fish_seen_subcommand_from %s' -l %s -d %s\n", v.name, f.Name, quoteFish(f.Help))
+			values := ""
+			if list := valuesOf(f); list != nil {
+				values = " -x -a " + quoteFish(strings.Join(list, " "))
+			} else if !f.IsBool() {
+				values = " -r"
+			}
+			fmt.Fprintf(out, "complete -c lowcap-cdc -n '__fish_seen_subcommand_from %s' -l %s%s -d %s\n", v.name, f.Name, values, quoteFish(f.Help))
 		}
 	}
 }

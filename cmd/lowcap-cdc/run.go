@@ -71,5 +71,6 @@ func (r *runCommand) until() (decode.LSN, error) {
 
 // wholeTimeline is the search of the page: a token's life from the first event to the last.
 func wholeTimeline(ctx context.Context, reader sink.Reader, token string) ([]readable.Line, error) {
-	return audit.Timeline(ctx, reader, token, settings.Point{}, settings.Point{})
+	lines, _, err := audit.Timeline(ctx, reader, token, settings.Point{}, settings.Point{})
+	return lines, err
 }

@@ -47,9 +47,18 @@ func (st *status) printSink(row func(name, format string, args ...any), now time
 	for i := range firstRows(st.Blocks) {
 		row("", "%s", blockLine(&st.Blocks[i]))
 	}
+	cut(row, len(st.Blocks))
 	row("open pools", "%d", len(st.Pools))
 	for i := range firstRows(st.Pools) {
 		row("", "%s", poolLine(&st.Pools[i]))
+	}
+	cut(row, len(st.Pools))
+}
+
+// cut says how many rows of a list are not shown.
+func cut(row func(name, format string, args ...any), n int) {
+	if n > mostRows {
+		row("", "… and %d more; run: lowcap-cdc status --json", n-mostRows)
 	}
 }
 

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -15,13 +18,20 @@ import (
 type tailCommand struct {
 	Type   []string `help:"Only these types, e.g. emergency_exit.* or *.reverted." placeholder:"GLOB"`
 	Token  string   `help:"Only this token: ticker, contract, position id, or chain/contract/timeframe."`
-	Since  string   `help:"Begin here: an age, a time, or an LSN." default:"1h" placeholder:"1h|TIME|LSN"`
-	Follow bool     `help:"Go on with what is committed from now on." short:"f"`
+	Since  string   `help:"Begin here: an age, a time, or an LSN; without it, and without -n, an hour ago." placeholder:"1h|TIME|LSN"`
+	Lines  int      `help:"Only the last N of them." short:"n" placeholder:"N" env:"-"`
+	Follow bool     `help:"Then print what is committed from now on." short:"f"`
 	JSON   bool     `help:"Print each event as it was committed, one JSON object a line." name:"json"`
 }
 
 // Run prints committed events.
 func (c *tailCommand) Run(s *settings.Settings, std *settings.Streams) error {
+	if c.Lines < 0 {
+		return settings.Usage(errors.New("-n takes a number of events"))
+	}
+	if c.Since == "" && c.Lines == 0 {
+		c.Since = "1h"
+	}
 	since, err := settings.ParsePoint(c.Since, time.Now())
 	if err != nil {
 		return err
@@ -36,12 +46,57 @@ func (c *tailCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	}
 	defer done()
 	out := newPrinter(std.Out, c.JSON)
-	return reader.ReadEvents(ctx, sink.Range{Topics: topics, Since: since.Time, Follow: c.Follow}, func(e *sink.Stored) error {
-		a := e.Attributes()
-		if !since.Precedes(&a) || !settings.MatchesAny(c.Type, a.Type) || !readable.IsToken(c.Token, e) {
-			return ctx.Err()
+	wanted := sink.Range{Topics: topics, Since: since.Time, Follow: c.Follow}
+	matches := func(e *sink.Stored, a *schemas.Attributes) bool {
+		return since.Precedes(a) && settings.MatchesAny(c.Type, a.Type) && readable.IsToken(c.Token, e)
+	}
+	if c.Lines > 0 {
+		return c.last(ctx, reader, wanted, matches, out)
+	}
+	return reader.ReadEvents(ctx, wanted, func(e *sink.Stored) error {
+		if a := e.Attributes(); matches(e, &a) {
+			return out.print(e)
 		}
-		return out.print(e)
+		return ctx.Err()
+	})
+}
+
+// last prints the last events that match, and then, when it is to follow, those that come behind everything it has read.
+func (c *tailCommand) last(ctx context.Context, reader sink.Reader, wanted sink.Range, matches func(*sink.Stored, *schemas.Attributes) bool, out *printer) error {
+	kept, at := make([]*sink.Stored, 0, min(c.Lines, 1024)), 0 // a ring, once it is full
+	newest := ""
+	whole := wanted
+	whole.Follow = false
+	err := reader.ReadEvents(ctx, whole, func(e *sink.Stored) error {
+		a := e.Attributes()
+		newest = max(newest, a.Sequence)
+		if matches(e, &a) {
+			own := *e
+			own.Key, own.Value = bytes.Clone(e.Key), bytes.Clone(e.Value)
+			if len(kept) < c.Lines {
+				kept = append(kept, &own)
+			} else {
+				kept[at], at = &own, (at+1)%c.Lines
+			}
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	for i := range kept {
+		if err := out.print(kept[(at+i)%len(kept)]); err != nil {
+			return err
+		}
+	}
+	if !wanted.Follow {
+		return nil
+	}
+	return reader.ReadEvents(ctx, wanted, func(e *sink.Stored) error {
+		if a := e.Attributes(); a.Sequence > newest && matches(e, &a) {
+			return out.print(e)
+		}
+		return ctx.Err()
 	})
 }
 

@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/alecthomas/kong"
 
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 )
@@ -15,7 +18,7 @@ type versionCommand struct{}
 
 // Run prints the version.
 func (*versionCommand) Run(_ *settings.Settings, std *settings.Streams) error {
-	fmt.Fprintf(std.Out, "lowcap-cdc %s (%s %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	printVersion(std.Out)
 	return nil
 }
 
@@ -25,4 +28,18 @@ func buildVersion() string {
 		return info.Main.Version
 	}
 	return version
+}
+
+// versionFlag is --version, which needs no verb.
+type versionFlag bool
+
+// BeforeReset prints the version and ends. kong calls it before it asks for a verb.
+func (versionFlag) BeforeReset(app *kong.Kong) error {
+	printVersion(app.Stdout)
+	app.Exit(settings.ExitDone)
+	return nil
+}
+
+func printVersion(out io.Writer) {
+	fmt.Fprintf(out, "lowcap-cdc %s (%s %s/%s)\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

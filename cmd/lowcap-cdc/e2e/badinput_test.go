@@ -121,6 +121,7 @@ func TestCheck(t *testing.T) {
 	s.exec(blockA)
 	s.drain("", sink)
 	s.checkSays(args, "1 rows, 1 blocked now", "3 rows, 1 with a trim_pool")
+	s.checkSays(append(args, "--json"), `"ready": true`, `"severity": "ok"`)
 	s.exec(`drop table token_timeframe_blocks`)
 	s.checkSays(args, "does not exist; run publishes table.missing")
 }

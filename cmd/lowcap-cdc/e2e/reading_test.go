@@ -150,6 +150,12 @@ func (s *site) checkTail(sink string, committed []string) {
 	if out := s.ok(sink, "tail", "--since", last.Data.Origin.CommitLSN, "--json"); strings.Join(printedNames(s.t, out), " ") != "position.status_changed" {
 		s.t.Errorf("since the last LSN: %s", out)
 	}
+	if got := s.ok(sink, "tail", "-n", "2", "--json"); got != strings.Join(committed[len(committed)-2:], "\n")+"\n" {
+		s.t.Errorf("the last two: %s", got)
+	}
+	if got := s.ok(sink, "tail", "-n", "1000", "--since", "1d", "--json"); got != strings.Join(committed, "\n")+"\n" {
+		s.t.Errorf("the last thousand: %s", got)
+	}
 	if out, code := s.verb(sink, "tail", "--type", "nosuch.*"); code != 2 || !strings.Contains(out, "no event type matches") {
 		s.t.Errorf("exit %d: %s", code, out)
 	}
@@ -163,7 +169,7 @@ func (s *site) checkAudit(sink string) {
 	table := s.ok(sink, "audit", contract)
 	at := 0
 	for _, part := range []string{"position.baseline", "entry_block.set", "stages=s1,s2 trigger=s1_failure", "execution.buy_recorded", "execution.reverted",
-		"alive_for=", "emergency_exit.executed", "trim_pool.opened", "entry_block.cleared", "trigger=manual blocked_for.s1=", "anna manual unblock"} {
+		"alive_for=", "emergency_exit.executed", "trim_pool.opened", "entry_block.cleared", "anna manual unblock", "trigger=manual blocked_for.s1="} {
 		found := strings.Index(table[at:], part)
 		if found < 0 {
 			s.t.Fatalf("no %q after byte %d of\n%s", part, at, table)
@@ -187,6 +193,9 @@ func (s *site) checkAudit(sink string) {
 	}
 	if out := s.ok(sink, "audit", contract, "--from", lines[1].LSN, "--to", lines[2].LSN); strings.Count(out, "\n") != 2 {
 		s.t.Errorf("one event: %s", out)
+	}
+	if out, code := s.verb(sink, "audit", contract, "--from", "2030-01-01"); code != 1 || !strings.Contains(out, "none of them between --from and --to") {
+		s.t.Errorf("exit %d: %s", code, out)
 	}
 	if out, code := s.verb(sink, "audit", "NOSUCH"); code != 1 || !strings.Contains(out, "no committed event") {
 		s.t.Errorf("exit %d: %s", code, out)

@@ -4,11 +4,15 @@ package golden
 import (
 	"flag"
 	"os"
+	"strings"
 	"testing"
 )
 
 // Update says that the files are to be written anew.
 var Update = flag.Bool("update", false, "write the transcripts anew")
+
+// shownLines is how many lines of a difference are shown.
+const shownLines = 20
 
 // Compare fails the test when a file differs from got. With -update it writes the file first.
 func Compare(t *testing.T, path, got string) {
@@ -23,6 +27,12 @@ func Compare(t *testing.T, path, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("transcript differs; review and run with -update\n got:\n%s\nwant:\n%s", got, want)
+		gotLines, wantLines := strings.Split(got, "\n"), strings.Split(string(want), "\n")
+		at := 0
+		for at < min(len(gotLines), len(wantLines)) && gotLines[at] == wantLines[at] {
+			at++
+		}
+		t.Errorf("%s differs from line %d on; review, and run with -update\n got:\n%s\nwant:\n%s", path, at+1,
+			strings.Join(gotLines[at:min(len(gotLines), at+shownLines)], "\n"), strings.Join(wantLines[at:min(len(wantLines), at+shownLines)], "\n"))
 	}
 }

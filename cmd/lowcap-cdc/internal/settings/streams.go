@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
+	"unsafe"
 
 	"github.com/mattn/go-isatty"
 )
@@ -31,4 +33,18 @@ func (s *Streams) Confirm(slot, otherwise string) error {
 		return Usage(fmt.Errorf("%s: that is not the slot's name; scripts set --yes", otherwise))
 	}
 	return nil
+}
+
+// Width returns how many columns a terminal has; 0 for what is no terminal.
+func Width(out io.Writer) int {
+	f, ok := out.(*os.File)
+	if !ok || !isatty.IsTerminal(f.Fd()) {
+		return 0
+	}
+	var size struct{ rows, columns, x, y uint16 }
+	_, _, failed := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), syscall.TIOCGWINSZ, uintptr(unsafe.Pointer(&size)))
+	if failed != 0 {
+		return 0
+	}
+	return int(size.columns)
 }
