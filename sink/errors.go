@@ -6,15 +6,15 @@ import (
 )
 
 var (
-	// ErrFenced says that another instance has taken over the transactional id, or that the broker gave the transaction up.
+	// ErrFenced says that another instance has taken over the transactional id, or that the broker aborted the transaction.
 	ErrFenced = errors.New("fenced by a newer writer, or the transaction timed out")
 
-	// ErrCorrupt says that a committed part of what a sink holds is damaged or gone. Nothing has been changed; starting
-	// again does not help, a backup does.
+	// ErrCorrupt says that something a sink has committed is damaged or missing. The sink has changed nothing. A restart
+	// does not help; a backup does.
 	ErrCorrupt = errors.New("committed data is damaged")
 )
 
-// ClusterError is an error of the Kafka cluster, or of the schema registry, that stays until an operator has acted.
+// ClusterError is an error of the Kafka cluster, or of the schema registry, that stays until an operator acts.
 type ClusterError struct {
 	Err    error
 	Repair string // what the operator can do
@@ -26,14 +26,14 @@ func (e *ClusterError) Error() string { return e.Err.Error() + "; " + e.Repair }
 // Unwrap returns the error without its repair.
 func (e *ClusterError) Unwrap() error { return e.Err }
 
-// IsPermanent reports whether trying again is useless until an operator has acted.
+// IsPermanent reports whether a retry is useless until an operator acts.
 func IsPermanent(err error) bool {
 	var foreign *Foreign
 	return IsCluster(err) || errors.As(err, &foreign) || errors.Is(err, ErrCorrupt) ||
 		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EROFS)
 }
 
-// IsCluster reports whether an operator must change something of the Kafka cluster, and nothing of the sidecar.
+// IsCluster reports whether an operator must change the Kafka cluster rather than the sidecar.
 func IsCluster(err error) bool {
 	var cluster *ClusterError
 	return errors.As(err, &cluster)

@@ -21,7 +21,7 @@ const (
 	pointArchived = "after-archive-rename"
 )
 
-// startArchive compresses what was finished while the stream goes on: a large segment takes seconds. Only this goroutine
+// startArchive compresses finished segments in the background: a large one takes seconds. Only this goroutine
 // touches finished segments and the manifest, and there is one at a time.
 func (f *Sink) startArchive() {
 	done := make(chan error, 1)
@@ -29,8 +29,7 @@ func (f *Sink) startArchive() {
 	go func() { done <- f.archive() }()
 }
 
-// archived returns the outcome of the last archive, nil while it is running and once it was told. With wait it waits
-// for the end.
+// archived returns the outcome of the last archive once, and nil while it is running. With wait it waits for the end.
 func (f *Sink) archived(wait bool) error {
 	if f.archiving == nil || (!wait && len(f.archiving) == 0) {
 		return nil
@@ -43,8 +42,8 @@ func (f *Sink) archived(wait bool) error {
 	return nil
 }
 
-// archive compresses every segment that is not yet, and lists it in the manifest. Each step is whole or not at all, and
-// the text goes last; so after a crash it is simply done again.
+// archive compresses every segment that is still text, and lists it in the manifest. Each step is atomic, and the text is
+// removed last; so after a crash everything is simply done again.
 func (f *Sink) archive() error {
 	names, err := f.names()
 	if err != nil {
@@ -65,7 +64,7 @@ func (f *Sink) archive() error {
 	return nil
 }
 
-// compress writes the compressed form of a segment under its final name, and returns what is to be said of it.
+// compress writes the compressed form of a segment under its final name, and returns its line for the manifest.
 func (f *Sink) compress(name string) (s Segment, err error) {
 	text, err := os.Open(f.path(name))
 	if err != nil {
@@ -85,7 +84,7 @@ func (f *Sink) compress(name string) (s Segment, err error) {
 	return s, err
 }
 
-// onlyReader hides what a file can do beside reading, which would make io.CopyBuffer ignore its buffer.
+// onlyReader hides a file's other methods, which would make io.CopyBuffer ignore its buffer.
 type onlyReader struct{ io.Reader }
 
 // tally counts the text of a segment that is written to it.

@@ -23,7 +23,7 @@ type logState struct {
 	untipped     bool  // the log is of the version that has no tip
 }
 
-// readLogState reads the log up to its last commit. A torn record behind that is nobody's; damage is ErrCorrupt.
+// readLogState reads the log up to its last commit. A torn record behind that never counted; damage is ErrCorrupt.
 func readLogState(ctx context.Context, file *os.File) (log logState, err error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *logState) checkTail(reader *logReader, found error) error {
 	}
 	if s.end == 0 {
 		return fmt.Errorf("%w: %s holds no whole commit; restore both files from a backup, or move the directory away "+
-			"to begin anew", sink.ErrCorrupt, name)
+			"to start again", sink.ErrCorrupt, name)
 	}
 	if errors.Is(found, io.EOF) {
 		return nil

@@ -62,7 +62,9 @@ func (d *smallSink) read(t *testing.T, dir string) (whole bool, err error) {
 	f := newFile(t, dir, Options{})
 	var events []byte
 	var found error
-	err = f.CheckSegments(context.Background(), func(finding string) { found = errors.Join(found, errors.New(finding), sink.ErrCorrupt) })
+	err = f.CheckSegments(context.Background(), func(finding string) {
+		found = errors.Join(found, errors.New(finding), sink.ErrCorrupt)
+	})
 	if err != nil || found != nil {
 		return false, errors.Join(err, found)
 	}

@@ -19,8 +19,8 @@ const (
 	dirMode  = 0o750
 )
 
-// lock takes the directory, which the kernel gives back when the process ends, however it ends. It locks the directory
-// itself, which nobody removes by clearing up, and the file of that name, which is what older versions lock. Where a file
+// lock locks the sink; the kernel releases it when the process ends, however it ends. It locks the directory itself, which a
+// clean-up does not remove, and the file named lock, for the sake of older versions. Where a file
 // system cannot lock a directory (NFS) the file alone is the lock.
 func (f *Sink) lock() error {
 	dir, err := os.Open(f.dir)

@@ -26,7 +26,7 @@ const (
 )
 
 // Segment is a line of manifest.jsonl: a finished part of the events, in their order. A segment whose file is gone was
-// removed; the oldest may be, by whoever keeps the directory small.
+// removed; the oldest ones may be, to keep the directory small.
 type Segment struct {
 	File          string `json:"file"`           // its name, in the sink's directory
 	FirstSequence string `json:"first_sequence"` // of its first event

@@ -44,7 +44,7 @@ func (f *Sink) ReadState(ctx context.Context, load func(key string, value []byte
 	}
 }
 
-// openCommitted opens state.log for reading beside the one who writes it, and returns what its commits say.
+// openCommitted opens state.log for reading, also while it is written to, and returns what its commits say.
 func (f *Sink) openCommitted() (file *os.File, log logState, err error) {
 	file, err = os.Open(f.path(stateName))
 	if err != nil {
@@ -75,7 +75,7 @@ func (f *Sink) ReadEvents(ctx context.Context, r sink.Range, visit func(*sink.St
 	}
 }
 
-// mark is how far somebody has read.
+// mark is how far a reader has come.
 type mark struct {
 	first  string      // the segment, by its first sequence; empty at the very beginning
 	offset int64       // the byte of its text up to which everything was handed out
@@ -96,7 +96,7 @@ func (f *Sink) readChanged(ctx context.Context, m *mark) error {
 	return f.readNew(ctx, m)
 }
 
-// readNew hands out what was committed since the last time, and moves on.
+// readNew visits what was committed since the last time, and moves the mark.
 func (f *Sink) readNew(ctx context.Context, m *mark) error {
 	v, err := f.openView()
 	if err != nil {
@@ -138,7 +138,7 @@ func (v *view) from(first string) ([]segmentFile, error) {
 	return nil, nil
 }
 
-// readSegment hands out the rest of a finished segment.
+// readSegment visits the rest of a finished segment.
 func (f *Sink) readSegment(ctx context.Context, m *mark, s segmentFile) error {
 	if !s.there {
 		return f.missing(s)
@@ -169,14 +169,14 @@ func (f *Sink) missing(s segmentFile) error {
 	return fmt.Errorf("%w: %s is missing, though older segments are there; restore it from a backup", sink.ErrCorrupt, f.path(s.File))
 }
 
-// enter goes to a segment's beginning unless the mark is in it.
+// enter moves the mark to the beginning of a segment unless it is in it already.
 func (m *mark) enter(first string) {
 	if m.first != first {
 		m.first, m.offset = first, 0
 	}
 }
 
-// lines hands out lines up to the end of a text, which is at byte end unless that is 0.
+// lines visits the lines up to the end of a text, which is at byte end unless that is 0.
 func (m *mark) lines(ctx context.Context, text io.Reader, name string, end int64) error {
 	lines := bufio.NewReader(text)
 	for ctx.Err() == nil {

@@ -12,8 +12,8 @@ import (
 )
 
 // Resume locks the directory (ErrLocked when another instance runs there), creates it if need be, cuts off what no
-// commit counts, and hands the committed state to load. The files are read as streams; in memory stay the keys, without
-// values. Damage to what was committed is sink.ErrCorrupt, and then no file has been changed.
+// commit counts, and hands the committed state to load. The files are read as streams; only a digest
+// of each key stays in memory. Damage to what was committed is sink.ErrCorrupt, and then no file has been changed.
 //
 // The promise to a reader of events.jsonl: the committed bytes, as far as the last commit in state.log says, never
 // change. Bytes beyond them may be seen for a while, and Resume may cut them off, also in the middle of a line; then the
@@ -62,7 +62,7 @@ func (f *Sink) resume(ctx context.Context, load func(string, []byte) error) (err
 	if err := f.replay(ctx, load); err != nil {
 		return err
 	}
-	if _, err := f.manifest(); err != nil { // whoever damaged it must not wait for the next rotation to be told
+	if _, err := f.manifest(); err != nil { // damage must show now, and not at the next rotation
 		return err
 	}
 	if err := f.compact(); err != nil {
@@ -81,7 +81,7 @@ func (f *Sink) createState() error {
 		return err
 	}
 	if events, err := os.Stat(f.path(eventsName)); err == nil && events.Size() > 0 {
-		return fmt.Errorf("%w: %s is missing but %s has %d bytes; restore it from a backup, or move %s away to begin anew",
+		return fmt.Errorf("%w: %s is missing but %s has %d bytes; restore it from a backup, or move %s away to start again",
 			sink.ErrCorrupt, f.path(stateName), f.path(eventsName), events.Size(), eventsName)
 	}
 	log, err := createLog(f.path(newName))
@@ -110,7 +110,7 @@ func (f *Sink) cutState() error {
 	return errors.Join(f.log.writeTip(), file.Sync(), syncDir(f.dir))
 }
 
-// replay hands the committed entries to load and learns which of them are live.
+// replay passes the committed entries to load and notes which of them are live.
 func (f *Sink) replay(ctx context.Context, load func(string, []byte) error) error {
 	f.live = newLiveSet()
 	return f.eachCommitted(func(key string, value []byte) error {

@@ -17,7 +17,7 @@ import (
 
 // Points of a rotation at which Options.Hook is called too.
 const (
-	pointRotate  = "before-rotate-rename" // the log says that events.jsonl begins anew, the file has its old name
+	pointRotate  = "before-rotate-rename" // the log says that events.jsonl starts again, the file still has its old name
 	pointRotated = "after-rotate-rename"  // the segment has its name, a new events.jsonl is not there yet
 )
 
@@ -36,7 +36,7 @@ func (f *Sink) rotateIfDue(batch *cdc.Batch) error {
 	return nil
 }
 
-// due reports whether events.jsonl is to be finished before the batch. It goes by the events' own clock, so an idle
+// due reports whether events.jsonl must be finished before the batch. It goes by the events' own clock, so an idle
 // database finishes nothing, and a replay is cut where the original was.
 func (f *Sink) due(batch *cdc.Batch) (bool, error) {
 	o := &f.options
@@ -132,7 +132,7 @@ func alreadyThere(path, first string) error {
 		sink.ErrCorrupt, path, first, eventsName)
 }
 
-// finishRotation does what a crash between the log's word and the file's new name left undone.
+// finishRotation completes a rotation that a crash interrupted between the commit record and the rename.
 func (f *Sink) finishRotation() error {
 	file, err := os.Open(f.path(eventsName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -150,7 +150,7 @@ func (f *Sink) finishRotation() error {
 	if err != nil {
 		return err
 	}
-	if err := f.log.file.Sync(); err != nil { // a killed process may have left the log's word in the page cache only
+	if err := f.log.file.Sync(); err != nil { // a killed process may have left the commit record in the page cache only
 		return err
 	}
 	return f.rename(first.Sequence)
@@ -162,7 +162,7 @@ type opening struct {
 	Time     time.Time `json:"time"`
 }
 
-// firstOf reads the first event of a file that has one. Its sequence is one, so that it can be part of a file's name.
+// firstOf reads the first event of a file that has one. It checks the sequence, which becomes part of a file's name.
 func firstOf(file *os.File) (o opening, err error) {
 	line, err := bufio.NewReader(io.NewSectionReader(file, 0, math.MaxInt64)).ReadBytes('\n')
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -1,4 +1,4 @@
-// Package file is the file sink: events as lines of JSON in a directory, and beside them the log of what was committed.
+// Package file is the file sink: a directory that holds events as lines of JSON, and a log of what was committed.
 package file
 
 import (
@@ -36,7 +36,7 @@ type Options struct {
 	// "before-produce" (nothing of the batch is written), "before-end-txn" (events are durable, the state record is
 	// not written), "after-end-txn" (the commit is durable), "before-compact-rename" and "after-compact-rename".
 	// The points of a rotation are "before-rotate-rename" and "after-rotate-rename"; those of a segment's compression,
-	// which is done beside the stream by another goroutine, "before-archive-rename" and "after-archive-rename", each for
+	// which another goroutine does in the background, "before-archive-rename" and "after-archive-rename", each for
 	// the compressed file and then for the manifest. A reader has "before-read-log" and "before-read-segments".
 	Hook func(point string) error
 
@@ -49,7 +49,7 @@ type Options struct {
 }
 
 // Sink is a sink of two files in one directory: events.jsonl, one CloudEvent a line in sequence order, and state.log,
-// an append-only log of what was committed. With rotation the older events are in segments beside them, see Segment.
+// an append-only log of what was committed. With rotation, older events are in segments in the same directory; see Segment.
 //
 // Commit appends the events and syncs, then appends one state record and syncs. A batch is committed exactly when its
 // state record is complete on disk: the record holds the length of events.jsonl, a checksum of the events, and the state.
@@ -62,10 +62,10 @@ type Sink struct {
 	log       *logWriter
 	live      *liveSet
 	logState             // what the log says
-	parts     bool       // a batch with More was taken in
-	begun     time.Time  // commit time of the first event in events.jsonl; zero until it is asked for
+	parts     bool       // a batch with More was written
+	begun     time.Time  // commit time of the first event in events.jsonl; zero until it is needed
 	archiving chan error // yields one outcome when the archive is done; nil while nothing is archived
-	failed    error      // why nothing but Close may be called
+	failed    error      // why only Close may be called
 }
 
 // New returns a sink that keeps its files in dir, which Resume creates. It touches no file.
@@ -172,8 +172,8 @@ func (f *Sink) record(events extent) error {
 	return nil
 }
 
-// Close closes the files and gives the lock back, after a segment that is being compressed. What was not committed is
-// cut off by the next Resume.
+// Close waits for a segment that is being compressed, closes the files and releases the lock. The next Resume cuts off what
+// was not committed.
 func (f *Sink) Close() error {
 	f.failed = errors.New("the sink is closed")
 	failures := []error{f.archived(true)}

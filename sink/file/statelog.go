@@ -17,7 +17,7 @@ import (
 //	record  = length(4) payloadCRC(4) headerCRC(4) payload
 //	payload = 1 entry*                              a part: counts once a commit follows
 //	        | 2 start(8) end(8) sum(4) entry*       a commit: the bytes of events.jsonl it wrote and their CRC-32C;
-//	                                                all zero where events were before: events.jsonl begins anew
+//	                                                all zero after other events: events.jsonl starts again
 //	entry   = uvarint(len key) key uvarint(0)                       the key is removed
 //	        | uvarint(len key) key uvarint(len value + 1) value
 //

@@ -12,7 +12,7 @@ import (
 	"lowcap-cdc/sink"
 )
 
-// view is what somebody beside the running sink sees at one moment: everything that was committed.
+// view is what a reader of a running sink sees at one moment: everything that was committed.
 type view struct {
 	segments []segmentFile
 	live     *os.File // events.jsonl; nil where it is not there
@@ -60,17 +60,17 @@ func (v *view) verify(ctx context.Context, after int64) error {
 	return nil
 }
 
-// Points at which a reader calls Options.Hook: a rotation there is what it has to expect.
+// Points at which a reader calls Options.Hook: a rotation may happen there.
 const (
 	pointLog      = "before-read-log"      // it has opened events.jsonl
 	pointSegments = "before-read-segments" // it knows how much of that is committed
 )
 
-// attempts is how often openView tries: a rotation, which is what disturbs it, takes moments.
+// attempts is how often openView tries: a rotation disturbs it, and takes moments.
 const attempts = 10
 
 // openView returns a view. The log is read while a file is known to be events.jsonl, so that both belong together; then the
-// segments before that file are looked up. What is rotated meanwhile is not missed: the segment was that file.
+// segments before that file are looked up. A file that is rotated meanwhile is not missed: it is the one that was opened.
 func (f *Sink) openView() (*view, error) {
 	for range attempts {
 		v := &view{}

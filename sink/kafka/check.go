@@ -85,11 +85,16 @@ func (k *Sink) checkTransport() []check.Finding {
 func (k *Sink) leavesHost() bool {
 	for _, broker := range k.config.Brokers {
 		host, _, _ := net.SplitHostPort(broker) // New has looked at it
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		if !isLocal(host) {
 			return true
 		}
 	}
 	return false
+}
+
+func isLocal(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || (ip != nil && ip.IsLoopback())
 }
 
 // checkTopics looks for each topic, whether its settings keep the promise, and whose they are.

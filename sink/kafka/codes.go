@@ -30,7 +30,7 @@ var retriableCodes = map[kafka.Error]bool{
 	kafka.UnknownLeaderEpoch:           true,
 }
 
-// fencedCodes say that somebody else holds the transactional id now, or that the transaction is over.
+// fencedCodes say that another producer holds the transactional id now, or that the transaction is over.
 var fencedCodes = map[kafka.Error]bool{
 	kafka.InvalidProducerEpoch:     true,
 	kafka.ProducerFenced:           true,

@@ -19,11 +19,11 @@ const (
 	readCommittedLevel = 1
 )
 
-// visitor is told what a fetch has found.
+// visitor receives what a fetch has found.
 type visitor struct {
 	record func(sink.Stored) error
 	// broken gets a batch that the broker has stored although its records cannot be read, at the first offset that was
-	// not visited. Reading goes on behind it unless this returns an error.
+	// not visited. Reading continues behind it unless this returns an error.
 	broken func(at partition, offset int64, size int, err error) error
 	limit  int // of a batch without its compression, in bytes
 }
@@ -74,7 +74,7 @@ func (k *Sink) offsets(ctx context.Context, topic string, id int) (first, stable
 	return first, stable, err
 }
 
-// fetchCommitted reads one response and returns the offset to go on from. An answer without a record although the end
+// fetchCommitted reads one response and returns the offset to continue from. An answer without a record although the end
 // lies behind the offset is asked for again: a leader that has just changed, or a broker that throttles, gives such, and
 // to pass on would leave a record out.
 func (k *Sink) fetchCommitted(ctx context.Context, at partition, offset, end int64, v visitor) (int64, error) {

@@ -43,7 +43,7 @@ const (
 	requestTimeout = 30 * time.Second
 	// batchMargin is kept free below a topic's limit, in bytes.
 	batchMargin = 1024
-	// expectedRatio is by how much compression makes events smaller, at the least.
+	// expectedRatio is the least by which compression shrinks events.
 	expectedRatio = 3
 )
 

@@ -10,8 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// reachWithin is how long the first contact may take: who waits in front of a terminal is told then that nobody answers.
-// Once the cluster has answered, requests are tried for retryBudget, as brokers come back.
+// reachWithin is how long the first contact may take: a person at a terminal must soon hear that no broker answers. Once the
+// cluster has answered, requests are retried for retryBudget, because brokers come back.
 const reachWithin = 4 * time.Second
 
 // reach makes sure that the cluster answers, unless it has done so before. The library says only that the time is over; so

@@ -243,7 +243,7 @@ func (c *cursor) addForeign(f *sink.Foreign) error {
 	return c.foreign(f)
 }
 
-// tellForeign tells whom the configuration names; where that is nobody, a record that is no event ends the reading.
+// tellForeign calls the configured handler. Without one, a record that is no event ends the reading.
 func (k *Sink) tellForeign(f *sink.Foreign) error {
 	if k.config.Foreign == nil {
 		return f
@@ -349,7 +349,7 @@ func topicsOf(at map[partition]int64) []string {
 	return topics
 }
 
-// round asks every leader once. What it returns beside an error is whole as well.
+// round asks every leader once. Beside an error it still returns what the other leaders answered.
 func (k *Sink) round(ctx context.Context, leaders map[partition]int, at map[partition]int64) (all found, err error) {
 	byLeader := make(map[int]map[partition]int64)
 	for p, offset := range at {

@@ -34,9 +34,11 @@ type Registry struct {
 	client *sr.Client
 	at     string // the URL without user and password
 	plain  bool   // no client certificate is shown
-	mu     sync.Mutex
-	ids    map[string]int             // by subject, registered by this process
-	codecs map[int]*schemas.AvroCodec // by id, of what was read
+
+	password bool // one is sent
+	mu       sync.Mutex
+	ids      map[string]int             // by subject, registered by this process
+	codecs   map[int]*schemas.AvroCodec // by id, of what was read
 }
 
 // NewRegistry returns a registry; it does not connect. A wrong configuration is an error.
@@ -55,6 +57,7 @@ func NewRegistry(config RegistryConfig) (*Registry, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = secure
 	options := []sr.ClientOpt{sr.UserAgent(clientID), sr.HTTPClient(&http.Client{Transport: transport, Timeout: dialTimeout})}
+	hasUser := at.User != nil
 	if user := at.User; user != nil {
 		password, inURL := user.Password()
 		if !inURL {
@@ -67,7 +70,7 @@ func NewRegistry(config RegistryConfig) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Registry{client: client, at: at.String(), plain: config.CertFile == "",
+	return &Registry{client: client, at: at.String(), plain: config.CertFile == "", password: hasUser,
 		ids: make(map[string]int), codecs: make(map[int]*schemas.AvroCodec)}, nil
 }
 
@@ -170,7 +173,19 @@ func (r *Registry) check(ctx context.Context, format Format) check.Finding {
 		f.Severity, f.Repair = check.OK, ""
 	}
 	f.Detail = fmt.Sprintf("%s takes %v, needed is %v", r.at, types, want)
+	if f.Severity == check.OK && r.password && strings.HasPrefix(r.at, "http:") && !isLocal(hostOf(r.at)) {
+		f.Severity, f.Detail = check.Warn, "the password crosses the network in plain text to "+r.at
+		f.Repair = "write https:// into --schema-registry, and set --schema-registry-ca to the CA that has signed its certificate"
+	}
 	return f
+}
+
+func hostOf(address string) string {
+	at, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return at.Hostname()
 }
 
 // explain says in one line what the registry, or the lack of one, answers, and what to do where that will not change.

@@ -81,7 +81,7 @@ func (k *Sink) messageLimits(s topicSettings) map[string]int {
 // smallestLimit is what every event fits into with its headers, in bytes; the contract bounds an event below that.
 const smallestLimit = 1_000_000
 
-// problem is a setting that breaks the promise, or that somebody should know of.
+// problem is a setting that breaks the promise, or that an operator should know of.
 type problem struct {
 	severity check.Severity
 	topic    string
@@ -160,7 +160,8 @@ func (p *problem) repair(brokers []string) string {
 		strings.Join(brokers, ","), p.topic, p.set)
 }
 
-// checkSettings ends a start that could not keep the promise. What may not be described is believed; check says that.
+// checkSettings refuses a start that could not keep the promise. Topics that may not be described count as right; the verb
+// check warns of them.
 func (k *Sink) checkSettings(s topicSettings, copies map[string]int) error {
 	for _, p := range k.problems(s, copies) {
 		if p.severity == check.Fail {

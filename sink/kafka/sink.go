@@ -2,6 +2,7 @@
 package kafka
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ type Config struct {
 	Password    string
 	Format      Format                   // of the events' values
 	Registry    *Registry                // nil for none
-	Foreign     func(*sink.Foreign)      // told of records in the event topics that are no events; nil: they end a reading
+	Foreign     func(*sink.Foreign)      // handles records in event topics that are no events; nil: such a record ends the reading
 	Hook        func(point string) error // failpoint for tests; nil in production
 }
 
@@ -134,10 +135,10 @@ func (k *Sink) readState(ctx context.Context, partitions []int, load func(key st
 		mine = true
 		return load(key, value)
 	})
-	ours := v.record
+	ours, suffix := v.record, []byte("/"+cdc.CheckpointKey)
 	v.record = func(r sink.Stored) error {
-		if slot, found := strings.CutSuffix(string(r.Key), "/"+cdc.CheckpointKey); found && slot != k.config.Slot {
-			others[slot] = r.Value != nil
+		if slot, found := bytes.CutSuffix(r.Key, suffix); found && string(slot) != k.config.Slot {
+			others[string(slot)] = r.Value != nil
 		}
 		return ours(r)
 	}
@@ -175,7 +176,7 @@ func (k *Sink) othersTopics(other string) error {
 
 // brokenState ends the reading: what is not known of the rows would be published once more, or never.
 func brokenState(at partition, offset int64, _ int, err error) error {
-	return fmt.Errorf("%w: %s/%d at %d: %w; restore the topic from a backup, or begin anew with another --topic-prefix",
+	return fmt.Errorf("%w: %s/%d at %d: %w; restore the topic from a backup, or start again with another --topic-prefix",
 		sink.ErrCorrupt, at.topic, at.id, offset, err)
 }
 

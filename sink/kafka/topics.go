@@ -122,7 +122,7 @@ func (k *Sink) topicConfig(name string, copies int) kafka.TopicConfig {
 	return config
 }
 
-// unreachable says in one line that nobody answers.
+// unreachable says in one line that no broker answers.
 func unreachable(err error, config Config) error {
 	if !isRetriable(err) {
 		return err
