@@ -93,6 +93,8 @@ fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./cdc -run '^$$' -fuzz FuzzFeaturesColumn -fuzztime $(FUZZTIME)
 	$(GO) test ./decode -run '^$$' -fuzz FuzzFeatures -fuzztime $(FUZZTIME)
 	$(GO) test ./decode -run '^$$' -fuzz FuzzMembers -fuzztime $(FUZZTIME)
+	$(GO) test ./decode -run '^$$' -fuzz FuzzSieve -fuzztime $(FUZZTIME)
+	$(GO) test ./decode -run '^$$' -fuzz FuzzLSN -fuzztime $(FUZZTIME)
 	$(GO) test ./sink/kafka -run '^$$' -fuzz FuzzRecordSet -fuzztime $(FUZZTIME)
 	$(GO) test ./schemas -run '^$$' -fuzz FuzzAvro -fuzztime $(FUZZTIME)
 	$(GO) test ./cmd/lowcap-cdc/internal/audit/seal -run '^$$' -fuzz FuzzLog -fuzztime $(FUZZTIME)

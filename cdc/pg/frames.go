@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"fmt"
@@ -23,6 +24,8 @@ const (
 	// hugeChunk is the buffer from which memory is collected before the next one is made: two of them, and the collector's
 	// patience, are more than the sidecar may take.
 	hugeChunk = 8 << 20
+	// siftFrom is the size of a message from which only what is wanted of it is kept.
+	siftFrom = keepChunk
 	// maxFrame bounds what a length word may ask for: Postgres cannot build a larger message.
 	maxFrame = 1 << 30
 )
@@ -56,29 +59,31 @@ func (c *chunk) next() (kind byte, body []byte, ok bool) {
 
 // reader cuts what a socket delivers into chunks. What is left of an incomplete message moves to the next chunk.
 type reader struct {
-	from io.Reader
-	rest []byte // the beginning of a message, in the previous chunk's buffer
+	from  io.Reader
+	sieve *decode.Sieve
+	rest  []byte // the beginning of a message, in the previous chunk's buffer
 }
 
-// read fills a chunk with at least one complete message. After an error that is a timeout it may be called again, with
-// the same chunk.
+// read fills a chunk with at least one complete message.
 func (r *reader) read(c *chunk) error {
 	c.buffer = append(c.buffer[:0], r.rest...)
 	c.used, c.at, r.rest = 0, 0, nil
 	for c.used == 0 {
-		need, err := missing(c.buffer)
+		size, err := firstSize(c.buffer)
 		if err != nil {
 			return err
 		}
-		if free := cap(c.buffer) - len(c.buffer); free < need || free == 0 {
-			grown := make([]byte, len(c.buffer), max(len(c.buffer)+need, 2*cap(c.buffer), chunkSize))
+		if size > siftFrom && c.buffer[0] == 'd' {
+			return r.sift(c, size)
+		}
+		if free := cap(c.buffer) - len(c.buffer); free < size-len(c.buffer) || free == 0 {
+			grown := make([]byte, len(c.buffer), max(size, 2*cap(c.buffer), chunkSize))
 			copy(grown, c.buffer)
 			c.buffer = grown
 		}
 		n, err := r.from.Read(c.buffer[len(c.buffer):cap(c.buffer)])
 		c.buffer = c.buffer[:len(c.buffer)+n]
-		if c.used = complete(c.buffer); err != nil && c.used == 0 {
-			r.rest = c.buffer // the same chunk is read on, and moves nothing
+		if c.used = r.complete(c.buffer); err != nil && c.used == 0 {
 			return err
 		}
 	}
@@ -88,30 +93,63 @@ func (r *reader) read(c *chunk) error {
 	return nil
 }
 
-// missing returns how many bytes the first message of a buffer still lacks, at least.
-func missing(buffer []byte) (int, error) {
-	if len(buffer) < 5 {
-		return 5 - len(buffer), nil
+// sift reads a large message, of which the chunk has the beginning, and keeps what is wanted. The rest is never in memory,
+// so that a column that nobody reads, or a stranger's message, may be of any size.
+func (r *reader) sift(c *chunk, size int) error {
+	begun := bytes.Clone(c.buffer[messageHead:])
+	from := bufio.NewReaderSize(io.LimitReader(io.MultiReader(bytes.NewReader(begun), r.from), int64(size-messageHead)), chunkSize)
+	kept := c.buffer[:messageHead]
+	for len(kept) < messageHead+walHead {
+		b, err := from.ReadByte()
+		if err != nil {
+			return err
+		}
+		kept = append(kept, b)
 	}
-	size := int(binary.BigEndian.Uint32(buffer[1:])) + 1
-	if size < 5 || size > maxFrame {
-		return 0, fmt.Errorf("read replication stream: message of %d bytes", size)
+	var err error
+	if kept[messageHead] != 'w' {
+		return fmt.Errorf("message %q of %d bytes", kept[messageHead], size)
 	}
-	return max(0, size-len(buffer)), nil
+	if kept, err = r.sieve.Sift(kept, from, size-len(kept)); err != nil {
+		return fmt.Errorf("read replication stream: %w", err)
+	}
+	binary.BigEndian.PutUint32(kept[1:], uint32(len(kept)-1))
+	c.buffer, c.used = kept, len(kept)
+	return nil
 }
 
-// complete returns the length of the complete messages at the front of a buffer.
-func complete(buffer []byte) int {
+// firstSize returns the length of the first message of a buffer, at least what is needed to know it.
+func firstSize(buffer []byte) (int, error) {
+	if len(buffer) < messageHead {
+		return messageHead, nil
+	}
+	size := int(binary.BigEndian.Uint32(buffer[1:])) + 1
+	if size < messageHead || size > maxFrame {
+		return 0, fmt.Errorf("message of %d bytes", size)
+	}
+	return size, nil
+}
+
+// complete returns the length of the complete messages at the front of a buffer, and shows them to the sieve.
+func (r *reader) complete(buffer []byte) int {
 	at := 0
-	for len(buffer)-at >= 5 {
+	for len(buffer)-at >= messageHead {
 		size := int(binary.BigEndian.Uint32(buffer[at+1:])) + 1
-		if size < 5 || len(buffer)-at < size {
+		if size < messageHead || len(buffer)-at < size {
 			break
+		}
+		if size > messageHead+walHead && buffer[at] == 'd' && buffer[at+messageHead] == 'w' {
+			r.sieve.Note(buffer[at+messageHead+walHead : at+size])
 		}
 		at += size
 	}
 	return at
 }
+
+const (
+	messageHead = 5  // kind and length of a protocol message
+	walHead     = 25 // kind, two places and a time of a WAL message
+)
 
 // parseFrame reads the body of a CopyData message of the streaming replication protocol.
 func parseFrame(body []byte) (frame, error) {

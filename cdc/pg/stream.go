@@ -28,6 +28,7 @@ const (
 // few chunks and sends status updates by the clock, also while the pipeline takes nothing.
 type stream struct {
 	conn   net.Conn
+	socket *socket
 	every  time.Duration
 	reader reader
 	chunks chan *chunk
@@ -49,7 +50,7 @@ func openStream(ctx context.Context, config Config, conn net.Conn, from decode.L
 	s := &stream{
 		conn:     conn,
 		every:    every,
-		reader:   reader{from: newSocket(conn)},
+		socket:   newSocket(conn),
 		chunks:   make(chan *chunk, chunksAhead),
 		free:     make(chan *chunk, chunksAhead+2),
 		released: make(chan struct{}, 1),
@@ -57,11 +58,13 @@ func openStream(ctx context.Context, config Config, conn net.Conn, from decode.L
 		done:     make(chan struct{}),
 		current:  &chunk{},
 	}
+	s.reader = reader{from: s.socket, sieve: decode.NewSieve(config.Schema)}
 	s.confirmed.Store(uint64(from))
 	if err := s.command(ctx, startCommand(config, from)); err != nil {
 		conn.Close() //nolint:errcheck // the first error counts
 		return nil, err
 	}
+	s.reader.from = s
 	go s.run()
 	return s, nil
 }
@@ -120,8 +123,8 @@ func (s *stream) readAll() error {
 			return err
 		}
 		c := s.freeChunk()
-		if err := s.fill(c); err != nil {
-			return err
+		if err := s.reader.read(c); err != nil {
+			return fmt.Errorf("read replication stream: %w", err)
 		}
 		if c.wantsReply() {
 			if err := s.status(); err != nil {
@@ -161,23 +164,21 @@ func (s *stream) freeChunk() *chunk {
 	}
 }
 
-// fill reads a chunk. A deadline that passes while it waits means that a status update is due.
-func (s *stream) fill(c *chunk) error {
+// Read implements io.Reader for the goroutine that owns the socket. A deadline that passes while it waits means that a
+// status update is due.
+func (s *stream) Read(p []byte) (int, error) {
 	for {
-		err := s.reader.read(c)
+		n, err := s.socket.Read(p)
 		select {
 		case <-s.stop:
-			return errStopped
+			return 0, errStopped
 		default:
 		}
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return fmt.Errorf("read replication stream: %w", err)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
 		}
 		if err := s.status(); err != nil {
-			return err
+			return 0, err
 		}
 	}
 }

@@ -71,6 +71,9 @@ func readTable(ctx context.Context, conn querier, c Config, t decode.Table) (tab
 	if err != nil {
 		return e, fmt.Errorf("look for table %s: %w", c.table(t), err)
 	}
+	if len(e.columns) == 0 {
+		return tableEntry{table: t}, nil // dropped between the two queries
+	}
 	return e, nil
 }
 
