@@ -78,7 +78,7 @@ func (c *change) diffCleared(before, after *blockImage) {
 		data.Trigger, until = "success", after.success.at
 		when = occurrence{at: after.success.at, embedded: true}
 	}
-	if data.Trigger == "manual" && c.tx.actor == nil {
+	if data.Trigger == "manual" && c.tx.actor == nil && c.tx.by() == nil {
 		c.severity = schemas.Warn // nobody knows who
 	}
 	if free1 {

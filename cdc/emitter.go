@@ -26,7 +26,9 @@ type transaction struct {
 	truncating    []emptied
 	skip          Done // what of it is in the sink already
 	actor, reason schemas.Text
-	shortened     bool // one of the two
+	shortened     bool             // one of the two
+	who           []byte           // what the server records of who makes it; empty where it records nothing
+	session       *schemas.Session // the same, read when the first event asks for it
 	time          schemas.Instant
 	lsn           string
 }

@@ -85,6 +85,9 @@ func (p *Pipeline) take(message decode.Message) (due bool, err error) {
 	case *decode.Annotation:
 		p.machine.annotate(m)
 		return false, nil
+	case *decode.Session:
+		p.machine.attribute(m)
+		return false, nil
 	}
 	if p.done {
 		return false, nil

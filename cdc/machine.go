@@ -30,6 +30,7 @@ type Machine struct {
 	blockWas      blockImage
 	blockText     []byte // of the image that comes after
 	blockKey      []byte
+	who           []byte // of the transaction, as the server records it
 }
 
 // newMachine returns a machine that goes on from a state.

@@ -13,6 +13,15 @@ const AnnotationPrefix = "lowcap-cdc"
 // pass. Nothing is read out of them: their transaction's commit tells the time, whoever wrote them.
 const TickPrefix = "lowcap-cdc.tick"
 
+// SessionPrefix is the prefix of the transactional messages in which the server records who makes a change.
+const SessionPrefix = "lowcap-cdc.session"
+
+// macDigits is the length of the code that such a message begins with, and longestSession the most that it may take with it.
+const (
+	macDigits      = 64
+	longestSession = 16 << 10
+)
+
 // microsFrom1970To2000 is the distance between the Unix epoch and the Postgres epoch.
 const microsFrom1970To2000 = 946684800 * 1000000
 
@@ -30,6 +39,7 @@ type Decoder struct {
 	truncate   Truncate
 	annotation Annotation
 	gone       TableGone
+	session    Session
 }
 
 // NewDecoder returns a decoder for the watched tables of a schema.
@@ -138,6 +148,9 @@ func (d *Decoder) decodeAnnotation(c *cursor) (Message, error) {
 	case transactional && string(prefix) == AnnotationPrefix:
 		d.annotation.Content = content
 		return &d.annotation, nil
+	case transactional && string(prefix) == SessionPrefix && len(content) > macDigits && len(content) <= longestSession:
+		d.session = Session{MAC: content[:macDigits], Content: content[macDigits:]}
+		return &d.session, nil
 	case transactional && string(prefix) == MarkerPrefix:
 		return d.decodeMarker(content), nil
 	}

@@ -7,7 +7,7 @@ package decode
 // Micros is an instant in microseconds since the Unix epoch, the resolution of a Postgres timestamptz.
 type Micros int64
 
-// Message is one of *Begin, *Commit, *BlockChange, *PositionChange, *Truncate, *TableGone, *Annotation, *Progress.
+// Message is one of *Begin, *Commit, *BlockChange, *PositionChange, *Truncate, *TableGone, *Annotation, *Session, *Progress.
 type Message interface{ message() }
 
 // Begin opens a transaction. A snapshot is delivered as a transaction too: its CommitLSN is the slot's consistent
@@ -113,6 +113,10 @@ type TableGone struct {
 // the events of the surrounding transaction to say who did it and why.
 type Annotation struct{ Content []byte }
 
+// Session is what the trigger of the attribution says of who makes the changes of the surrounding transaction, from here on.
+// Everybody can write such a message: it counts only when MAC, in hexadecimal, is the code of Content.
+type Session struct{ MAC, Content []byte }
+
 func (*Begin) message()          {}
 func (*Commit) message()         {}
 func (*Progress) message()       {}
@@ -121,3 +125,4 @@ func (*PositionChange) message() {}
 func (*Truncate) message()       {}
 func (*TableGone) message()      {}
 func (*Annotation) message()     {}
+func (*Session) message()        {}

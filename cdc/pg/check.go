@@ -32,7 +32,7 @@ func Check(ctx context.Context, c Config) []check.Finding {
 	for _, t := range decode.Tables {
 		findings = append(findings, checkRows(ctx, conn, c, t, &found))
 	}
-	return append(findings, checkEncoding(ctx, conn, c, &found), checkPublication(&found, c), checkSlotState(ctx, conn, c),
+	return append(findings, checkEncoding(ctx, conn, c, &found), checkAttribution(ctx, conn, c, &found), checkPublication(&found, c), checkSlotState(ctx, conn, c),
 		checkRetention(ctx, conn, c), checkMessages(ctx, conn, c))
 }
 

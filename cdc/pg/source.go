@@ -15,24 +15,26 @@ import (
 
 // Source reads the two tables from a Postgres server. It implements cdc.Source.
 type Source struct {
-	config   Config
-	decoder  *decode.Decoder
-	repl     *pgconn.PgConn // until the stream takes its socket over
-	snapshot *snapshot      // while one is read
-	stream   *stream        // after it
-	tables   tableStates
-	watcher  *watcher
-	join     join
-	held     frame // what the stream brought when a join was due
-	holding  bool
-	identity cdc.Identity
-	inside   bool            // inside a transaction
-	begun    decode.Progress // where and when the last transaction was committed
-	board    board           // what the catalog confirms of markers, as it was last read
-	due      atomic.Int64    // what Await was told last, for the watcher's ticks
-	extend   func(decode.LSN)
-	convert  func() // ends what converts the stream's texts; nil when nothing does
-	progress decode.Progress
+	config     Config
+	decoder    *decode.Decoder
+	repl       *pgconn.PgConn // until the stream takes its socket over
+	snapshot   *snapshot      // while one is read
+	stream     *stream        // after it
+	tables     tableStates
+	watcher    *watcher
+	join       join
+	held       frame // what the stream brought when a join was due
+	holding    bool
+	identity   cdc.Identity
+	inside     bool   // inside a transaction
+	xid        uint32 // its number
+	attributed attributed
+	begun      decode.Progress // where and when the last transaction was committed
+	board      board           // what the catalog confirms of markers, as it was last read
+	due        atomic.Int64    // what Await was told last, for the watcher's ticks
+	extend     func(decode.LSN)
+	convert    func() // ends what converts the stream's texts; nil when nothing does
+	progress   decode.Progress
 }
 
 // New returns a source; it does not connect.
@@ -209,8 +211,13 @@ func (s *Source) decode(ctx context.Context, f frame) (decode.Message, error) {
 	switch m := message.(type) {
 	case *decode.Begin:
 		s.inside, s.begun = true, decode.Progress{LSN: m.CommitLSN, Time: m.CommitTime}
+		s.xid = m.XID
 	case *decode.Commit:
 		s.inside = false
+	case *decode.Session:
+		if fits, err := s.attributed.check(ctx, s.config, m, s.xid); err != nil || !fits {
+			return nil, err
+		}
 	case *decode.TableGone:
 		if err := s.confirm(ctx, m); err != nil || m.Table == 0 {
 			return nil, err

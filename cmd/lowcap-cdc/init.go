@@ -14,11 +14,15 @@ import (
 const verbTimeout = time.Minute
 
 type initCommand struct {
-	DryRun bool `help:"Print the SQL, the grants and the topics instead of making them."`
+	DryRun      bool `help:"Print the SQL, the grants and the topics instead of making them."`
+	Attribution bool `help:"Make the server record who makes each change, by a trigger on both tables, and nothing else; as the tables' owner."`
 }
 
 // Run sets up what a first start needs.
 func (i *initCommand) Run(s *settings.Settings, std *settings.Streams) error {
+	if i.Attribution {
+		return i.attribution(s, std)
+	}
 	if err := i.require(s); err != nil {
 		return err
 	}
@@ -51,6 +55,26 @@ func (i *initCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		return nil
 	}
 	return i.topics(ctx, s, std)
+}
+
+// attribution sets up what records who makes each change.
+func (i *initCommand) attribution(s *settings.Settings, std *settings.Streams) error {
+	if err := s.RequireDatabase(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
+	defer cancel()
+	statements, err := pg.SetUpAttribution(ctx, s.Source(), i.DryRun)
+	if err != nil {
+		return err
+	}
+	if len(statements) == 0 {
+		fmt.Fprintln(std.Out, "-- the attribution is there already")
+	}
+	for _, sql := range statements {
+		fmt.Fprintln(std.Out, sql+";")
+	}
+	return nil
 }
 
 // require lets a dry run do without a sink: on the first day there is none yet.

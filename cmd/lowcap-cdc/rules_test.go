@@ -39,7 +39,7 @@ var rooms = map[string][]string{
 	"internal/notify":       {"cdc", "schemas", "sink", "sink/kafka", "internal/readable", "internal/settings"}, // and its receivers
 	"internal/audit":        {"internal/audit/belief", "internal/audit/seal", "cdc", "cdc/pg", "decode", "schemas", "sink", "sink/file", "internal/readable", "internal/settings"},
 	"internal/audit/seal":   {"schemas", "sink"},
-	"internal/audit/belief": {"cdc", "decode", "schemas"},
+	"internal/audit/belief": {"internal/readable", "cdc", "decode", "schemas"},
 	"internal/golden":       nil,
 	"e2e":                   nil,
 }

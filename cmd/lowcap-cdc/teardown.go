@@ -10,11 +10,15 @@ import (
 )
 
 type teardownCommand struct {
-	Yes bool `help:"Do not ask."`
+	Yes         bool `help:"Do not ask."`
+	Attribution bool `help:"Take away what init --attribution has made, and nothing else; without a question."`
 }
 
 // Run drops what the sidecar has made in the database, and says what stays.
 func (c *teardownCommand) Run(s *settings.Settings, std *settings.Streams) error {
+	if c.Attribution {
+		return c.attribution(s, std)
+	}
 	if err := s.Require(); err != nil {
 		return err
 	}
@@ -34,6 +38,23 @@ func (c *teardownCommand) Run(s *settings.Settings, std *settings.Streams) error
 		return err
 	}
 	return c.stays(s, std)
+}
+
+// attribution drops only what records who makes each change: nothing is lost by that.
+func (c *teardownCommand) attribution(s *settings.Settings, std *settings.Streams) error {
+	if err := s.RequireDatabase(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), verbTimeout)
+	defer cancel()
+	dropped, err := pg.TearDownAttribution(ctx, s.Source())
+	for _, what := range dropped {
+		fmt.Fprintln(std.Out, "dropped", what)
+	}
+	if err == nil && len(dropped) == 0 {
+		fmt.Fprintln(std.Out, "nothing was there to be dropped")
+	}
+	return err
 }
 
 func (c *teardownCommand) stays(s *settings.Settings, std *settings.Streams) error {

@@ -67,7 +67,7 @@ func printTable(out io.Writer, lines []readable.Line, width int) error {
 	rows := [][]string{{"TIME", "EVENT", "WHO", "TOKEN", "TF", "WHAT"}}
 	for i := range lines {
 		l := &lines[i]
-		who, token := strings.TrimSpace(l.Actor+" "+l.Reason), readable.Shorten(l.Token)
+		who, token := l.Who(), readable.Shorten(l.Token)
 		if width > 0 {
 			who, token = fit(who, longestWho), fit(token, longestToken)
 		}
@@ -104,11 +104,11 @@ func fit(text string, n int) string {
 
 func printCSV(out io.Writer, lines []readable.Line) error {
 	w := csv.NewWriter(out)
-	records := [][]string{{"time", "event", "severity", "token", "contract", "timeframe", "detail", "flags", "actor", "reason", "lsn", "sequence", "id"}}
+	records := [][]string{{"time", "event", "severity", "token", "contract", "timeframe", "detail", "flags", "actor", "reason", "session", "lsn", "sequence", "id"}}
 	for i := range lines {
 		l := &lines[i]
 		record := []string{l.Time, l.Event, string(l.Severity), l.Token, l.Contract, l.Timeframe, l.Detail,
-			strings.Join(l.Flags, " "), l.Actor, l.Reason, l.LSN, l.Sequence, l.ID}
+			strings.Join(l.Flags, " "), l.Actor, l.Reason, l.Session, l.LSN, l.Sequence, l.ID}
 		for i := range record {
 			record[i] = noFormula(record[i])
 		}

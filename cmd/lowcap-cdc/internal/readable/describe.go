@@ -29,6 +29,7 @@ type Line struct {
 	Detail    string           `json:"detail"` // the event's own fields
 	Actor     string           `json:"actor,omitempty"`
 	Reason    string           `json:"reason,omitempty"`
+	Session   string           `json:"session,omitempty"` // whom the server recorded
 	Flags     []string         `json:"flags,omitempty"`
 	LSN       string           `json:"lsn"`
 	Sequence  string           `json:"sequence"`
@@ -45,7 +46,8 @@ func Describe(s *sink.Stored) Line {
 		Contract: Printable(entity.Get("token_contract").String()), Timeframe: Printable(entity.Get("timeframe").String()),
 		Token: Printable(entity.Get("token_ticker").String()), LSN: origin.Get("commit_lsn").String(),
 		Actor: Printable(origin.Get("actor").String()), Reason: Printable(origin.Get("reason").String()),
-		Detail: strings.Join(details(data), " "),
+		Session: Printable(SessionOf(origin.Get("session"))),
+		Detail:  strings.Join(details(data), " "),
 	}
 	if l.Token == "" {
 		l.Token = l.Contract

@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"lowcap-cdc/cdc"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/schemas"
 )
 
@@ -152,30 +153,7 @@ func (s *Stage) take(a *schemas.Attributes, stage, name string, data gjson.Resul
 
 func whoOf(data gjson.Result) Who {
 	origin := data.Get("origin")
-	return Who{Actor: origin.Get("actor").String(), Reason: origin.Get("reason").String(), Session: SessionOf(origin.Get("session"))}
-}
-
-// SessionOf makes one readable name of what the server recorded of a session; empty when it recorded nothing.
-func SessionOf(session gjson.Result) string {
-	if !session.IsObject() {
-		return ""
-	}
-	claims := session.Get("claims")
-	for _, name := range []string{"email", "sub"} {
-		if who := claims.Get(name).String(); who != "" {
-			return who + " (" + session.Get("user").String() + ")"
-		}
-	}
-	text := session.Get("user").String()
-	if login := session.Get("session_user").String(); login != "" && login != text {
-		text += " (" + login + ")"
-	}
-	for _, name := range []string{"application", "client_address"} {
-		if more := session.Get(name).String(); more != "" {
-			text += " " + more
-		}
-	}
-	return strings.TrimSpace(text)
+	return Who{Actor: origin.Get("actor").String(), Reason: origin.Get("reason").String(), Session: readable.SessionOf(origin.Get("session"))}
 }
 
 // String names who it was: who somebody said it was, else whom the server recorded.

@@ -1,0 +1,81 @@
+package pg
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"lowcap-cdc/decode"
+)
+
+// rereadSecret is how often the secret is read again at most, when a record does not fit it: it may have been made anew.
+const rereadSecret = 2 * time.Second
+
+// attributionKeys are the secret with the two pads of HMAC-SHA-256 (RFC 2104).
+type attributionKeys struct{ inner, outer []byte }
+
+// sums reports whether a code is that of a content. buffer is scratch.
+func (k *attributionKeys) sums(mac *[sha256.Size]byte, content []byte, buffer *[]byte) bool {
+	*buffer = append(append((*buffer)[:0], k.inner...), content...)
+	inner := sha256.Sum256(*buffer)
+	*buffer = append(append((*buffer)[:0], k.outer...), inner[:]...)
+	outer := sha256.Sum256(*buffer)
+	return subtle.ConstantTimeCompare(outer[:], mac[:]) == 1
+}
+
+// attributed checks the records of who makes a change. Every role can write such messages, so only those count that carry a
+// code made with the secret, over the number of their own transaction.
+type attributed struct {
+	keys    *attributionKeys // nil: there is no attribution, or this role may not read its secret
+	read    time.Time        // when
+	ignored int              // records that did not fit
+	buffer  []byte
+}
+
+// check takes the code off a record, and returns false for one that is not the server's.
+func (a *attributed) check(ctx context.Context, c Config, s *decode.Session, xid uint32) (bool, error) {
+	if a.fits(s, xid) {
+		return true, nil
+	}
+	if time.Since(a.read) >= rereadSecret {
+		a.read = time.Now()
+		if err := a.reread(ctx, c); err != nil {
+			return false, err
+		}
+		if a.fits(s, xid) {
+			return true, nil
+		}
+	}
+	if a.ignored++; a.ignored == 1 || a.ignored%1000 == 0 {
+		c.notice(fmt.Sprintf("%d records of who made a change were ignored: they do not carry the code of this database's secret (lowcap-cdc check)", a.ignored))
+	}
+	return false, nil
+}
+
+func (a *attributed) reread(ctx context.Context, c Config) error {
+	conn, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	if a.keys, err = readSecret(ctx, conn); err != nil {
+		return fmt.Errorf("read the attribution's secret: %w", err)
+	}
+	return nil
+}
+
+// fits reports whether a record is the server's, and of this transaction.
+func (a *attributed) fits(s *decode.Session, xid uint32) bool {
+	var mac [sha256.Size]byte
+	if n, err := hex.Decode(mac[:], s.MAC); a.keys == nil || n != len(mac) || err != nil || !a.keys.sums(&mac, s.Content, &a.buffer) {
+		return false
+	}
+	number, err := strconv.ParseUint(gjson.GetBytes(s.Content, "xid").Str, 10, 64)
+	return err == nil && uint32(number) == xid
+}

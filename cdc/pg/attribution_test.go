@@ -1,0 +1,220 @@
+package pg
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"lowcap-cdc/cdc/check"
+)
+
+// attributedPlace is a database whose server records who makes each change, and a slot that shows the records.
+func attributedPlace(t *testing.T) *place {
+	t.Helper()
+	p := newPlace(t, "")
+	if statements, err := SetUpAttribution(t.Context(), p.config, false); err != nil || len(statements) == 0 {
+		t.Fatalf("%d statements, %v", len(statements), err)
+	}
+	p.exec(`select pg_create_logical_replication_slot(current_database() || '_shown', 'test_decoding')`)
+	return p
+}
+
+// records returns what was recorded since the last call: the JSON without its code.
+func (p *place) records() []string {
+	p.t.Helper()
+	rows, err := p.conn.Query(p.t.Context(), `select data from pg_logical_slot_get_changes(current_database() || '_shown', null, null)
+		where data like 'message: transactional: 1 prefix: lowcap-cdc.session%'`)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for i := range lines {
+		_, content, _ := strings.Cut(lines[i], "content:")
+		lines[i] = content[64:]
+	}
+	return lines
+}
+
+const anInsert = `insert into token_timeframe_blocks (token_contract, token_chain, timeframe) values ('C%d', 'solana', '1h')`
+
+// TestAttributionRecordsOnce: once a transaction, again when user or claims change, and not for what was rolled back.
+func TestAttributionRecordsOnce(t *testing.T) {
+	t.Parallel()
+	p := attributedPlace(t)
+	p.exec("create role " + p.name + "_anon; grant all on all tables in schema public to " + p.name + "_anon")
+	insert := func(n int) string { return fmt.Sprintf(anInsert, n) }
+	for _, c := range []struct {
+		name, sql string
+		want      []string // parts of the records
+	}{
+		{"one statement", insert(1), []string{`"user" : "postgres"`}},
+		{"several", "begin; " + insert(2) + "; " + insert(3) + "; update lowcap_positions set status = 'x'; commit", []string{`"session_user" : "postgres"`}},
+		{"another user", "begin; " + insert(4) + "; set local role " + p.name + "_anon; " + insert(5) + "; " + insert(6) + "; commit",
+			[]string{`"user" : "postgres"`, `"user" : "` + p.name + `_anon"`}},
+		{"claims of PostgREST", `begin; set local role ` + p.name + `_anon; select set_config('request.jwt.claims', '{"sub":"7f","role":"anon","email":"anna@example.org","more":1}', true);
+			select set_config('request.headers', '{"x-client-info":"supabase-js/2"}', true); ` + insert(7) + "; commit",
+			[]string{`"claims" : {"sub": "7f", "role": "anon", "email": "anna@example.org", "client_info": "supabase-js/2"}`}},
+		{"other claims", `begin; select set_config('request.jwt.claims', '{"sub":"a"}', true); ` + insert(8) + `; select set_config('request.jwt.claims', '{"sub":"b"}', true); ` +
+			insert(9) + "; commit", []string{`"sub": "a"`, `"sub": "b"`}},
+		{"rolled back to a savepoint", "begin; savepoint a; " + insert(10) + "; rollback to a; " + insert(11) + "; commit", []string{`"user" : "postgres"`}},
+		{"rolled back", "begin; " + insert(12) + "; rollback", nil},
+		{"truncate", "truncate token_timeframe_blocks", []string{`"user" : "postgres"`}},
+	} {
+		p.exec(c.sql)
+		got := p.records()
+		if len(got) != len(c.want) {
+			t.Errorf("%s: %q", c.name, got)
+			continue
+		}
+		for i, part := range c.want {
+			if !strings.Contains(got[i], part) {
+				t.Errorf("%s: record %d is %s, want %s", c.name, i, got[i], part)
+			}
+		}
+	}
+}
+
+// TestAttributionNeverFailsAStatement breaks everything around the trigger.
+func TestAttributionNeverFailsAStatement(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"no secret":            "drop table lowcap_cdc.attribution_secret",
+		"an empty secret":      "delete from lowcap_cdc.attribution_secret",
+		"two secrets":          "insert into lowcap_cdc.attribution_secret select * from lowcap_cdc.attribution_secret",
+		"another column":       "alter table lowcap_cdc.attribution_secret rename inner_key to x",
+		"claims are no JSON":   "alter database %s set request.jwt.claims = 'no json'",
+		"claims are no object": "alter database %s set request.jwt.claims = '[1]'",
+		"headers are no JSON":  `alter database %[1]s set request.jwt.claims = '{"sub":"x"}'; alter database %[1]s set request.headers = '{'`,
+		"enormous claims":      `do $$ begin execute format('alter database %s set request.jwt.claims = %%L', json_build_object('sub', repeat('x', 1000000))); end $$`,
+		"no right to write":    "create role %[1]s_owner; grant usage on schema lowcap_cdc to %[1]s_owner; alter function lowcap_cdc.attribute() owner to %[1]s_owner",
+		"no right to emit": `create role %[1]s_silent; grant usage, create on schema lowcap_cdc to %[1]s_silent; grant select on lowcap_cdc.attribution_secret to %[1]s_silent;
+			alter function lowcap_cdc.attribute() owner to %[1]s_silent; revoke execute on function pg_logical_emit_message(boolean, text, bytea) from public`,
+		"a table in its way":     "create table public.attribution_secret (x int)",
+		"a function in its way":  "create function public.sha256(bytea) returns bytea language sql as $$ select 1/0; select ''::bytea $$",
+		"a search path":          "alter database %s set search_path = public, lowcap_cdc",
+		"a role that is no more": "alter database %s set lowcap_cdc.said = 'x'",
+		"another encoding":       "alter database %s set client_encoding = 'LATIN1'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := attributedPlace(t)
+			if strings.Contains(sql, "%") {
+				sql = fmt.Sprintf(sql, p.name)
+			}
+			p.exec(sql)
+			conn, err := p.config.connect(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(t.Context()) //nolint:errcheck // the test is over
+			for n, sql := range []string{fmt.Sprintf("set search_path = public; "+anInsert, 1), "update token_timeframe_blocks set blocked_s1 = true",
+				"delete from token_timeframe_blocks", "truncate lowcap_positions"} {
+				if _, err := conn.Exec(t.Context(), sql); err != nil {
+					t.Errorf("statement %d: %v", n, err)
+				}
+			}
+		})
+	}
+}
+
+// TestAttributionDoesNotWait locks the secret: a statement must not hang on it.
+func TestAttributionDoesNotWait(t *testing.T) {
+	t.Parallel()
+	p := attributedPlace(t)
+	locker, err := p.config.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer locker.Close(t.Context()) //nolint:errcheck // the test is over
+	if _, err := locker.Exec(t.Context(), "begin; lock table lowcap_cdc.attribution_secret"); err != nil {
+		t.Fatal(err)
+	}
+	p.exec("set statement_timeout = '5s'")
+	p.exec(fmt.Sprintf(anInsert, 1))
+}
+
+// TestAttributionComesAndGoes sets it up twice, finds what is wrong, and takes it away without a trace.
+func TestAttributionComesAndGoes(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "")
+	objects := func() string {
+		return p.ask(`select string_agg(x, ' ' order by x) from (select relname::text x from pg_class where relnamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+			and relname not like 'pg_toast%' union all select proname::text from pg_proc where pronamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+			union all select tgname::text from pg_trigger where not tgisinternal union all select nspname::text from pg_namespace) a`)
+	}
+	before := objects()
+	said := func() check.Finding {
+		t.Helper()
+		all := Check(t.Context(), p.config)
+		at := slices.IndexFunc(all, func(f check.Finding) bool { return f.Name == "attribution" })
+		if at < 0 {
+			t.Fatalf("%+v", all)
+		}
+		return all[at]
+	}
+	if f := said(); f.Severity != check.OK || !strings.Contains(f.Detail, "not set up") {
+		t.Errorf("%+v", f)
+	}
+	if statements, err := SetUpAttribution(t.Context(), p.config, true); err != nil || len(statements) < 6 || objects() != before {
+		t.Errorf("a dry run: %d statements, %v", len(statements), err)
+	}
+	for range 2 {
+		if _, err := SetUpAttribution(t.Context(), p.config, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f := said(); f.Severity != check.OK || !strings.Contains(f.Detail, "records who") {
+		t.Errorf("%+v", f)
+	}
+	for sql, want := range map[string]string{
+		"alter table lowcap_positions disable trigger lowcap_cdc_attribution":                                            "no trigger on lowcap_positions",
+		"create or replace function lowcap_cdc.attribute() returns trigger language plpgsql as 'begin return null; end'": "was altered",
+		"drop trigger lowcap_cdc_attribution on token_timeframe_blocks":                                                  "no trigger on token_timeframe_blocks",
+	} {
+		p.exec(sql)
+		if f := said(); f.Severity != check.Warn || !strings.Contains(f.Detail, want) {
+			t.Errorf("%s: %+v", sql, f)
+		}
+	}
+	if _, err := SetUpAttribution(t.Context(), p.config, false); err != nil {
+		t.Fatal(err)
+	}
+	if f := said(); f.Severity != check.OK {
+		t.Errorf("repaired: %+v", f)
+	}
+	if dropped, err := TearDownAttribution(t.Context(), p.config); err != nil || len(dropped) != 5 {
+		t.Errorf("%q, %v", dropped, err)
+	}
+	if after := objects(); after != before {
+		t.Errorf("left: %s\nbefore: %s", after, before)
+	}
+}
+
+// TestAttributionOfOtherVersions: pg_logical_emit_message has another form from Postgres 17 on.
+func TestAttributionOfOtherVersions(t *testing.T) {
+	t.Parallel()
+	for _, major := range []string{"14", "17", "18"} {
+		t.Run(major, func(t *testing.T) {
+			t.Parallel()
+			server, err := startServer(t, major)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := newPlaceOn(t, server, "")
+			if _, err := SetUpAttribution(t.Context(), p.config, false); err != nil {
+				t.Fatal(err)
+			}
+			p.exec(`select pg_create_logical_replication_slot(current_database() || '_shown', 'test_decoding')`)
+			p.exec(fmt.Sprintf(anInsert, 1))
+			if got := p.records(); len(got) != 1 || !strings.Contains(got[0], `"user" : "postgres"`) {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
