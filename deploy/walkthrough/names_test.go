@@ -20,12 +20,15 @@ var (
 	fileName = regexp.MustCompile(`^[\w/.-]*[\w-]+\.(go|sql|sh|yaml|json|jsonl\.gz|py|java|proto)$`)
 	theirs   = regexp.MustCompile(`^kafka-[a-z-]+\.sh$`) // Kafka's own programs
 	makeRule = regexp.MustCompile(`^make ([a-z-]+)`)
+	makeLine = regexp.MustCompile(`(?m)^make ([a-z-]+)`)
+	flagName = regexp.MustCompile(`^--(?:no-)?([a-z-]+)`)
 	noAnchor = regexp.MustCompile(`[^\p{L}\p{N}\s_-]`)
 )
 
-// TestDocumentsNameWhatExists looks for every file, heading, test and make target that a document names.
+// TestDocumentsNameWhatExists looks for every file, heading, test, flag and make target that a document names.
 func TestDocumentsNameWhatExists(t *testing.T) {
 	tests, files := listed(t, `^func ((Test|Fuzz|Benchmark)\w+)\(`), tracked(t)
+	flags := listedIn(read(t, "../../docs/cli.md"), "`(?:-\\w, )?--(?:\\[no-\\])?([a-z-]+)")
 	targets := listedIn(read(t, "../../Makefile"), `(?m)^([a-z-]+):`)
 	for _, document := range append(documents(t), "../../docs/contract-changelog.md", "../../CHANGELOG.md") {
 		text := read(t, document)
@@ -34,11 +37,18 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 				t.Errorf("%s links to %s: %s", document, l[1], what)
 			}
 		}
+		for _, made := range makeLine.FindAllStringSubmatch(text, -1) {
+			if !targets[made[1]] {
+				t.Errorf("%s names make %s, and there is no such target", document, made[1])
+			}
+		}
 		for _, s := range span.FindAllStringSubmatch(block.ReplaceAllString(text, ""), -1) {
 			name := s[1]
 			switch made := makeRule.FindStringSubmatch(name); {
 			case testName.MatchString(name) && !tests[name]:
 				t.Errorf("%s names %s, and there is no such test", document, name)
+			case flagName.MatchString(name) && !flags[flagName.FindStringSubmatch(name)[1]]:
+				t.Errorf("%s names %s, and no verb has that flag", document, name)
 			case made != nil && !targets[made[1]]:
 				t.Errorf("%s names make %s, and there is no such target", document, made[1])
 			case fileName.MatchString(name) && !theirs.MatchString(name) && !isThere(files, name):
