@@ -62,8 +62,9 @@ func readTable(ctx context.Context, conn querier, c Config, t decode.Table) (tab
 	if errors.Is(err, pgx.ErrNoRows) {
 		return tableEntry{table: t}, nil
 	}
-	if e.kind != "r" && e.kind != "p" {
+	if err == nil && e.kind != "r" && e.kind != "p" {
 		e.id = decode.TableID{} // a view or a foreign table has no changes of its own
+		return e, nil
 	}
 	if err == nil {
 		e.columns, err = readColumns(ctx, conn, c, e.id.OID)
