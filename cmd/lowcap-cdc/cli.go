@@ -53,7 +53,7 @@ func run(args []string, out, errOut io.Writer) int {
 		return exit // --help has been printed
 	}
 	if err != nil {
-		fmt.Fprintf(errOut, "lowcap-cdc: %s; run: lowcap-cdc --help\n", settings.Explain(err, hidden))
+		fmt.Fprintf(errOut, "lowcap-cdc: %s; run: lowcap-cdc --help\n", settings.OneLine(settings.Explain(err, hidden)))
 		return settings.ExitUsage
 	}
 	if err := ctx.Run(&c.Settings, &settings.Streams{In: os.Stdin, Out: out, Err: errOut}); err != nil {
@@ -62,7 +62,7 @@ func run(args []string, out, errOut io.Writer) int {
 		if code == settings.ExitUsage {
 			text = settings.Explain(err, hidden)
 		}
-		fmt.Fprintln(errOut, "lowcap-cdc:", text)
+		fmt.Fprintln(errOut, "lowcap-cdc:", settings.OneLine(text))
 		return code
 	}
 	return settings.ExitDone

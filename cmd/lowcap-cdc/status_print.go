@@ -19,7 +19,9 @@ const mostRows = 20 // of a list that a person reads; --json has all of them
 // print prints the status for a person.
 func (st *status) print(out io.Writer, now time.Time) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
+	row := func(name, format string, args ...any) {
+		fmt.Fprintln(t, name+"\t"+readable.Printable(fmt.Sprintf(format, args...)))
+	}
 	row("source", "Postgres %s, system %s, database %q, WAL ends at %s", st.Source.Version, st.Source.SystemID, st.Source.Database, st.Source.WALEnd)
 	for _, table := range st.Source.Missing {
 		row("MISSING", "table %s is not in the publication", table)
@@ -112,7 +114,7 @@ func ago(l *readable.Line, now time.Time) string {
 }
 
 func blockLine(b *cdc.BlockStanding) string {
-	text := readable.Printable(b.Block.TokenContract) + " " + readable.Printable(b.Block.Timeframe) + " " + stages(b.Stages)
+	text := b.Block.TokenContract + " " + b.Block.Timeframe + " " + stages(b.Stages)
 	switch {
 	case b.Since != "":
 		text += " since " + readable.ShortTime(string(b.Since))
@@ -123,7 +125,7 @@ func blockLine(b *cdc.BlockStanding) string {
 		text += ", orphaned: nothing will clear it"
 	}
 	if b.Ineffective {
-		text += ", ineffective: book " + readable.Printable(b.Block.BookID)
+		text += ", ineffective: book " + b.Block.BookID
 	}
 	return text
 }
@@ -139,7 +141,7 @@ func stages(list []schemas.Stage) string {
 func poolLine(p *cdc.PositionStanding) string {
 	text := readable.TokenOf(&p.Position)
 	if p.Position.Timeframe != nil {
-		text += " " + readable.Printable(*p.Position.Timeframe)
+		text += " " + *p.Position.Timeframe
 	}
 	text += " " + string(p.PoolUSD) + " USD"
 	if p.Recovering {

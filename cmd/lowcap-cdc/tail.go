@@ -104,16 +104,21 @@ func (c *tailCommand) last(ctx context.Context, reader sink.Reader, wanted sink.
 type printer struct {
 	out      io.Writer
 	json     bool
+	terminal bool
 	coloured bool
 }
 
 func newPrinter(out io.Writer, asJSON bool) *printer {
-	return &printer{out, asJSON, settings.IsTerminal(out)}
+	return &printer{out, asJSON, settings.IsTerminal(out), settings.IsColoured(out)}
 }
 
 func (p *printer) print(e *sink.Stored) error {
 	if p.json {
-		_, err := fmt.Fprintf(p.out, "%s\n", e.Value)
+		value := e.Value
+		if p.terminal {
+			value = settings.PrintableJSON(value)
+		}
+		_, err := fmt.Fprintf(p.out, "%s\n", value)
 		return err
 	}
 	l := readable.Describe(e)

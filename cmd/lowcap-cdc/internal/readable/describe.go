@@ -4,13 +4,12 @@ package readable
 import (
 	"encoding/json"
 	"io"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/tidwall/gjson"
 
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
 )
@@ -42,9 +41,10 @@ func Describe(s *sink.Stored) Line {
 	a, data := s.Attributes(), gjson.GetBytes(s.Value, "data")
 	entity, origin := data.Get("entity"), data.Get("origin")
 	l := Line{
-		Time: a.Time, Event: a.Type.Name(), Severity: a.Severity, ID: a.ID, Sequence: a.Sequence,
+		Time: Printable(a.Time), Event: Printable(a.Type.Name()), Severity: schemas.Severity(Printable(string(a.Severity))), ID: Printable(a.ID),
+		Sequence: Printable(a.Sequence),
 		Contract: Printable(entity.Get("token_contract").String()), Timeframe: Printable(entity.Get("timeframe").String()),
-		Token: Printable(entity.Get("token_ticker").String()), LSN: origin.Get("commit_lsn").String(),
+		Token: Printable(entity.Get("token_ticker").String()), LSN: Printable(origin.Get("commit_lsn").String()),
 		Actor: Printable(origin.Get("actor").String()), Reason: Printable(origin.Get("reason").String()),
 		Session: Printable(SessionOf(origin.Get("session"))),
 		Detail:  strings.Join(details(data), " "),
@@ -53,7 +53,7 @@ func Describe(s *sink.Stored) Line {
 		l.Token = l.Contract
 	}
 	for _, flag := range data.Get("flags").Array() {
-		l.Flags = append(l.Flags, flag.String())
+		l.Flags = append(l.Flags, Printable(flag.String()))
 	}
 	return l
 }
@@ -65,7 +65,7 @@ func details(data gjson.Result) []string {
 		if key.Str == "entity" {
 			return false
 		}
-		list = appendDetail(list, key.Str, value)
+		list = appendDetail(list, Printable(key.Str), value)
 		return true
 	})
 	return list
@@ -79,7 +79,7 @@ func appendDetail(list []string, name string, value gjson.Result) []string {
 		return append(list, strings.Replace(name, "_seconds", "", 1)+"="+Seconds(value.Num))
 	case value.IsObject() && (name == "blocked_for_seconds" || name == "failure_ts"):
 		value.ForEach(func(key, inner gjson.Result) bool {
-			list = appendDetail(list, name+"."+key.Str, inner)
+			list = appendDetail(list, name+"."+Printable(key.Str), inner)
 			return true
 		})
 		return list
@@ -117,24 +117,8 @@ func Cut(text string, n int) string {
 	return strings.ToValidUTF8(text[:n], "") + "…"
 }
 
-// Printable replaces what is not to be printed as it stands: control characters, and marks that change the direction
-// of what follows.
-func Printable(text string) string {
-	if strings.IndexFunc(text, hidden) < 0 {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if hidden(r) {
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-func hidden(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
+// Printable replaces what is not to be printed as it stands; see settings.Printable.
+func Printable(text string) string { return settings.Printable(text) }
 
 // Entity names what an event is about.
 type Entity struct{ ID, Ticker, Contract string }

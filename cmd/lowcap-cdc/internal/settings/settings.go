@@ -55,7 +55,7 @@ type Settings struct {
 // Logger returns the logger that the settings ask for.
 func (s *Settings) Logger(w io.Writer) zerolog.Logger {
 	if s.LogFormat == "console" {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !IsTerminal(w)}
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: !IsColoured(w), FormatPrepare: printableFields}
 	}
 	level, err := zerolog.ParseLevel(s.LogLevel)
 	if err != nil {

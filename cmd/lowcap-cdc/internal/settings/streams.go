@@ -18,11 +18,14 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
-// IsTerminal reports whether colours are of use; NO_COLOR says that they are not wanted.
+// IsTerminal reports whether a person looks at what is written.
 func IsTerminal(out io.Writer) bool {
 	f, ok := out.(*os.File)
-	return ok && isatty.IsTerminal(f.Fd()) && os.Getenv("NO_COLOR") == ""
+	return ok && isatty.IsTerminal(f.Fd())
 }
+
+// IsColoured reports whether colours are of use; NO_COLOR says that they are not wanted.
+func IsColoured(out io.Writer) bool { return IsTerminal(out) && os.Getenv("NO_COLOR") == "" }
 
 // Confirm asks for a slot's name. An answer that is another one is a usage error, and so is an input that ends: otherwise is
 // what it means.
@@ -38,7 +41,7 @@ func (s *Streams) Confirm(slot, otherwise string) error {
 // Width returns how many columns a terminal has; 0 for what is no terminal.
 func Width(out io.Writer) int {
 	f, ok := out.(*os.File)
-	if !ok || !isatty.IsTerminal(f.Fd()) {
+	if !ok || !IsTerminal(out) {
 		return 0
 	}
 	var size struct{ rows, columns, x, y uint16 }
