@@ -48,10 +48,10 @@ func (h *history) noteRecord() {
 // before the record, or the tick's own trim signal comes with it.
 func (h *history) isSameTick(m *memory) bool {
 	last := &h.was.waits.record
-	if last.at != 0 && h.isWithin(last.at, sameTick) && historyDigest(h.after) == last.before {
-		return true
+	if last.at == 0 || !h.isWithin(last.at, sameTick) {
+		return false
 	}
-	return h.isNew(lastTrimSignal) && m.since != 0 && h.isWithin(m.since, sameTick)
+	return historyDigest(h.after) == last.before || (h.isNew(lastTrimSignal) && m.since != 0 && h.isWithin(m.since, sameTick))
 }
 
 func (h *history) isWithin(since, span decode.Micros) bool {

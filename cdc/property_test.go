@@ -160,7 +160,8 @@ func drawChange(t *rapid.T) decode.Message {
 	case 2, 3, 4:
 		row := blockRow(map[string]any{"token_contract": "C", "token_chain": "s", "timeframe": fmt.Sprint(rapid.IntRange(0, 1).Draw(t, "tf")),
 			"book_id": "b", "blocked_s1": rapid.Bool().Draw(t, "s1"), "blocked_s2": rapid.Bool().Draw(t, "s2"),
-			"last_s1_failure_ts": nil, "last_s2_failure_ts": nil, "last_success_ts": "2026-01-01 00:00:0" + fmt.Sprint(rapid.IntRange(0, 9).Draw(t, "ts")) + "+00"})
+			"last_s1_failure_ts": nil, "last_s2_failure_ts": nil, "last_success_ts": "2026-01-01 00:00:0" + fmt.Sprint(rapid.IntRange(0,
+				9).Draw(t, "ts")) + "+00"})
 		return &decode.BlockChange{Op: decode.Update, New: row}
 	}
 	return &decode.PositionChange{Op: decode.Update, New: drawPosition(t, rapid.IntRange(0, 2).Draw(t, "id"))}
@@ -168,16 +169,21 @@ func drawChange(t *rapid.T) decode.Message {
 
 func drawPosition(t *rapid.T, id int) decode.PositionRow {
 	parts := []string{`"prev_state": "S1"`, `"trim_pool": []`, `"unknown": [1, {"a": null}]`, `"trim_pool": {"usd_basis": 25}`,
-		`"trim_pool": {"usd_basis": 60.0, "recovery_started": true, "dx_count": 1}`, `"last_trim": {"timestamp": "2026-01-01T00:00:01Z", "signal": "trim_flag"}`,
+		`"trim_pool": {"usd_basis": 60.0, "recovery_started": true, "dx_count": 1}`,
+		`"last_trim": {"timestamp": "2026-01-01T00:00:01Z", "signal": "trim_flag"}`,
 		`"last_trim": {"timestamp": "2026-01-01T00:00:02Z", "signal": "emergency_exit"}`,
-		`"last_s1_buy": {"timestamp": "2026-01-01T00:00:04Z", "price": 1}`, `"lotus_buyback": {"skipped": true}`, `"last_s3_buy": {"timestamp": "2026-01-01T00:00:03", "price": 0}`,
+		`"last_s1_buy": {"timestamp": "2026-01-01T00:00:04Z", "price": 1}`, `"lotus_buyback": {"skipped": true}`,
+		`"last_s3_buy": {"timestamp": "2026-01-01T00:00:03", "price": 0}`,
 		`"last_emergency_exit": {"timestamp": "2026-01-01T00:00:01Z", "exit_value_usd": "x"}`}
-	history := strings.Join(rapid.SliceOfNDistinct(rapid.SampledFrom(parts), 0, 4, func(p string) string { return p[:8] }).Draw(t, "history"), ", ")
+	history := strings.Join(rapid.SliceOfNDistinct(rapid.SampledFrom(parts), 0, 4, func(p string) string { return p[:8] }).Draw(t,
+		"history"), ", ")
 	flag := rapid.SampledFrom([]string{`"exit_position": true`, `"emergency_exit": true`, `"price": 2`}).Draw(t, "engine")
-	row := positionRow(map[string]any{"id": fmt.Sprint("p", id), "token_chain": "s", "token_contract": "C", "timeframe": "1h", "status": "active",
-		"state": "S1", "book_id": "onchain_crypto", "current_trade_id": rapid.SampledFrom([]any{nil, "t1", "t2"}).Draw(t, "trade"),
+	row := positionRow(map[string]any{"id": fmt.Sprint("p", id), "token_chain": "s", "token_contract": "C", "timeframe": "1h",
+		"status": "active",
+		"state":  "S1", "book_id": "onchain_crypto", "current_trade_id": rapid.SampledFrom([]any{nil, "t1", "t2"}).Draw(t, "trade"),
 		"total_quantity":      rapid.SampledFrom([]any{"0", "5", "NaN"}).Draw(t, "quantity"),
-		"total_tokens_bought": rapid.SampledFrom([]any{"5", "6.5"}).Draw(t, "bought"), "total_tokens_sold": rapid.SampledFrom([]any{nil, "1"}).Draw(t, "sold"),
+		"total_tokens_bought": rapid.SampledFrom([]any{"5", "6.5"}).Draw(t, "bought"), "total_tokens_sold": rapid.SampledFrom([]any{nil,
+			"1"}).Draw(t, "sold"),
 		"completed_trades": rapid.SampledFrom([]any{"[]", `[{"summary": {"total_pnl_usd": -1}}]`}).Draw(t, "completed"),
 		"features":         `{"uptrend_engine_v4": {` + flag + `}, "pm_execution_history": {` + history + `}}`})
 	if rapid.IntRange(0, 3).Draw(t, "toast") == 0 {
@@ -219,7 +225,8 @@ func TestSameWALSameBytes(t *testing.T) {
 
 // TestSpellingIsNoEvent: the same document in another spelling is no event.
 func TestSpellingIsNoEvent(t *testing.T) {
-	spelling := strings.NewReplacer("Z\"", "+00:00\"", "60.0", "60", "25}", "25.00, \"dx_count\": 0, \"dx_next_arm\": null}", "\"S1\"", `"\u00531"`, ": ", ":")
+	spelling := strings.NewReplacer("Z\"", "+00:00\"", "60.0", "60", "25}", "25.00, \"dx_count\": 0, \"dx_next_arm\": null}",
+		"\"S1\"", `"\u00531"`, ": ", ":")
 	rapid.Check(t, func(t *rapid.T) {
 		b := newBench(nil)
 		row := drawPosition(t, 1)
@@ -246,7 +253,8 @@ func (b *bench) applyTo(t *rapid.T, message decode.Message) {
 
 // FuzzFeaturesColumn: no document makes the machine panic or lose its mind.
 func FuzzFeaturesColumn(f *testing.F) {
-	f.Add(`{"pm_execution_history": {"trim_pool": {"usd_basis": 1}}}`, `{"pm_execution_history": {"last_trim": {"timestamp": "2026-01-01T00:00:01Z"}}}`)
+	f.Add(`{"pm_execution_history": {"trim_pool": {"usd_basis": 1}}}`,
+		`{"pm_execution_history": {"last_trim": {"timestamp": "2026-01-01T00:00:01Z"}}}`)
 	f.Add(`"{\"pm_execution_history\": {\"prev_state\": 1}}"`, strings.Repeat(`{"pm_execution_history":`, 3)+"1}}}")
 	f.Fuzz(func(t *testing.T, first, second string) {
 		if !json.Valid([]byte(first)) || !json.Valid([]byte(second)) {

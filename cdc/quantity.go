@@ -20,7 +20,8 @@ func amountOf(text []byte) (d jsonb.Decimal, ok bool) {
 // change, and the quantity before.
 func dust(was, now *positionImage) jsonb.Decimal {
 	var largest jsonb.Decimal
-	for _, text := range [...][]byte{was.column(decode.TotalTokensBought), now.column(decode.TotalTokensBought), was.column(decode.TotalQuantity)} {
+	for _, text := range [...][]byte{was.column(decode.TotalTokensBought), now.column(decode.TotalTokensBought),
+		was.column(decode.TotalQuantity)} {
 		if d, ok := amountOf(text); ok && d.Compare(largest) > 0 {
 			largest = d
 		}

@@ -30,8 +30,9 @@ func TestWaitsStand(t *testing.T) {
 	if len(at.Unrecorded) != 1 || at.Unrecorded[0] != sold {
 		t.Errorf("unrecorded: %+v", at.Unrecorded)
 	}
-	s.step(step{600, "tick", "emergency_exit.pending[page] flag=exit_position held_quantity=1000 engine_price=0.5 value_usd=500 reminder=0 exit_reason=ema333_lost\n" +
-		"execution.unrecorded[warn] direction=sell tokens=3 usd=1.5 held_quantity=1000"})
+	s.step(step{600, "tick",
+		"emergency_exit.pending[page] flag=exit_position held_quantity=1000 engine_price=0.5 value_usd=500 reminder=0 exit_reason=ema333_lost\n" +
+			"execution.unrecorded[warn] direction=sell tokens=3 usd=1.5 held_quantity=1000"})
 	if at = stands(); at.Exit.Told != 1 || len(at.Unrecorded) != 0 {
 		t.Errorf("%+v, %+v", at, at.Exit)
 	}

@@ -215,7 +215,8 @@ func (s *teller) record(word, stamp string) {
 	case word == "record":
 		s.history["last_emergency_exit"] = json.RawMessage(`{"timestamp": "` + stamp + `", "exit_value_usd": 5, "rebuy_used": false}`)
 	default:
-		s.history["last_"+strings.TrimPrefix(word, "buy-")+"_buy"] = json.RawMessage(`{"timestamp": "` + stamp + `", "price": 0.5, "signal": "buy"}`)
+		s.history["last_"+strings.TrimPrefix(word,
+			"buy-")+"_buy"] = json.RawMessage(`{"timestamp": "` + stamp + `", "price": 0.5, "signal": "buy"}`)
 	}
 }
 
@@ -282,7 +283,8 @@ func stories() map[string][]step {
 		},
 		"withdrawn just before it is due":                 {{0, "exit", ""}, {599, "no-exit", ""}, {600, "tick", ""}, {1300, "tick", ""}},
 		"withdrawn in the transaction in which it is due": {{0, "exit", ""}, {600, "no-exit", ""}},
-		"no longer wanted, and wanted again":              {{0, "exit", ""}, {100, "no-exit", ""}, {200, "exit", ""}, {700, "tick", ""}, {800, "tick", pending}},
+		"no longer wanted, and wanted again": {{0, "exit", ""}, {100, "no-exit", ""}, {200, "exit", ""}, {700, "tick", ""},
+			{800, "tick", pending}},
 		"sold in the same tick": {
 			{0, "exit", ""}, {3, "total_quantity=0 total_tokens_sold=1000 total_extracted_usd=45 toast", ""},
 			{5, "sell-structural", "emergency_exit.executed[page] remaining_quantity=0 [no_pool_change]"}, {700, "tick", ""}},
@@ -362,18 +364,22 @@ func stories() map[string][]step {
 		"two fills of one waiting time are one event": {{0, "total_quantity=1400 total_tokens_bought=2400 total_allocation_usd=120 toast", ""},
 			{60, "total_quantity=1500 total_tokens_bought=2500.5 total_allocation_usd=125.25 toast", ""},
 			{120, "tick", "execution.unrecorded[warn] direction=buy tokens=500.5 usd=25.25 held_quantity=1500"}, {1000, "tick", ""}},
-		"a record covers all growth so far, also when it is reverted at once": {{0, "total_tokens_sold=10 toast", ""}, {2, "total_tokens_sold=20 toast", ""},
+		"a record covers all growth so far, also when it is reverted at once": {{0, "total_tokens_sold=10 toast", ""}, {2,
+			"total_tokens_sold=20 toast", ""},
 			{5, "sell", "execution.trim_recorded[info] remaining_quantity=1000 [no_pool_change]"},
 			{6, "revert", "execution.reverted[info] cause=same_tick"}, {1000, "tick", ""}},
 		"a record that comes too late": {{0, "total_tokens_sold=10 toast", ""}, {121, "sell", `
 				execution.trim_recorded[info] remaining_quantity=1000 [no_pool_change]
 				execution.unrecorded[warn] direction=sell tokens=10 usd=0 held_quantity=1000`}},
 		"sums wiped at a close do not forget what waits": {{0, "total_quantity=0 total_tokens_sold=1000 total_extracted_usd=45 toast", ""},
-			{60, "current_trade_id=null total_tokens_sold=0 total_tokens_bought=0 total_extracted_usd=0 toast", "trade.closed[info] remaining_quantity=0"},
+			{60, "current_trade_id=null total_tokens_sold=0 total_tokens_bought=0 total_extracted_usd=0 toast",
+				"trade.closed[info] remaining_quantity=0"},
 			{120, "tick", "execution.unrecorded[page] direction=sell tokens=1000 usd=45 held_quantity=0"}},
 		"a quantity rewritten by a wallet scan is no fill": {{0, "total_quantity=1 toast", ""}, {1000, "tick", ""}},
-		"a row without the sums of USD":                    {{0, "total_extracted_usd=null total_tokens_sold=5 toast", ""}, {120, "tick", "execution.unrecorded[warn] direction=sell tokens=5 held_quantity=1000"}},
-		"sums that become no number":                       {{0, "total_tokens_sold=NaN toast", ""}, {120, "tick", "execution.unrecorded[warn] direction=sell tokens=NaN usd=0 held_quantity=1000"}},
+		"a row without the sums of USD": {{0, "total_extracted_usd=null total_tokens_sold=5 toast", ""}, {120,
+			"tick", "execution.unrecorded[warn] direction=sell tokens=5 held_quantity=1000"}},
+		"sums that become no number": {{0, "total_tokens_sold=NaN toast", ""}, {120, "tick",
+			"execution.unrecorded[warn] direction=sell tokens=NaN usd=0 held_quantity=1000"}},
 		"a fill and the row deleted": {{0, "total_tokens_sold=5 toast", ""}, {10, "delete", `
 				position.deleted[info]
 				execution.unrecorded[warn] direction=sell tokens=5 usd=0 held_quantity=1000`}, {1000, "tick", ""}},
@@ -405,9 +411,11 @@ func stories() map[string][]step {
 			emergency_exit.executed[page] remaining_quantity=1000 [no_pool_change tokens_left]
 			emergency_exit.triggered[info] first_event_id=7421/0/300/0/0`}},
 		"a revert long after, and one by another write": {
-			{10, "sell", "execution.trim_recorded[info] remaining_quantity=1000 [no_pool_change]"}, {41, "revert", "execution.reverted[warn] cause=later_write"},
+			{10, "sell", "execution.trim_recorded[info] remaining_quantity=1000 [no_pool_change]"}, {41, "revert",
+				"execution.reverted[warn] cause=later_write"},
 			{100, "sell", "execution.trim_recorded[info] remaining_quantity=1000 [no_pool_change]"},
-			{101, "buy-s2", "execution.buy_recorded[info]"}, {102, "sell", "execution.trim_recorded[info] remaining_quantity=1000 [no_pool_change]"},
+			{101, "buy-s2", "execution.buy_recorded[info]"}, {102, "sell",
+				"execution.trim_recorded[info] remaining_quantity=1000 [no_pool_change]"},
 			{103, "signal revert", "execution.trim_signaled[info]\nexecution.reverted[info] cause=same_tick"}},
 		"buybacks": {{10, "current_trade_id=null total_quantity=0 total_tokens_sold=1000 sell buyback", `
 				execution.trim_recorded[info] remaining_quantity=0 [no_pool_change]

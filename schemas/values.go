@@ -44,8 +44,8 @@ const (
 	Amended            Flag = "amended"               // an exit that became one in place: its sell had been reported as a trim
 	TextTruncated      Flag = "text_truncated"        // a text was too long for an event: its beginning and its digest are in its place
 	TokensLeft         Flag = "tokens_left"           // an exit or a close that leaves more than dust
-	MaybeLeftover      Flag = "maybe_leftover"        // the same words as at the close before: the bot may not have written them for this one
-	RawTruncated       Flag = "raw_truncated"         // a raw value above 256 KiB, of more than 500 levels or with a number of more than 1,000 digits was replaced by its digest and head
+	MaybeLeftover      Flag = "maybe_leftover"        // the same words as before: the bot may not have written them for this one
+	RawTruncated       Flag = "raw_truncated"         // a raw value above 256 KiB, 500 levels or 1,000 digits of a number: its digest and head
 )
 
 // Op says what made the change.

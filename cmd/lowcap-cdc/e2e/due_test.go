@@ -18,7 +18,8 @@ func TestPendingIsToldByTicks(t *testing.T) {
 	s.drain("a", first)
 	s.drain("b", second)
 	one, two := s.startRun("a", first), s.startRun("b", second)
-	s.exec(`update lowcap_positions set total_quantity = 5, features = coalesce(features, '{}') || '{"uptrend_engine_v4": {"exit_position": true, "price": 2}}'`)
+	s.exec(`update lowcap_positions set total_quantity = 5,
+		features = coalesce(features, '{}') || '{"uptrend_engine_v4": {"exit_position": true, "price": 2}}'`)
 	if err := setClock(601 * time.Second); err != nil {
 		t.Fatal(err)
 	}
