@@ -23,7 +23,7 @@ type cli struct {
 	Run        runCommand        `cmd:"" help:"Read changes and publish events until told to stop. A first start does what init does."`
 	Init       initCommand       `cmd:"" help:"Create publication and topics. Does nothing where they are there already."`
 	Check      checkCommand      `cmd:"" help:"Check every precondition of Postgres and the sink; say what repairs each that fails."`
-	Status     statusCommand     `cmd:"" help:"How everything stands, from Postgres and the sink; no running instance is needed."`
+	Status     statusCommand     `cmd:"" help:"Show the state of slot, checkpoint, sink and rows, from Postgres and the sink; no running instance is needed."`
 	Tail       tailCommand       `cmd:"" help:"Print committed events, one readable line each."`
 	Audit      auditCommand      `cmd:"" help:"What happened to a token, or whether the sink is whole."`
 	Reconcile  reconcileCommand  `cmd:"" help:"After a lost slot: new slot and snapshot; publish the differences and one stream.gap."`

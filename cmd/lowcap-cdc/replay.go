@@ -18,7 +18,7 @@ type replayCommand struct {
 	From       string `help:"Begin here: an age, a time, or an LSN; without it at the oldest event." placeholder:"1h|TIME|LSN"`
 	To         string `help:"End before this; without it at the newest event." placeholder:"1h|TIME|LSN"`
 	Into       string `help:"Where the copies go; --sink is where they come from." placeholder:"URL" required:""`
-	IntoPrefix string `help:"What stands before each topic's name there, when it differs from --topic-prefix." placeholder:"PREFIX"`
+	IntoPrefix string `help:"The prefix of each topic's name there, when it differs from --topic-prefix." placeholder:"PREFIX"`
 }
 
 const (
@@ -27,7 +27,7 @@ const (
 	replayKey   = "replay-done" // state record: the sequence of the last event that was copied
 )
 
-// Run copies committed events, unchanged. An interrupted replay goes on where it stopped.
+// Run copies committed events, unchanged. An interrupted replay continues where it stopped.
 func (c *replayCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	now := time.Now()
 	from, err := settings.ParsePoint(c.From, now)
@@ -75,7 +75,7 @@ type replay struct {
 	progress        io.Writer
 	batch           cdc.Batch
 	bytes           int
-	done            string // sequence of the last event that is there
+	copiedTo        string // sequence of the last event that is there
 	copied, skipped int
 	links           *audit.Links
 }
@@ -90,7 +90,7 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.
 		if key != replayKey {
 			return settings.Usage(fmt.Errorf("--into is the sink of a running pipeline (it holds %q); name an empty one", key))
 		}
-		r.done = string(value)
+		r.copiedTo = string(value)
 		return nil
 	})
 	if err != nil {
@@ -100,7 +100,7 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.
 		return err
 	}
 	err = reader.ReadEvents(ctx, sink.Range{Since: from.Time}, func(e *sink.Stored) error {
-		return r.take(ctx, e, from, to)
+		return r.copy(ctx, e, from, to)
 	})
 	if errors.Is(err, audit.ErrAltered) {
 		return errors.Join(fmt.Errorf("replay stopped before it: %w; what was copied up to there is whole", err), r.commit(ctx))
@@ -111,7 +111,7 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.
 	return r.commit(ctx)
 }
 
-func (r *replay) take(ctx context.Context, e *sink.Stored, from, to settings.Point) error {
+func (r *replay) copy(ctx context.Context, e *sink.Stored, from, to settings.Point) error {
 	a := e.Attributes()
 	if err := r.links.Follow(&a, e.Value); err != nil {
 		return err // an altered event must not get a second home
@@ -121,7 +121,7 @@ func (r *replay) take(ctx context.Context, e *sink.Stored, from, to settings.Poi
 		return ctx.Err()
 	case !from.Precedes(&a), to.IsSet() && to.Precedes(&a):
 		return nil
-	case a.Sequence <= r.done:
+	case a.Sequence <= r.copiedTo:
 		r.skipped++
 		return nil
 	}
@@ -138,8 +138,8 @@ func (r *replay) commit(ctx context.Context) error {
 	if n == 0 {
 		return nil
 	}
-	r.done = r.batch.Events[n-1].Sequence
-	r.batch.State = []cdc.StateRecord{{Key: replayKey, Value: []byte(r.done)}}
+	r.copiedTo = r.batch.Events[n-1].Sequence
+	r.batch.State = []cdc.StateRecord{{Key: replayKey, Value: []byte(r.copiedTo)}}
 	if err := r.to.Commit(ctx, &r.batch); err != nil {
 		return err
 	}

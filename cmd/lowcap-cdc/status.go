@@ -17,7 +17,7 @@ type statusCommand struct {
 	JSON bool `help:"Print it as JSON." name:"json"`
 }
 
-// status is how everything stands, as Postgres and the sink say it; no running instance is asked.
+// status is the current state, by Postgres and the sink; no running instance is asked.
 type status struct {
 	Source     sourceStatus           `json:"source"`
 	Slot       slotStatus             `json:"slot"`
@@ -67,7 +67,7 @@ type checkpointStatus struct {
 // errUnseen is what status ends with when a part could not be read; its lines have said which.
 var errUnseen = errors.New("not everything could be read")
 
-// Run prints how everything stands.
+// Run prints the current state.
 func (c *statusCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	if err := s.Require(); err != nil {
 		return err

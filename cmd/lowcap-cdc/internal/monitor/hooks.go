@@ -61,7 +61,7 @@ func (m *Monitor) observe(p cdc.Progress) {
 // stateLineEvery is how often reading the state says how far it is.
 const stateLineEvery = 2 * time.Second
 
-// stateRead follows how the state is read back: with an eye on memory, and with a line now and then where it takes long.
+// stateRead follows how the state is read back. It watches the memory, and logs a line every stateLineEvery.
 type stateRead struct {
 	memory       *memory
 	log          zerolog.Logger

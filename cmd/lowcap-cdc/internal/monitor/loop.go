@@ -15,7 +15,7 @@ type phase int32
 
 const (
 	waiting    phase = iota // between two pipelines, or as standby
-	starting                // creating a slot waits for transactions that are open: as long as somebody else likes
+	starting                // creating a slot waits for every open transaction to end
 	resuming                // reading the state back
 	reading                 // the server speaks at least every ten seconds
 	committing              // the sink tries again within its budget

@@ -65,7 +65,7 @@ func newMetrics(version string, progress func() float64) *metrics {
 	return m
 }
 
-// registerFlow makes what counts events on their way.
+// registerFlow makes the metrics that count events.
 func (m *metrics) registerFlow() {
 	m.events = m.counterVec("events_total", "Events committed to the sink, by type and by topic without its prefix.", "type", "topic")
 	for _, k := range schemas.Kinds() {
@@ -84,7 +84,7 @@ func (m *metrics) registerFlow() {
 		"Commit time of the last emergency_exit.executed or .triggered that this process has seen, in seconds since 1970; 0 for none.")
 }
 
-// registerState makes what says how things stand.
+// registerState makes the metrics that show the current state.
 func (m *metrics) registerState() {
 	m.committed = m.gauge("committed_lsn_bytes", "Place in the WAL up to which everything is in the sink, in bytes from its beginning.")
 	m.images = m.gauge("images", "Rows whose last state is known.")
@@ -153,7 +153,7 @@ func (m *metrics) histogram(name, help string, bounds []float64) prometheus.Hist
 	return h
 }
 
-// observe takes in a commit that was finished at now.
+// observe counts a commit that ended at now.
 func (m *metrics) observe(p cdc.Progress, now time.Time) {
 	m.commits.Inc()
 	m.images.Set(float64(p.Images))

@@ -115,7 +115,7 @@ func (m *Monitor) Watch(config pg.Config) {
 	}()
 }
 
-// look asks the server once. What it cannot say now it says later: a server that is away ends the pipeline, which tells.
+// look asks the server once. An error is only worth a debug line: a server that is away ends the pipeline, which logs it.
 func (m *Monitor) look(ctx context.Context, server *pg.Inspector) {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()

@@ -8,7 +8,7 @@ import (
 
 const (
 	feedMessages = 256     // kept for those who read slowly
-	feedBytes    = 4 << 20 // of those that say how everything stands
+	feedBytes    = 4 << 20 // of the messages that show the whole state
 )
 
 // feed holds the newest server-sent events for all who listen. Who falls behind misses some.
@@ -56,7 +56,7 @@ func (f *feed) lines(lines []pageLine) {
 	f.add(messages...)
 }
 
-// now adds the message that says how everything stands.
+// now adds the message that shows the whole state.
 func (f *feed) now(n pageNow) { f.add(&message{text: event("now", n)}) }
 
 func (f *feed) add(messages ...*message) {

@@ -13,8 +13,8 @@ import (
 	"lowcap-cdc/sink"
 )
 
-// keeper owns the board. The pipeline hands it what changes and goes on; visitors get copies. It waits for nobody, so a
-// commit never waits for a visitor.
+// keeper owns the board. The pipeline hands it each change; visitors get copies. It waits for nobody, so a commit
+// never waits for a visitor.
 type keeper struct {
 	changes chan func(*board)
 	ended   <-chan struct{}

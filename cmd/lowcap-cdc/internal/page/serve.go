@@ -22,12 +22,12 @@ import (
 var pageFiles embed.FS
 
 const (
-	pageEvery   = 2 * time.Second  // how often an open page is told how things stand
+	pageEvery   = 2 * time.Second  // how often an open page gets the current state
 	auditWithin = 30 * time.Second // for a search of the page
 	auditLines  = 500              // newest ones that a search shows
 )
 
-// pageNow is how things stand, for the page.
+// pageNow is the state that the page shows.
 type pageNow struct {
 	Version    string   `json:"version"`
 	Go         string   `json:"go"`
@@ -85,7 +85,7 @@ func (p *pageServer) static() http.Handler {
 	})
 }
 
-// now collects how things stand.
+// now collects the current state.
 func (p *pageServer) now() pageNow {
 	m := p.monitor
 	n := pageNow{Version: p.settings.Version, Go: runtime.Version(), Slot: p.settings.Slot, Sink: settings.Redact(p.settings.Sink), Role: "leader",
@@ -108,7 +108,7 @@ func (p *pageServer) now() pageNow {
 	return n
 }
 
-// tell tells all who listen how things stand, until ctx ends.
+// tell sends the current state to all open pages, until ctx ends.
 func (p *pageServer) tell(ctx context.Context) {
 	tick := time.NewTicker(pageEvery)
 	defer tick.Stop()
@@ -139,7 +139,7 @@ func (p *pageServer) first() (text []byte, at int) {
 	return p.whole, p.behind
 }
 
-// stream serves server-sent events: "now" with how things stand, at once and then every pageEvery, and "line" with each
+// stream serves server-sent events: "now" with the current state, at once and then every pageEvery, and "line" with each
 // event that is committed. It ends by itself after a while, and the page comes back: so nobody stays who does not read.
 func (p *pageServer) stream(w http.ResponseWriter, r *http.Request) {
 	select {

@@ -9,7 +9,7 @@ import (
 	"lowcap-cdc/schemas"
 )
 
-// Board holds the rows that somebody wants to see: blocks that block and pools that hold something. It follows the
+// Board holds the rows that an operator looks for: blocks in force, and open pools. It follows the
 // state records as they are committed.
 type Board struct {
 	blocks map[string]cdc.BlockStanding

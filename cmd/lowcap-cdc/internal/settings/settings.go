@@ -26,7 +26,7 @@ type Settings struct {
 	Slot        string          `help:"The replication slot; one for each sink." default:"lowcap_cdc"`
 	Publication string          `help:"The publication." default:"lowcap_cdc"`
 	Schema      string          `help:"The schema of the two tables." default:"public"`
-	TopicPrefix string          `help:"What stands before each topic's name." default:"lowcap."`
+	TopicPrefix string          `help:"The prefix of each topic's name." default:"lowcap."`
 	LogLevel    string          `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
 	LogFormat   string          `help:"json or console." enum:"json,console" default:"json"`
 
@@ -74,7 +74,7 @@ func (s *Settings) Source() pg.Config {
 // isLook reports whether events are only looked at, and nothing is to stay behind.
 func (s *Settings) isLook() bool { return s.Sink == "stdout:" }
 
-// SlotName returns the slot's name. Who only looks gets one of its own, beside the one that is at work.
+// SlotName returns the slot's name. A look at the events gets a slot of its own, beside the one in use.
 func (s *Settings) SlotName() string {
 	if s.isLook() {
 		return fmt.Sprintf("%s_look_%d", s.Slot, os.Getpid())
@@ -188,7 +188,7 @@ func Secret(flag, file, other string) (string, error) {
 	return strings.TrimRight(string(content), "\r\n"), nil
 }
 
-// Redact removes a password from a URL that somebody may have put it into.
+// Redact removes a password from a URL.
 func Redact(text string) string {
 	if u, err := url.Parse(text); err == nil {
 		return u.Redacted()

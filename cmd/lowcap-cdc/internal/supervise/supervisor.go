@@ -44,7 +44,7 @@ type Supervisor struct {
 	wait    time.Duration // before the next attempt
 }
 
-// Run goes on until a pipeline ends as it should, or with what another one cannot mend.
+// Run starts one pipeline after the other, until one ends as it should, or with an error that a new one cannot mend.
 func (v *Supervisor) Run(ctx context.Context) error {
 	v.wait = shortestWait
 	for {
@@ -74,7 +74,7 @@ func (v *Supervisor) next(ctx context.Context, err error) error {
 		v.Log.Warn().Str("why", lost.Why).Msg("changes are lost to the stream; reconciling with a new slot")
 		v.Reconcile = lost.Why
 	case sink.IsCluster(err) && v.started:
-		// It worked before: what was taken away may be given back, and then it goes on without anybody's help.
+		// It worked before: once the right or the topic is back, the next pipeline works again, without an operator.
 		v.again(ctx, zerolog.ErrorLevel, err)
 	case settings.IsPermanent(err), !v.started:
 		return err

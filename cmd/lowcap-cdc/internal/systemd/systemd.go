@@ -23,7 +23,7 @@ const (
 	Alive     = "WATCHDOG=1"
 )
 
-// Manager is who started this process and wants to hear how it does (sd_notify). The zero value stands for nobody.
+// Manager is the service manager that started this process and follows its state (sd_notify). The zero value is none.
 type Manager struct {
 	socket   string
 	watchdog time.Duration // Alive must come within it; 0 for never
@@ -34,7 +34,7 @@ type Manager struct {
 func From(getenv func(string) string, log zerolog.Logger) Manager {
 	s := Manager{socket: getenv("NOTIFY_SOCKET"), log: log}
 	if pid := getenv("WATCHDOG_PID"); pid != "" && pid != strconv.Itoa(os.Getpid()) {
-		return s // the watchdog waits for somebody else
+		return s // the watchdog waits for another process
 	}
 	if us, err := strconv.ParseInt(getenv("WATCHDOG_USEC"), 10, 64); err == nil && us > 0 {
 		s.watchdog = time.Duration(us) * time.Microsecond
