@@ -53,11 +53,18 @@ func asWrittenNow(t *testing.T, r row, image []byte) []byte {
 	return p.appendTo(nil)
 }
 
-// TestImagesOfTheFirstVersion: what it wrote reads as what this version makes of the same rows.
-func TestImagesOfTheFirstVersion(t *testing.T) {
+// TestImagesOfOlderVersions: what they wrote reads as what this version makes of the same rows.
+func TestImagesOfOlderVersions(t *testing.T) {
+	for _, path := range []string{"testdata/images_v1.json", "testdata/images_v2.json"} {
+		t.Run(path, func(t *testing.T) { readOlder(t, path) })
+	}
+}
+
+func readOlder(t *testing.T, path string) {
+	t.Helper()
 	b, old := newBench(t), NewState()
 	tellOldRows(b)
-	text, err := os.ReadFile("testdata/images_v1.json")
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

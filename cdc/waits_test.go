@@ -435,3 +435,26 @@ func TestStories(t *testing.T) {
 		t.Run(name, func(t *testing.T) { newTeller(t).play(steps) })
 	}
 }
+
+// TestFirstSight: a snapshot, an insert and an update of a row that nobody knew find an exit that is wanted already; its ten
+// minutes count from there.
+func TestFirstSight(t *testing.T) {
+	for name, first := range map[string]func(s *teller){
+		"snapshot": func(s *teller) { s.snapshotAt(0) },
+		"insert":   func(s *teller) { s.beginAt(0); s.apply(insertOf(s.row(false))); s.commitTold() },
+		"update": func(s *teller) {
+			s.beginAt(0)
+			s.apply(&decode.PositionChange{Op: decode.Update, New: s.row(false)})
+			s.commitTold()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newTeller(t)
+			s.engine["emergency_exit"] = true
+			first(s)
+			s.step(step{599, "tick", ""})
+			s.step(step{600, "tick", "emergency_exit.pending[page] flag=emergency_exit held_quantity=1000 engine_price=0.5 " +
+				"value_usd=500 reminder=0 exit_reason=ema333_lost"})
+		})
+	}
+}
