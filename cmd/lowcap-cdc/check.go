@@ -85,7 +85,8 @@ func printFindings(out io.Writer, findings []check.Finding) error {
 		if f.Severity != check.OK && f.Repair != "" {
 			repair = "; run: " + f.Repair
 		}
-		if _, err := fmt.Fprintf(out, "%-5s %-28s %s%s\n", word, readable.Printable(f.Name), readable.Printable(f.Detail), readable.Printable(repair)); err != nil {
+		line := fmt.Sprintf("%-5s %-28s %s%s", word, f.Name, f.Detail, repair)
+		if _, err := fmt.Fprintln(out, readable.Printable(line)); err != nil {
 			return err
 		}
 	}
@@ -104,7 +105,8 @@ func checkState(ctx context.Context, s *settings.Settings) (f check.Finding, hel
 		err = errors.Join(state.Checkpoint.CheckSource(s.Slot, cdc.Identity{Schema: s.Schema}), state.Verify())
 	}
 	if other := new(cdc.OtherSourceError); errors.As(err, &other) {
-		return check.Finding{Name: "state", Severity: check.Fail, Detail: err.Error(), Repair: "lowcap-cdc check --" + other.What + " " + other.Holds}, true
+		repair := "lowcap-cdc check --" + other.What + " " + other.Holds
+		return check.Finding{Name: "state", Severity: check.Fail, Detail: err.Error(), Repair: repair}, true
 	}
 	if cdc.IsPermanent(err) {
 		return check.Finding{Name: "state", Severity: check.Fail, Detail: err.Error(), Repair: "lowcap-cdc reconcile"}, true

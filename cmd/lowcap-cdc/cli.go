@@ -70,7 +70,8 @@ func run(args []string, out, errOut io.Writer) int {
 
 // newParser returns the parser of a command line.
 func newParser(c *cli, hidden *settings.Hidden, options ...kong.Option) (*kong.Kong, error) {
-	load := settings.Loader(hidden, notify.Keys(), reflect.TypeFor[runCommand](), reflect.TypeFor[page.Flags](), reflect.TypeFor[notify.Options]())
+	load := settings.Loader(hidden, notify.Keys(),
+		reflect.TypeFor[runCommand](), reflect.TypeFor[page.Flags](), reflect.TypeFor[notify.Options]())
 	return kong.New(c, append(options, kong.Name("lowcap-cdc"), kong.Description(description), kong.DefaultEnvars("LOWCAP_CDC"),
 		kong.Configuration(load), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))...)
 }

@@ -111,7 +111,8 @@ func printFish(out io.Writer, verbs []verb) {
 			} else if !f.IsBool() {
 				values = " -r"
 			}
-			fmt.Fprintf(out, "complete -c lowcap-cdc -n '__fish_seen_subcommand_from %s' -l %s%s -d %s\n", v.name, f.Name, values, quoteFish(f.Help))
+			fmt.Fprintf(out, "complete -c lowcap-cdc -n '__fish_seen_subcommand_from %s' -l %s%s -d %s\n",
+				v.name, f.Name, values, quoteFish(f.Help))
 		}
 	}
 }

@@ -37,7 +37,8 @@ func (i *initCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(std.Out, "-- as an administrator, the least that the role needs; the last two keep others from writing messages into the WAL:")
+		fmt.Fprintln(std.Out, "-- as an administrator, the least that the role needs; "+
+			"the last two keep others from writing messages into the WAL:")
 		for _, sql := range grants {
 			fmt.Fprintln(std.Out, sql+";")
 		}

@@ -45,7 +45,8 @@ func (c *reconcileCommand) consent(ctx context.Context, s *settings.Settings, st
 	case err != nil:
 		return err
 	case slot.Active:
-		return settings.Repair(fmt.Errorf("an instance reads from slot %q; stop it first, or let it reconcile by itself: run does when the slot is lost", s.Slot))
+		return settings.Repair(fmt.Errorf("an instance reads from slot %q; stop it first, "+
+			"or let it reconcile by itself: run does when the slot is lost", s.Slot))
 	case c.Yes || !slot.Exists || slot.WALStatus == "lost":
 		return nil
 	}

@@ -53,7 +53,8 @@ func (r *runCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	defer m.Close()
 	manager := systemd.From(os.Getenv, log)
 	defer manager.Follow(ctx, m.Stuck)()
-	v := &supervise.Supervisor{Settings: s, Until: until, Repair: r.Reconcile, Out: std.Out, Log: log, Monitor: m, Hooks: hooks, Manager: manager}
+	v := &supervise.Supervisor{Settings: s, Until: until, Repair: r.Reconcile, Out: std.Out, Log: log,
+		Monitor: m, Hooks: hooks, Manager: manager}
 	return v.Run(ctx)
 }
 

@@ -22,7 +22,8 @@ func (st *status) print(out io.Writer, now time.Time) error {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintln(t, name+"\t"+readable.Printable(fmt.Sprintf(format, args...)))
 	}
-	row("source", "Postgres %s, system %s, database %q, WAL ends at %s", st.Source.Version, st.Source.SystemID, st.Source.Database, st.Source.WALEnd)
+	from := &st.Source
+	row("source", "Postgres %s, system %s, database %q, WAL ends at %s", from.Version, from.SystemID, from.Database, from.WALEnd)
 	for _, table := range st.Source.Missing {
 		row("MISSING", "table %s is not in the publication", table)
 	}
@@ -81,14 +82,16 @@ func (s *slotStatus) describe() string {
 	case s.Loss != nil:
 		loss = "lost in about " + readable.Seconds(*s.Loss) + " at this rate"
 	}
-	return fmt.Sprintf("%s, %s, confirmed %s, keeps %s of WAL from %s (%s, %s)", s.Name, who, s.Confirmed, inBytes(s.Retained), s.Restart, s.WALStatus, loss)
+	return fmt.Sprintf("%s, %s, confirmed %s, keeps %s of WAL from %s (%s, %s)",
+		s.Name, who, s.Confirmed, inBytes(s.Retained), s.Restart, s.WALStatus, loss)
 }
 
 func (c *checkpointStatus) describe() string {
 	if c.LSN == "" {
 		return "none: nothing has been published yet"
 	}
-	return fmt.Sprintf("%s of %s, event %d, %s and %s behind", c.LSN, readable.ShortTime(c.Time), c.Events, inBytes(c.LagBytes), readable.Seconds(c.LagSeconds))
+	return fmt.Sprintf("%s of %s, event %d, %s and %s behind",
+		c.LSN, readable.ShortTime(c.Time), c.Events, inBytes(c.LagBytes), readable.Seconds(c.LagSeconds))
 }
 
 func counts(byType map[string]int) string {

@@ -62,7 +62,9 @@ func (c *tailCommand) Run(s *settings.Settings, std *settings.Streams) error {
 }
 
 // last prints the last events that match, and then, when it is to follow, those that come behind everything it has read.
-func (c *tailCommand) last(ctx context.Context, reader sink.Reader, wanted sink.Range, matches func(*sink.Stored, *schemas.Attributes) bool, out *printer) error {
+func (c *tailCommand) last(
+	ctx context.Context, reader sink.Reader, wanted sink.Range, matches func(*sink.Stored, *schemas.Attributes) bool, out *printer,
+) error {
 	kept, at := make([]*sink.Stored, 0, min(c.Lines, 1024)), 0 // a ring, once it is full
 	newest := ""
 	whole := wanted

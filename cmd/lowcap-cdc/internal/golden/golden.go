@@ -32,7 +32,7 @@ func Compare(t *testing.T, path, got string) {
 		for at < min(len(gotLines), len(wantLines)) && gotLines[at] == wantLines[at] {
 			at++
 		}
-		t.Errorf("%s differs from line %d on; review, and run with -update\n got:\n%s\nwant:\n%s", path, at+1,
-			strings.Join(gotLines[at:min(len(gotLines), at+shownLines)], "\n"), strings.Join(wantLines[at:min(len(wantLines), at+shownLines)], "\n"))
+		from := func(lines []string) string { return strings.Join(lines[at:min(len(lines), at+shownLines)], "\n") }
+		t.Errorf("%s differs from line %d on; review, and run with -update\n got:\n%s\nwant:\n%s", path, at+1, from(gotLines), from(wantLines))
 	}
 }

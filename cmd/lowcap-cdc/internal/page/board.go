@@ -47,8 +47,8 @@ type sample struct {
 }
 
 func newBoard() *board {
-	return &board{rows: readable.NewBoard(), stream: shelf{size: shownLines}, exits: shelf{size: shownNotable}, gaps: shelf{size: shownNotable},
-		quarantine: shelf{size: shownNotable}}
+	return &board{rows: readable.NewBoard(), stream: shelf{size: shownLines},
+		exits: shelf{size: shownNotable}, gaps: shelf{size: shownNotable}, quarantine: shelf{size: shownNotable}}
 }
 
 // shelf keeps the newest lines, each once, in the order of their sequence.

@@ -77,7 +77,8 @@ func (p *pageServer) static() http.Handler {
 	serve := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "+
+			"base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-cache")
@@ -88,8 +89,8 @@ func (p *pageServer) static() http.Handler {
 // now collects the current state.
 func (p *pageServer) now() pageNow {
 	m := p.monitor
-	n := pageNow{Version: p.settings.Version, Go: runtime.Version(), Slot: p.settings.Slot, Sink: settings.Redact(p.settings.Sink), Role: "leader",
-		Why: m.NotReady(p.maxLag), Stuck: m.Stuck(time.Now()), LSN: m.Place().String()}
+	n := pageNow{Version: p.settings.Version, Go: runtime.Version(), Slot: p.settings.Slot, Sink: settings.Redact(p.settings.Sink),
+		Role: "leader", Why: m.NotReady(p.maxLag), Stuck: m.Stuck(time.Now()), LSN: m.Place().String()}
 	switch {
 	case m.Standby():
 		n.Role = "standby"

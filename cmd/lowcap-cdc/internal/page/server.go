@@ -33,7 +33,9 @@ const sampleEvery = 5 * time.Second
 
 // Serve begins to serve. It returns hooks by which the page follows the pipelines, and stop, which ends what was started
 // and waits for it.
-func (f *Flags) Serve(s *settings.Settings, m *monitor.Monitor, log zerolog.Logger, search Search) (hooks cdc.Hooks, stop func(), err error) {
+func (f *Flags) Serve(
+	s *settings.Settings, m *monitor.Monitor, log zerolog.Logger, search Search,
+) (hooks cdc.Hooks, stop func(), err error) {
 	if f.HTTP == "" {
 		return hooks, func() {}, nil
 	}
@@ -41,7 +43,7 @@ func (f *Flags) Serve(s *settings.Settings, m *monitor.Monitor, log zerolog.Logg
 		return hooks, nil, err
 	}
 	if f.TokenFile != "" && f.Token == "" {
-		return hooks, nil, settings.Usage(errors.New("--http-token-file: the file is empty, and without a token everybody is served; put one into it"))
+		return hooks, nil, settings.Usage(errors.New("--http-token-file: the file is empty; put a token into it"))
 	}
 	listener, err := net.Listen("tcp", localUnlessTold(f.HTTP))
 	if err != nil {
@@ -68,7 +70,9 @@ func (f *Flags) Serve(s *settings.Settings, m *monitor.Monitor, log zerolog.Logg
 	}, nil
 }
 
-func newPageServer(ctx context.Context, s *settings.Settings, m *monitor.Monitor, search Search, maxLag time.Duration, l limits) *pageServer {
+func newPageServer(
+	ctx context.Context, s *settings.Settings, m *monitor.Monitor, search Search, maxLag time.Duration, l limits,
+) *pageServer {
 	return &pageServer{settings: s, monitor: m, keeper: newKeeper(ctx), search: search, maxLag: maxLag, limits: l,
 		searches: make(chan struct{}, 1), streams: make(chan struct{}, l.streams)}
 }

@@ -53,5 +53,6 @@ func ExitCode(err error) int {
 // IsPermanent reports whether an error stays until an operator has acted.
 func IsPermanent(err error) bool {
 	var repair *RepairError
-	return errors.As(err, &repair) || errors.Is(err, ErrNotReady) || cdc.IsPermanent(err) || pg.IsPermanent(err) || sink.IsPermanent(err) || errors.Is(err, os.ErrPermission)
+	return errors.As(err, &repair) || errors.Is(err, ErrNotReady) || errors.Is(err, os.ErrPermission) ||
+		cdc.IsPermanent(err) || pg.IsPermanent(err) || sink.IsPermanent(err)
 }

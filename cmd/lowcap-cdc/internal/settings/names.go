@@ -27,7 +27,8 @@ var (
 func (s *Settings) checkNames() error {
 	switch {
 	case !slotName.MatchString(s.Slot) || len(s.Slot) > longestName:
-		return Usage(fmt.Errorf("--slot%s is no name of a replication slot: it takes 1 to %d of a to z, 0 to 9 and _", repeated(s.Slot), longestName))
+		return Usage(fmt.Errorf("--slot%s is no name of a replication slot: it takes 1 to %d of a to z, 0 to 9 and _",
+			repeated(s.Slot), longestName))
 	case s.Publication == "" || len(s.Publication) > longestName || strings.ContainsRune(s.Publication, 0):
 		return Usage(fmt.Errorf("--publication%s is no name: it takes 1 to %d bytes", repeated(s.Publication), longestName))
 	case s.Schema == "" || len(s.Schema) > longestName || strings.ContainsRune(s.Schema, 0):

@@ -90,7 +90,8 @@ func (s *Settings) Require() error {
 	if s.Sink == "" {
 		return Usage(errors.New("no sink given; set --sink or LOWCAP_CDC_SINK to kafka://HOST:PORT, file:DIR or \"stdout:\""))
 	}
-	if toKafka := strings.HasPrefix(s.Sink, "kafka:"); !toKafka && (s.ValueFormat != string(kafka.CloudEventsJSON) || s.SchemaRegistry != "") {
+	plain := s.ValueFormat == string(kafka.CloudEventsJSON) && s.SchemaRegistry == ""
+	if !plain && !strings.HasPrefix(s.Sink, "kafka:") {
 		return Usage(errors.New("--value-format and --schema-registry are for --sink kafka://HOST:PORT; the other sinks hold JSON"))
 	}
 	_, err := s.OpenSink(io.Discard)

@@ -87,7 +87,8 @@ func (v *Supervisor) next(ctx context.Context, err error) error {
 func (v *Supervisor) again(ctx context.Context, level zerolog.Level, err error) {
 	v.Monitor.Restarted(err)
 	v.Manager.Tell(systemd.Restart)
-	v.Log.WithLevel(level).Err(err).Stringer("lsn", v.Monitor.Place()).Stringer("retry_in", v.wait).Msg("pipeline ended; starting again from the last commit")
+	v.Log.WithLevel(level).Err(err).Stringer("lsn", v.Monitor.Place()).Stringer("retry_in", v.wait).
+		Msg("pipeline ended; starting again from the last commit")
 	sleep(ctx, v.wait/2+rand.N(v.wait/2))
 	v.wait = min(2*v.wait, longestWait)
 }
