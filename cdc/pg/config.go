@@ -5,7 +5,6 @@ package pg
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -106,11 +105,6 @@ func (c Config) prepare(config *pgconn.Config) {
 		_, err := conn.Exec(ctx, "set transaction_timeout = 0").ReadAll()
 		return err
 	}
-}
-
-func firstLine(text string) string {
-	line, _, _ := strings.Cut(text, "\n")
-	return line
 }
 
 // Now returns a place in the WAL such that everything committed before the call lies before it, and an idle server's

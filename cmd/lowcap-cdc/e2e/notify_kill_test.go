@@ -67,17 +67,17 @@ func (m *moody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 	case 2:
 		w.WriteHeader(http.StatusTooManyRequests)
-		fmt.Fprint(w, `{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":1}}`)
+		fmt.Fprintln(w, `{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":1}}`)
 	case 3:
 		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprint(w, `{"ok":false,"error_code":400,"description":"Bad Request: can't parse entities"}`)
+		fmt.Fprintln(w, `{"ok":false,"error_code":400,"description":"Bad Request: can't parse entities"}`)
 	case 4:
 		w.Header().Set("Location", "/elsewhere")
 		w.WriteHeader(http.StatusFound)
 	case 5:
 		w.WriteHeader(http.StatusUnauthorized)
 	default:
-		fmt.Fprint(w, `{"ok":true}`)
+		fmt.Fprintln(w, `{"ok":true}`)
 	}
 }
 

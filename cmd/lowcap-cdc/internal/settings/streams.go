@@ -30,7 +30,7 @@ func IsColoured(out io.Writer) bool { return IsTerminal(out) && os.Getenv("NO_CO
 // Confirm asks for a slot's name. An answer that is another one is a usage error, and so is an input that ends: otherwise is
 // what it means.
 func (s *Streams) Confirm(slot, otherwise string) error {
-	fmt.Fprint(s.Out, "type the slot's name to continue: ")
+	fmt.Fprintf(s.Out, "type the slot's name to continue: ")
 	answer, _ := bufio.NewReader(s.In).ReadString('\n') // an input that ends is no consent
 	if strings.TrimSpace(answer) != slot {
 		return Usage(fmt.Errorf("%s: that is not the slot's name; scripts set --yes", otherwise))
