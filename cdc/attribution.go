@@ -13,7 +13,7 @@ import (
 const longestClaims = 4 << 10
 
 // attribute takes in who makes the transaction, as the server records it. The source has checked that it does.
-func (m *Machine) attribute(s *decode.Session) {
+func (m *machine) attribute(s *decode.Session) {
 	m.who = append(m.who[:0], s.Content...)
 	m.tx.who, m.tx.session = m.who, nil
 }

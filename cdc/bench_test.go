@@ -9,7 +9,7 @@ import (
 )
 
 // benchMachine returns a machine in a transaction.
-func benchMachine() *Machine {
+func benchMachine() *machine {
 	state := NewState()
 	state.Checkpoint.Identity = Identity{SystemID: "7421234567890123456", Timeline: 1, Database: "trading"}
 	m := newMachine(state, "")
@@ -56,7 +56,7 @@ func benchHistory(n int) string {
 }
 
 // changes is a run of changes that are applied over and over.
-func benchApply(b *testing.B, m *Machine, changes []decode.Message) {
+func benchApply(b *testing.B, m *machine, changes []decode.Message) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		if _, err := m.apply(changes[i%len(changes)]); err != nil {

@@ -87,7 +87,7 @@ func appendBlockKey(dst []byte, row *decode.BlockRow) []byte {
 	return append(dst, row[decode.BlockBook].Text...)
 }
 
-func (m *Machine) blockChange(key string, op schemas.Op) change {
+func (m *machine) blockChange(key string, op schemas.Op) change {
 	contract, rest, _ := strings.Cut(key, "\x00")
 	chain, rest, _ := strings.Cut(rest, "\x00")
 	timeframe, book, _ := strings.Cut(rest, "\x00")
@@ -104,7 +104,7 @@ func (m *Machine) blockChange(key string, op schemas.Op) change {
 	return c
 }
 
-func (m *Machine) applyBlock(change *decode.BlockChange) error {
+func (m *machine) applyBlock(change *decode.BlockChange) error {
 	if change.Op == decode.Delete {
 		gone := m.blockChange(blockKey(&change.Old), m.op(decode.Blocks, change.Op))
 		m.deleteBlock(&gone, blockKey(&change.Old))
@@ -136,7 +136,7 @@ func (m *Machine) applyBlock(change *decode.BlockChange) error {
 }
 
 // isUnchangedBlock reports whether a row is as its image has it. It allocates nothing.
-func (m *Machine) isUnchangedBlock(row *decode.BlockRow, image []byte) bool {
+func (m *machine) isUnchangedBlock(row *decode.BlockRow, image []byte) bool {
 	for i := decode.BlockedS1; i <= decode.LastSuccess; i++ {
 		if row[i].Kind == decode.Unchanged {
 			return false // these columns are too short to be stored out of line
@@ -148,7 +148,7 @@ func (m *Machine) isUnchangedBlock(row *decode.BlockRow, image []byte) bool {
 }
 
 // changeBlock reports what changed from m.blockWas to the row, and stores the new image.
-func (m *Machine) changeBlock(key string, row *decode.BlockChange, known bool) {
+func (m *machine) changeBlock(key string, row *decode.BlockChange, known bool) {
 	c := m.blockChange(key, m.op(decode.Blocks, row.Op))
 	after := readBlock(&row.New, &m.blockWas)
 	after.text = m.blockText[:0]
@@ -178,7 +178,7 @@ func readBlock(row *decode.BlockRow, before *blockImage) blockImage {
 }
 
 // moveBlock handles a change of the primary key: the old block is gone, and what is new about the new one is not known.
-func (m *Machine) moveBlock(change *decode.BlockChange, key string) error {
+func (m *machine) moveBlock(change *decode.BlockChange, key string) error {
 	old := blockKey(&change.Old)
 	gone := m.blockChange(old, m.op(decode.Blocks, change.Op))
 	m.deleteBlock(&gone, old)
@@ -190,7 +190,7 @@ func (m *Machine) moveBlock(change *decode.BlockChange, key string) error {
 	return nil
 }
 
-func (m *Machine) deleteBlock(c *change, key string) {
+func (m *machine) deleteBlock(c *change, key string) {
 	var image blockImage
 	if data, known := m.state.blocks.get(bytesOf(key)); !known || m.damaged || image.decode(data) != nil {
 		c.mark(true, schemas.BaselineIncomplete)

@@ -33,8 +33,8 @@ func (p *Pipeline) commit(ctx context.Context, batch *Batch) {
 	}()
 }
 
-// settle waits for the commit that is under way, if there is one, and then confirms it to the source.
-func (p *Pipeline) settle() error {
+// awaitCommit waits for the commit that is under way, if there is one, and then confirms it to the source.
+func (p *Pipeline) awaitCommit() error {
 	c := p.underway
 	if c == nil {
 		return nil

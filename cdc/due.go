@@ -38,7 +38,7 @@ func (w *waits) firstLossDue() decode.Micros {
 //
 // A snapshot tells no time: it is no transaction of the stream. While the positions cannot be seen nothing is due of them,
 // as an exit may have been made.
-func (m *Machine) tellDue() (done bool, err error) {
+func (m *machine) tellDue() (complete bool, err error) {
 	if m.tx.Snapshot || m.state.Checkpoint.Tables[decode.Positions].Missing {
 		return true, nil
 	}
@@ -60,7 +60,7 @@ func (m *Machine) tellDue() (done bool, err error) {
 	return true, nil
 }
 
-func (m *Machine) tellDueOf(id string) error {
+func (m *machine) tellDueOf(id string) error {
 	data, _ := m.state.positions.get(bytesOf(id))
 	if err := m.was.decode(data); err != nil {
 		return fmt.Errorf("position %s: %w", id, err)
@@ -75,7 +75,7 @@ func (m *Machine) tellDueOf(id string) error {
 }
 
 // tellWaits tells what is due of a position at a time, in the order in which the contract names the types.
-func (m *Machine) tellWaits(c *change, image *positionImage, now decode.Micros) {
+func (m *machine) tellWaits(c *change, image *positionImage, now decode.Micros) {
 	isDue := func(at decode.Micros) bool { return at != 0 && at <= now }
 	w := &image.waits
 	if isDue(w.exit.due()) {
@@ -97,7 +97,7 @@ func (m *Machine) tellWaits(c *change, image *positionImage, now decode.Micros) 
 }
 
 // tellLast tells what waits of a row that is gone: nothing will be recorded for it any more.
-func (m *Machine) tellLast(c *change, image *positionImage) {
+func (m *machine) tellLast(c *change, image *positionImage) {
 	w := &image.waits
 	for _, ended := range [...]endedExit{w.exit.settle(m.tx.CommitTime, image.column(decode.TotalQuantity)), w.ended} {
 		if ended.event != (place{}) {

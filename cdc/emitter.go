@@ -24,7 +24,7 @@ type transaction struct {
 	change        uint32 // ordinal of the next row change
 	events        uint32 // events done of a TRUNCATE that is not finished
 	truncating    []emptied
-	skip          Done // what of it is in the sink already
+	skip          Cut // what of it is in the sink already
 	actor, reason schemas.Text
 	shortened     bool             // one of the two
 	who           []byte           // what the server records of who makes it; empty where it records nothing

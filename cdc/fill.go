@@ -23,7 +23,7 @@ func (p *Pipeline) fill(ctx context.Context) (*Batch, error) {
 	for !p.machine.out.isFull() {
 		waits := !p.Source.Buffered()
 		if waits {
-			if err := p.settle(); err != nil {
+			if err := p.awaitCommit(); err != nil {
 				return nil, err // and nothing is left to do meanwhile
 			}
 			if p.isQuiet() {
@@ -40,7 +40,7 @@ func (p *Pipeline) fill(ctx context.Context) (*Batch, error) {
 		if waits {
 			p.hooks.Heard()
 		}
-		due, err := p.take(message)
+		due, err := p.handle(message)
 		if err != nil {
 			return nil, err
 		}
@@ -64,8 +64,8 @@ func (p *Pipeline) next(ctx context.Context) (decode.Message, error) {
 	return p.Source.Next(ctx)
 }
 
-// take applies a message and reports whether a commit is due.
-func (p *Pipeline) take(message decode.Message) (due bool, err error) {
+// handle applies a message and reports whether a commit is due.
+func (p *Pipeline) handle(message decode.Message) (due bool, err error) {
 	switch m := message.(type) {
 	case nil:
 		return false, nil
@@ -75,13 +75,13 @@ func (p *Pipeline) take(message decode.Message) (due bool, err error) {
 			return true, nil
 		}
 		// The server sends nothing that was confirmed; this is the one comparison that would notice if it did.
-		p.open, p.done = true, !m.Snapshot && m.CommitLSN < p.state.Checkpoint.LSN
+		p.open, p.committed = true, !m.Snapshot && m.CommitLSN < p.state.Checkpoint.LSN
 		p.machine.begin(m)
 		return false, nil
 	case *decode.Commit:
-		return p.takeCommit(m)
+		return p.handleCommit(m)
 	case *decode.Progress:
-		return p.takeProgress(m), nil
+		return p.handleProgress(m), nil
 	case *decode.Annotation:
 		p.machine.annotate(m)
 		return false, nil
@@ -89,7 +89,7 @@ func (p *Pipeline) take(message decode.Message) (due bool, err error) {
 		p.machine.attribute(m)
 		return false, nil
 	}
-	if p.done {
+	if p.committed {
 		return false, nil
 	}
 	applied, err := p.machine.apply(message)
@@ -102,17 +102,17 @@ func (p *Pipeline) take(message decode.Message) (due bool, err error) {
 	return !applied, nil
 }
 
-func (p *Pipeline) takeCommit(m *decode.Commit) (due bool, err error) {
+func (p *Pipeline) handleCommit(m *decode.Commit) (due bool, err error) {
 	snapshot := p.machine.rows != nil
 	if snapshot {
-		done, err := p.machine.finishRows()
-		if err != nil || !done || !p.machine.out.isEmpty() {
+		complete, err := p.machine.finishRows()
+		if err != nil || !complete || !p.machine.out.isEmpty() {
 			// The rows go first, as parts, so that a sink can tell every event of a snapshot from one of the stream.
 			p.again = m
 			return true, err
 		}
 	}
-	if p.done {
+	if p.committed {
 		p.open = false
 		return false, nil
 	}
@@ -125,15 +125,15 @@ func (p *Pipeline) takeCommit(m *decode.Commit) (due bool, err error) {
 	return snapshot || p.isUntil() || m.EndLSN-p.sealed.LSN >= idleBytes, nil
 }
 
-func (p *Pipeline) takeProgress(m *decode.Progress) (due bool) {
+func (p *Pipeline) handleProgress(m *decode.Progress) (due bool) {
 	checkpoint := &p.state.Checkpoint
 	if p.open || m.LSN < checkpoint.LSN {
 		return false
 	}
 	checkpoint.LSN, checkpoint.Time = m.LSN, m.Time
-	if m.LSN > checkpoint.Done.CommitLSN {
+	if m.LSN > checkpoint.Cut.CommitLSN {
 		// Not before: while the server reads a cut transaction again, it reports places below its commit.
-		checkpoint.Done = Done{}
+		checkpoint.Cut = Cut{}
 	}
 	return p.isUntil() || (m.LSN > p.sealed.LSN && p.isLongAgo(m)) || m.Time-p.sealed.Time >= aliveCommit
 }

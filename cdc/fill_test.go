@@ -14,7 +14,7 @@ func TestClockSetBack(t *testing.T) {
 		want  bool
 	}{"a moment later": {1, false}, "long after": {idleCommit, true}, "before": {-3600 * 1000000, true}} {
 		p.state.Checkpoint = p.sealed
-		if due := p.takeProgress(&decode.Progress{LSN: 0x200, Time: benchCommitTime + c.later}); due != c.want {
+		if due := p.handleProgress(&decode.Progress{LSN: 0x200, Time: benchCommitTime + c.later}); due != c.want {
 			t.Errorf("%s: a commit is due: %v", name, due)
 		}
 	}
@@ -25,7 +25,7 @@ func TestIdleStreamIsSeenToLive(t *testing.T) {
 	p := &Pipeline{state: NewState(), sealed: Checkpoint{LSN: 0x100, Time: benchCommitTime}}
 	for later, want := range map[decode.Micros]bool{1: false, idleCommit: false, aliveCommit: true} {
 		p.state.Checkpoint = p.sealed
-		if due := p.takeProgress(&decode.Progress{LSN: 0x100, Time: benchCommitTime + later}); due != want {
+		if due := p.handleProgress(&decode.Progress{LSN: 0x100, Time: benchCommitTime + later}); due != want {
 			t.Errorf("after %d s at the same place: a commit is due: %v", later/1000000, due)
 		}
 	}

@@ -116,7 +116,7 @@ func (f fixture) row(t *testing.T, file fixtureFile, side json.RawMessage, colum
 // bench drives a machine as the pipeline does and collects what it says.
 type bench struct {
 	t       *testing.T
-	machine *Machine
+	machine *machine
 	lsn     decode.LSN
 	events  []map[string]any
 	raw     [][]byte

@@ -29,7 +29,7 @@ type history struct {
 }
 
 // beginHistory returns the comparison of a change, in memory that the next one takes over.
-func (m *Machine) beginHistory(c change, image *positionImage) *history {
+func (m *machine) beginHistory(c change, image *positionImage) *history {
 	h := &m.history
 	c.marks = h.marks[:0]
 	*h = history{change: c, values: h.values, image: image}

@@ -84,8 +84,8 @@ func readOlder(t *testing.T, path string) {
 		if !bytes.Equal(got, want) {
 			t.Errorf("%q\n got %q\nwant %q", key, got, want)
 		}
-		if standing, err := ReadPosition(key, image); err != nil || (standing == nil) != (r.table == decode.Blocks) {
-			t.Errorf("%q stands as %v, %v", key, standing, err)
+		if known, err := ReadPosition(key, image); err != nil || (known == nil) != (r.table == decode.Blocks) {
+			t.Errorf("%q is read as %v, %v", key, known, err)
 		}
 	}
 	if n, _ := old.Images(); n != 5 {

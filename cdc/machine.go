@@ -15,8 +15,8 @@ import (
 	"lowcap-cdc/schemas"
 )
 
-// Machine turns changes into events and keeps the images. The same changes give the same events, bytes included.
-type Machine struct {
+// machine turns changes into events and keeps the images. The same changes give the same events, bytes included.
+type machine struct {
 	emitter
 	state *State
 	gap   string    // why a snapshot that finds images is taken; for the stream.gap
@@ -34,8 +34,8 @@ type Machine struct {
 }
 
 // newMachine returns a machine that goes on from a state.
-func newMachine(state *State, gap string) *Machine {
-	return &Machine{
+func newMachine(state *State, gap string) *machine {
+	return &machine{
 		emitter: emitter{
 			source:   state.Checkpoint.Source(),
 			systemID: state.Checkpoint.SystemID,
@@ -47,10 +47,10 @@ func newMachine(state *State, gap string) *Machine {
 }
 
 // begin opens a transaction or a snapshot.
-func (m *Machine) begin(b *decode.Begin) {
+func (m *machine) begin(b *decode.Begin) {
 	m.tx = transaction{Begin: *b, time: jsonb.FormatInstant(b.CommitTime), lsn: b.CommitLSN.String()}
-	if done := m.state.Checkpoint.Done; done.CommitLSN == b.CommitLSN && !b.Snapshot {
-		m.tx.skip = done
+	if cut := m.state.Checkpoint.Cut; cut.CommitLSN == b.CommitLSN && !b.Snapshot {
+		m.tx.skip = cut
 	}
 	if b.Snapshot {
 		m.beginSnapshot(b)
@@ -58,23 +58,23 @@ func (m *Machine) begin(b *decode.Begin) {
 }
 
 // commit closes the transaction: its end is the new checkpoint.
-func (m *Machine) commit(c *decode.Commit) {
+func (m *machine) commit(c *decode.Commit) {
 	if m.rows != nil {
 		m.finishSnapshot()
 		m.rows = nil
 	}
 	m.state.Checkpoint.LSN, m.state.Checkpoint.Time = c.EndLSN, m.tx.CommitTime
-	m.state.Checkpoint.Done = Done{}
+	m.state.Checkpoint.Cut = Cut{}
 	m.tx = transaction{}
 }
 
 // cut makes what is done of the open transaction the checkpoint.
-func (m *Machine) cut() {
-	m.state.Checkpoint.Done = Done{CommitLSN: m.tx.CommitLSN, Changes: m.tx.change, Events: m.tx.events}
+func (m *machine) cut() {
+	m.state.Checkpoint.Cut = Cut{CommitLSN: m.tx.CommitLSN, Changes: m.tx.change, Events: m.tx.events}
 }
 
 // annotate notes who made the transaction and why. Content that is not the agreed JSON is the reason as it stands.
-func (m *Machine) annotate(a *decode.Annotation) {
+func (m *machine) annotate(a *decode.Annotation) {
 	var note struct{ Actor, Reason *string }
 	if err := json.Unmarshal(a.Content, &note); err != nil {
 		text := string(a.Content)
@@ -95,7 +95,7 @@ func said(text schemas.Text) schemas.Text {
 
 // apply takes in one row change or TRUNCATE. It returns false when the batch is full before a TRUNCATE is done: then
 // the batch is to be committed and the same message applied again.
-func (m *Machine) apply(message decode.Message) (done bool, err error) {
+func (m *machine) apply(message decode.Message) (complete bool, err error) {
 	if m.tx.change < m.tx.skip.Changes {
 		m.tx.change++
 		return true, nil
@@ -107,7 +107,7 @@ func (m *Machine) apply(message decode.Message) (done bool, err error) {
 		err = m.applyPosition(change)
 		m.letGo(change)
 	case *decode.Truncate:
-		if done, err := m.applyTruncate(change); !done || err != nil {
+		if complete, err := m.applyTruncate(change); !complete || err != nil {
 			return false, err
 		}
 	case *decode.TableGone:
@@ -123,14 +123,14 @@ func (m *Machine) apply(message decode.Message) (done bool, err error) {
 const hugeRow = 1 << 20
 
 // letGo forgets the scratch images and values that point into a huge row's bytes.
-func (m *Machine) letGo(change *decode.PositionChange) {
+func (m *machine) letGo(change *decode.PositionChange) {
 	if len(change.New[decode.FeaturesColumn].Text) > hugeRow {
 		m.position, m.was, m.history, m.scratch = positionImage{}, positionImage{}, history{}, nil
 	}
 }
 
 // op names what made a change of a table.
-func (m *Machine) op(t decode.Table, op decode.Op) schemas.Op {
+func (m *machine) op(t decode.Table, op decode.Op) schemas.Op {
 	switch {
 	case m.rows != nil:
 		return m.rows.tables[t].op
@@ -142,23 +142,23 @@ func (m *Machine) op(t decode.Table, op decode.Op) schemas.Op {
 	return schemas.OpUpdate
 }
 
-func (m *Machine) storePosition(id string, image *positionImage) {
+func (m *machine) storePosition(id string, image *positionImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
 	m.store(decode.Positions, id, m.scratch)
 	m.state.agenda.set(id, image.due())
 }
 
-func (m *Machine) storeBlock(key string, image *blockImage) {
+func (m *machine) storeBlock(key string, image *blockImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
 	m.store(decode.Blocks, key, m.scratch)
 }
 
-func (m *Machine) store(t decode.Table, key string, image []byte) {
+func (m *machine) store(t decode.Table, key string, image []byte) {
 	m.state.images(t).put(bytesOf(key), image)
 	m.out.touch(t, key, len(image))
 }
 
-func (m *Machine) drop(t decode.Table, key string) {
+func (m *machine) drop(t decode.Table, key string) {
 	m.state.images(t).drop(bytesOf(key))
 	if t == decode.Positions {
 		m.state.agenda.set(key, 0)

@@ -70,7 +70,7 @@ func (h *history) endTrade(trade []byte, s summary) {
 }
 
 // checkLoss tells that the block of a trade's token was not set, at most once a day.
-func (m *Machine) checkLoss(c *change, image *positionImage) {
+func (m *machine) checkLoss(c *change, image *positionImage) {
 	w := &image.waits
 	l := w.losses[0]
 	w.losses = w.losses[1:]

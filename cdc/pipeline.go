@@ -21,18 +21,18 @@ type Pipeline struct {
 	// Hooks are told what Run does.
 	Hooks Hooks
 
-	hooks    Hooks // without a nil
-	state    *State
-	damage   error // what is wrong with it; a reconcile goes on all the same
-	machine  *Machine
-	limit    int            // of a batch, for tests; 0 is the usual one
-	sealed   Checkpoint     // what the sink has with the last batch that it was given
-	last     Checkpoint     // what it is known to have
-	underway *commit        // nil when the sink has everything that it was given
-	spare    *outbox        // that no batch is in
-	open     bool           // inside a transaction
-	done     bool           // that transaction is in the sink
-	again    decode.Message // a message that the last batch had no room for
+	hooks     Hooks // without a nil
+	state     *State
+	damage    error // what is wrong with it; a reconcile goes on all the same
+	machine   *machine
+	limit     int            // of a batch, for tests; 0 is the usual one
+	sealed    Checkpoint     // what the sink has with the last batch that it was given
+	last      Checkpoint     // what it is known to have
+	underway  *commit        // nil when the sink has everything that it was given
+	spare     *outbox        // that no batch is in
+	open      bool           // inside a transaction
+	committed bool           // that transaction is in the sink already
+	again     decode.Message // a message that the last batch had no room for
 }
 
 // Run is the guarantee. State and checkpoint come from the sink, where they were committed with the events they
@@ -54,14 +54,14 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	if err := p.start(ctx); err != nil {
 		return sourceFailed("start source", err)
 	}
-	for !p.isDone() {
+	for !p.isFinished() {
 		batch, err := p.fill(ctx)
-		if err := errors.Join(err, p.settle()); err != nil || batch == nil {
+		if err := errors.Join(err, p.awaitCommit()); err != nil || batch == nil {
 			return err
 		}
 		p.commit(context.WithoutCancel(ctx), batch)
 		if ctx.Err() != nil || p.isUntil() {
-			err = p.settle() // nothing is to be filled meanwhile
+			err = p.awaitCommit() // nothing is to be filled meanwhile
 		}
 		if err != nil || ctx.Err() != nil {
 			return err
@@ -150,6 +150,6 @@ func (p *Pipeline) claim(ctx context.Context, identity Identity) error {
 	return p.Sink.Commit(ctx, &Batch{State: []StateRecord{{Key: CheckpointKey, Value: value}}})
 }
 
-func (p *Pipeline) isDone() bool {
-	return p.Until != 0 && !p.open && p.last.LSN >= p.Until && p.last.Done == Done{}
+func (p *Pipeline) isFinished() bool {
+	return p.Until != 0 && !p.open && p.last.LSN >= p.Until && p.last.Cut == Cut{}
 }

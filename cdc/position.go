@@ -46,7 +46,7 @@ func readDocument(features decode.Value) document {
 
 // applyPosition compares a row with its image. A row in which nothing that is watched changed costs one pass over its
 // document and no allocation.
-func (m *Machine) applyPosition(change *decode.PositionChange) error {
+func (m *machine) applyPosition(change *decode.PositionChange) error {
 	if change.Op == decode.Delete {
 		c := m.positionChange(string(change.Old[decode.PositionID].Text), m.op(decode.Positions, change.Op))
 		return m.deletePosition(&c)
@@ -102,7 +102,7 @@ func whole(change *decode.PositionChange) *decode.PositionRow {
 }
 
 // endKnown tells what waits of a row that stood in another table of the same name; image is nil when none did.
-func (m *Machine) endKnown(c *change, image []byte) error {
+func (m *machine) endKnown(c *change, image []byte) error {
 	if image == nil {
 		return nil
 	}
@@ -160,7 +160,7 @@ func countTrades(v decode.Value, before int64) (int64, *malformed) {
 	return decode.Elements(v.Text), nil
 }
 
-func (m *Machine) positionChange(id string, op schemas.Op) change {
+func (m *machine) positionChange(id string, op schemas.Op) change {
 	c := change{emitter: &m.emitter, op: op, row: id}
 	c.subject = c.whole(id)
 	return c
@@ -202,7 +202,7 @@ func entityOf(id string, image *positionImage, keep func([]byte) string) schemas
 }
 
 // diffPosition reports what changed from the image to the row, and stores the new image.
-func (m *Machine) diffPosition(of change, row *decode.PositionRow, doc *document) {
+func (m *machine) diffPosition(of change, row *decode.PositionRow, doc *document) {
 	m.position = m.was
 	now := &m.position
 	now.setColumns(row)
@@ -273,7 +273,7 @@ func (p *positionImage) setColumns(row *decode.PositionRow) {
 
 // firstSight reports a row of which nothing is known: nothing in it is new, everything in it is seen from now on. A row
 // whose key changed has from, the image under the old key; what the change leaves out is as it was there.
-func (m *Machine) firstSight(of change, row *decode.PositionRow, from *positionImage, update bool) {
+func (m *machine) firstSight(of change, row *decode.PositionRow, from *positionImage, update bool) {
 	m.position = positionImage{}
 	image := &m.position
 	h := m.beginHistory(of, image)
@@ -328,7 +328,7 @@ func (c *change) emitBaseline(image *positionImage, history []byte) place {
 }
 
 // movePosition handles a change of the primary key: the old row is gone, the new one is seen for the first time.
-func (m *Machine) movePosition(change *decode.PositionChange) error {
+func (m *machine) movePosition(change *decode.PositionChange) error {
 	op := m.op(decode.Positions, change.Op)
 	gone := m.positionChange(string(change.Old[decode.PositionID].Text), op)
 	var was *positionImage
@@ -347,7 +347,7 @@ func (m *Machine) movePosition(change *decode.PositionChange) error {
 }
 
 // created reports the row that a changed key made: it is there for the first time, with all that it holds.
-func (m *Machine) created(c *change, row *decode.PositionRow, from *positionImage) {
+func (m *machine) created(c *change, row *decode.PositionRow, from *positionImage) {
 	var image positionImage
 	if from != nil {
 		image.columns, image.completed = from.columns, from.completed
@@ -359,7 +359,7 @@ func (m *Machine) created(c *change, row *decode.PositionRow, from *positionImag
 	m.firstSight(*c, row, from, false)
 }
 
-func (m *Machine) deletePosition(c *change) error {
+func (m *machine) deletePosition(c *change) error {
 	var image positionImage
 	if data, known := m.state.positions.get(bytesOf(c.row)); !known || m.damaged {
 		c.entity = schemas.Position{ID: c.subject}

@@ -27,7 +27,7 @@ type tableSnapshot struct {
 }
 
 // beginSnapshot compares the tables that a snapshot holds with those that are known, and says what became of them.
-func (m *Machine) beginSnapshot(b *decode.Begin) {
+func (m *machine) beginSnapshot(b *decode.Begin) {
 	first := m.state.isEmpty() && m.state.Checkpoint.LSN == 0
 	m.rows = &snapshot{whole: m.gap != "" && !first, publication: b.Publication}
 	if m.rows.whole {
@@ -44,7 +44,7 @@ func (m *Machine) beginSnapshot(b *decode.Begin) {
 	m.rows.before = m.out.chain.Number
 }
 
-func (m *Machine) beginTable(t decode.Table, id decode.TableID, first bool) {
+func (m *machine) beginTable(t decode.Table, id decode.TableID, first bool) {
 	known, images := &m.state.Checkpoint.Tables[t], m.state.images(t)
 	rows := &m.rows.tables[t]
 	another := known.ID.OID != 0 && known.ID.OID != id.OID
@@ -66,13 +66,13 @@ func (m *Machine) beginTable(t decode.Table, id decode.TableID, first bool) {
 
 // applyGone takes in that a table left the stream. Its images stay: they are what its rows are compared with when it
 // comes back.
-func (m *Machine) applyGone(gone *decode.TableGone) {
+func (m *machine) applyGone(gone *decode.TableGone) {
 	if m.state.Checkpoint.Tables[gone.Table].ID == gone.ID {
 		m.reportMissing(gone.Table, gone.Why, gone.Since)
 	}
 }
 
-func (m *Machine) reportMissing(t decode.Table, why string, since decode.Progress) {
+func (m *machine) reportMissing(t decode.Table, why string, since decode.Progress) {
 	known := &m.state.Checkpoint.Tables[t]
 	if known.Missing {
 		return
@@ -82,33 +82,33 @@ func (m *Machine) reportMissing(t decode.Table, why string, since decode.Progres
 }
 
 // reportGap says which part of the stream was never seen.
-func (m *Machine) reportGap(from decode.Progress, why string) {
+func (m *machine) reportGap(from decode.Progress, why string) {
 	m.report(m.streamChange(), &schemas.StreamGap{FromLSN: from.LSN.String(), ToLSN: m.tx.lsn,
 		FromTime: jsonb.FormatInstant(from.Time), ToTime: m.tx.time, Why: why})
 }
 
 // report emits an event that is a change of its own.
-func (m *Machine) report(c *change, data schemas.Data) {
+func (m *machine) report(c *change, data schemas.Data) {
 	c.emit(data, nil, nil, atCommit)
 	m.tx.change++
 }
 
-func (m *Machine) streamChange() *change {
+func (m *machine) streamChange() *change {
 	slot := m.state.Checkpoint.Slot
 	return &change{emitter: &m.emitter, op: schemas.OpReconcile, entity: schemas.Stream{Slot: slot}, subject: slot, key: slot}
 }
 
-func (m *Machine) tableChange(t decode.Table) *change {
+func (m *machine) tableChange(t decode.Table) *change {
 	name := t.String()
 	return &change{emitter: &m.emitter, op: schemas.OpReconcile, entity: schemas.Table{Table: name}, subject: name, key: name}
 }
 
 // isFresh reports whether the snapshot that is being read is of another table than the images are.
-func (m *Machine) isFresh(t decode.Table) bool { return m.rows != nil && m.rows.tables[t].fresh }
+func (m *machine) isFresh(t decode.Table) bool { return m.rows != nil && m.rows.tables[t].fresh }
 
 // passTo reports the rows that are known and that the snapshot does not have: those whose keys sort before the row it
 // has reached.
-func (m *Machine) passTo(t decode.Table, key string) error {
+func (m *machine) passTo(t decode.Table, key string) error {
 	rows := &m.rows.tables[t]
 	m.rows.compared++
 	for rows.keys.Len() > 0 {
@@ -127,14 +127,14 @@ func (m *Machine) passTo(t decode.Table, key string) error {
 	return nil
 }
 
-func (m *Machine) dropGone(t decode.Table, key string) error {
+func (m *machine) dropGone(t decode.Table, key string) error {
 	_, err := m.deleteKnown(t, key, schemas.OpReconcile, 0)
 	m.tx.change++
 	return err
 }
 
 // finishRows reports the rows behind the snapshot's last one. It returns false when the batch is full and rows are left.
-func (m *Machine) finishRows() (done bool, err error) {
+func (m *machine) finishRows() (complete bool, err error) {
 	for _, t := range []decode.Table{decode.Blocks, decode.Positions} {
 		rows := &m.rows.tables[t]
 		for ; rows.keys.Len() > 0; rows.keys.pop() {
@@ -150,7 +150,7 @@ func (m *Machine) finishRows() (done bool, err error) {
 }
 
 // finishSnapshot makes what the snapshot said what is known.
-func (m *Machine) finishSnapshot() {
+func (m *machine) finishSnapshot() {
 	checkpoint := &m.state.Checkpoint
 	for t, rows := range m.rows.tables {
 		if rows.id.OID != 0 {

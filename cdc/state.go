@@ -17,7 +17,7 @@ type Checkpoint struct {
 	Slot string
 	LSN  decode.LSN    // 0: the slot is claimed, its snapshot is not in the sink yet
 	Time decode.Micros // the database's clock there
-	Done Done
+	Cut  Cut           `json:"Done"` // named as older versions do
 	// Events is the last event that is in the sink: the next one goes on from it.
 	Events schemas.Chain
 
@@ -38,9 +38,9 @@ type TableState struct {
 	Since   decode.Progress // of a missing one: the last place at which it was known to be in the stream
 }
 
-// Done says how much of the transaction after the checkpoint is in the sink already. A transaction with more events
+// Cut says how much of the transaction after the checkpoint is in the sink already. A transaction with more events
 // than one batch holds is cut over several; the server sends it again from its start, and this part is passed over.
-type Done struct {
+type Cut struct {
 	CommitLSN decode.LSN // the transaction; 0 when none was cut
 	Changes   uint32     // its row changes that are done
 	Events    uint32     // events done of the change after those; only a TRUNCATE is ever cut inside

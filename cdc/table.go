@@ -8,7 +8,7 @@ import (
 // applyTruncate reports an emptied table and each row that was in it. It returns false when the batch is full and rows
 // are left; applied again, it goes on. A batch may be cut and the process end in between: the images of the rows that
 // were reported are gone by then, so what is left is what is known, and the count of events done tells their ordinals.
-func (m *Machine) applyTruncate(t *decode.Truncate) (done bool, err error) {
+func (m *machine) applyTruncate(t *decode.Truncate) (complete bool, err error) {
 	if m.tx.truncating == nil {
 		m.beginTruncate(t)
 	}
@@ -32,7 +32,7 @@ type emptied struct {
 	left  keyList
 }
 
-func (m *Machine) beginTruncate(t *decode.Truncate) {
+func (m *machine) beginTruncate(t *decode.Truncate) {
 	if m.tx.change == m.tx.skip.Changes {
 		m.tx.events = m.tx.skip.Events
 	}
@@ -47,7 +47,7 @@ func (m *Machine) beginTruncate(t *decode.Truncate) {
 	}
 }
 
-func (m *Machine) reportTruncated(t decode.Table, rows int) {
+func (m *machine) reportTruncated(t decode.Table, rows int) {
 	c := m.tableChange(t)
 	c.op, c.event = schemas.OpTruncate, m.tx.events
 	c.emit(&schemas.TableTruncated{Table: t.String(), Rows: uint64(rows)}, nil, nil, atCommit)
@@ -55,7 +55,7 @@ func (m *Machine) reportTruncated(t decode.Table, rows int) {
 }
 
 // deleteKnown reports that a known row is gone, in a change that has had so many events, and returns how many it has then.
-func (m *Machine) deleteKnown(t decode.Table, key string, op schemas.Op, events uint32) (uint32, error) {
+func (m *machine) deleteKnown(t decode.Table, key string, op schemas.Op, events uint32) (uint32, error) {
 	if t == decode.Blocks {
 		c := m.blockChange(key, op)
 		c.event = events

@@ -19,17 +19,17 @@ type statusCommand struct {
 
 // status is the current state, by Postgres and the sink; no running instance is asked.
 type status struct {
-	Source     sourceStatus           `json:"source"`
-	Slot       slotStatus             `json:"slot"`
-	Checkpoint checkpointStatus       `json:"checkpoint"`
-	Sink       string                 `json:"sink"`
-	Rows       int                    `json:"rows_known"`
-	LastHour   map[string]int         `json:"events_last_hour"` // by type
-	Blocks     []cdc.BlockStanding    `json:"blocks"`           // those that block something
-	Pools      []cdc.PositionStanding `json:"pools"`            // those that hold something
-	LastExit   *readable.Line         `json:"last_emergency_exit"`
-	LastGap    *readable.Line         `json:"last_gap"`
-	Problems   []string               `json:"problems"`
+	Source     sourceStatus        `json:"source"`
+	Slot       slotStatus          `json:"slot"`
+	Checkpoint checkpointStatus    `json:"checkpoint"`
+	Sink       string              `json:"sink"`
+	Rows       int                 `json:"rows_known"`
+	LastHour   map[string]int      `json:"events_last_hour"` // by type
+	Blocks     []cdc.KnownBlock    `json:"blocks"`           // those that block something
+	Pools      []cdc.KnownPosition `json:"pools"`            // those that hold something
+	LastExit   *readable.Line      `json:"last_emergency_exit"`
+	LastGap    *readable.Line      `json:"last_gap"`
+	Problems   []string            `json:"problems"`
 
 	unread bool // the sink did not answer: what it holds is unknown, not none
 }
@@ -96,7 +96,7 @@ func readStatus(ctx context.Context, s *settings.Settings) (*status, error) {
 	}
 	defer done()
 	st := &status{Sink: settings.Redact(s.Sink), Slot: slotStatus{Name: s.Slot}, LastHour: make(map[string]int), Problems: []string{},
-		Blocks: []cdc.BlockStanding{}, Pools: []cdc.PositionStanding{}}
+		Blocks: []cdc.KnownBlock{}, Pools: []cdc.KnownPosition{}}
 	state := cdc.NewState()
 	st.Source.Database = pg.Database(s.Postgres)
 	err = st.readState(ctx, s, reader, state)

@@ -116,7 +116,7 @@ func ago(l *readable.Line, now time.Time) string {
 	return strings.TrimSpace(l.Token+" "+l.Timeframe+" "+l.Detail) + ", at " + readable.ShortTime(l.Time) + when
 }
 
-func blockLine(b *cdc.BlockStanding) string {
+func blockLine(b *cdc.KnownBlock) string {
 	text := b.Block.TokenContract + " " + b.Block.Timeframe + " " + stages(b.Stages)
 	switch {
 	case b.Since != "":
@@ -141,7 +141,7 @@ func stages(list []schemas.Stage) string {
 	return strings.Join(names, "+")
 }
 
-func poolLine(p *cdc.PositionStanding) string {
+func poolLine(p *cdc.KnownPosition) string {
 	text := readable.TokenOf(&p.Position)
 	if p.Position.Timeframe != nil {
 		text += " " + *p.Position.Timeframe

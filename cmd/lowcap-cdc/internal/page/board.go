@@ -105,15 +105,15 @@ func (b *board) sample(now time.Time, lag time.Duration) {
 
 // shown is a copy of what the page shows, as it was at one moment.
 type shown struct {
-	Blocks      []cdc.BlockStanding    `json:"blocks"`
-	BlocksTotal int                    `json:"blocks_total"`
-	Pools       []cdc.PositionStanding `json:"pools"`
-	PoolsTotal  int                    `json:"pools_total"`
-	Exits       []pageLine             `json:"exits"`
-	Gaps        []pageLine             `json:"gaps"`
-	Quarantine  []pageLine             `json:"quarantine"`
-	Samples     []sample               `json:"samples"`
-	Stream      []pageLine             `json:"stream,omitempty"`
+	Blocks      []cdc.KnownBlock    `json:"blocks"`
+	BlocksTotal int                 `json:"blocks_total"`
+	Pools       []cdc.KnownPosition `json:"pools"`
+	PoolsTotal  int                 `json:"pools_total"`
+	Exits       []pageLine          `json:"exits"`
+	Gaps        []pageLine          `json:"gaps"`
+	Quarantine  []pageLine          `json:"quarantine"`
+	Samples     []sample            `json:"samples"`
+	Stream      []pageLine          `json:"stream,omitempty"`
 }
 
 func (b *board) shown() shown {

@@ -12,20 +12,20 @@ import (
 // Board holds the rows that an operator looks for: blocks in force, and open pools. It follows the
 // state records as they are committed.
 type Board struct {
-	blocks map[string]cdc.BlockStanding
-	pools  map[string]cdc.PositionStanding
+	blocks map[string]cdc.KnownBlock
+	pools  map[string]cdc.KnownPosition
 }
 
 // NewBoard returns an empty board.
 func NewBoard() *Board {
-	return &Board{blocks: make(map[string]cdc.BlockStanding), pools: make(map[string]cdc.PositionStanding)}
+	return &Board{blocks: make(map[string]cdc.KnownBlock), pools: make(map[string]cdc.KnownPosition)}
 }
 
 // Row is what a board shows of a state record.
 type Row struct {
 	key   string
-	block *cdc.BlockStanding    // nil for none, and for one that blocks nothing
-	pool  *cdc.PositionStanding // nil for none, and for one that holds nothing
+	block *cdc.KnownBlock    // nil for none, and for one that blocks nothing
+	pool  *cdc.KnownPosition // nil for none, and for one that holds nothing
 }
 
 // ReadRow reads a state record. It keeps nothing of it.
@@ -69,12 +69,12 @@ func (b *Board) Load(key string, value []byte) error {
 }
 
 // Blocked returns the blocks that stand, the oldest failure first.
-func (b *Board) Blocked() []cdc.BlockStanding {
-	list := make([]cdc.BlockStanding, 0, len(b.blocks))
+func (b *Board) Blocked() []cdc.KnownBlock {
+	list := make([]cdc.KnownBlock, 0, len(b.blocks))
 	for _, block := range b.blocks {
 		list = append(list, block)
 	}
-	slices.SortFunc(list, func(x, y cdc.BlockStanding) int {
+	slices.SortFunc(list, func(x, y cdc.KnownBlock) int {
 		return cmp.Or(cmp.Compare(x.FailureTS, y.FailureTS), cmp.Compare(x.Block.TokenContract, y.Block.TokenContract),
 			cmp.Compare(x.Block.Timeframe, y.Block.Timeframe))
 	})
@@ -82,12 +82,12 @@ func (b *Board) Blocked() []cdc.BlockStanding {
 }
 
 // Open returns the pools that hold something, by token.
-func (b *Board) Open() []cdc.PositionStanding {
-	list := make([]cdc.PositionStanding, 0, len(b.pools))
+func (b *Board) Open() []cdc.KnownPosition {
+	list := make([]cdc.KnownPosition, 0, len(b.pools))
 	for _, position := range b.pools {
 		list = append(list, position)
 	}
-	slices.SortFunc(list, func(x, y cdc.PositionStanding) int {
+	slices.SortFunc(list, func(x, y cdc.KnownPosition) int {
 		return cmp.Or(cmp.Compare(TokenOf(&x.Position), TokenOf(&y.Position)), cmp.Compare(x.Position.ID, y.Position.ID))
 	})
 	return list

@@ -9,8 +9,8 @@ import (
 	"lowcap-cdc/schemas"
 )
 
-// BlockStanding is how a block stands, as its image has it.
-type BlockStanding struct {
+// KnownBlock is what the image of a block says, for those who look.
+type KnownBlock struct {
 	Block       schemas.Block   `json:"block"`
 	Stages      []schemas.Stage `json:"stages"`      // blocked now
 	Since       schemas.Instant `json:"since"`       // when the first of them became so; empty when nobody saw it
@@ -19,22 +19,22 @@ type BlockStanding struct {
 	Ineffective bool            `json:"ineffective"` // under a book that the bot never consults
 }
 
-// PositionStanding is how a position stands, as its image has it.
-type PositionStanding struct {
+// KnownPosition is what the image of a position says, for those who look.
+type KnownPosition struct {
 	Position   schemas.Position `json:"position"`
 	PoolOpen   bool             `json:"pool_open"`
 	PoolUSD    schemas.Number   `json:"usd_basis"` // in the pool
 	DXCount    schemas.Number   `json:"dx_count"`  // rebuys made from it
 	Recovering bool             `json:"recovering"`
 
-	Quantity   schemas.Number       `json:"total_quantity"`
-	Exit       *ExitStanding        `json:"exit"`       // wanted of a position that is held; null when it is not
-	Unrecorded []UnrecordedStanding `json:"unrecorded"` // growth of the books that no record covers yet
-	Stranded   bool                 `json:"stranded"`   // tokens are held although the engine is in S0
+	Quantity   schemas.Number `json:"total_quantity"`
+	Exit       *KnownExit     `json:"exit"`       // wanted of a position that is held; null when it is not
+	Unrecorded []KnownGrowth  `json:"unrecorded"` // growth of the books that no record covers yet
+	Stranded   bool           `json:"stranded"`   // tokens are held although the engine is in S0
 }
 
-// ExitStanding is an exit that the engine wants of a position that is held.
-type ExitStanding struct {
+// KnownExit is an exit that the engine wants of a position that is held.
+type KnownExit struct {
 	Since    schemas.Instant `json:"since"`     // commit time of the change since which both are true
 	Flag     string          `json:"flag"`      // the engine's, as it was then
 	Reason   schemas.Text    `json:"reason"`    // the engine's
@@ -42,8 +42,8 @@ type ExitStanding struct {
 	Told     uint32          `json:"told"`      // emergency_exit.pending so far
 }
 
-// UnrecordedStanding is a growth of a position's books that nothing was recorded for, and that is not told yet.
-type UnrecordedStanding struct {
+// KnownGrowth is a growth of a position's books that nothing was recorded for, and that is not told yet.
+type KnownGrowth struct {
 	Direction string          `json:"direction"`
 	Tokens    schemas.Number  `json:"tokens"`
 	USD       schemas.Number  `json:"usd"`
@@ -52,7 +52,7 @@ type UnrecordedStanding struct {
 
 // ReadBlock reads the state record of a block. It returns nil for a record of something else, and for a block that is
 // gone, whose value is nil.
-func ReadBlock(key string, value []byte) (*BlockStanding, error) {
+func ReadBlock(key string, value []byte) (*KnownBlock, error) {
 	id, ours := strings.CutPrefix(key, blockPrefix)
 	if !ours || value == nil {
 		return nil, nil
@@ -62,7 +62,7 @@ func ReadBlock(key string, value []byte) (*BlockStanding, error) {
 		return nil, fmt.Errorf("read block %q: %w", id, err)
 	}
 	part := append(strings.SplitN(id, "\x00", 4), "", "", "")
-	b := &BlockStanding{
+	b := &KnownBlock{
 		Block:    schemas.Block{TokenContract: part[0], TokenChain: part[1], Timeframe: part[2], BookID: part[3]},
 		Stages:   image.stages(),
 		Orphaned: image.isOrphaned(), Ineffective: part[3] != effectiveBook,
@@ -90,7 +90,7 @@ func (b *blockImage) blockedSince() decode.Micros {
 
 // ReadPosition reads the state record of a position. It returns nil for a record of something else, and for a position
 // that is gone, whose value is nil.
-func ReadPosition(key string, value []byte) (*PositionStanding, error) {
+func ReadPosition(key string, value []byte) (*KnownPosition, error) {
 	id, ours := strings.CutPrefix(key, positionPrefix)
 	if !ours || value == nil {
 		return nil, nil
@@ -99,7 +99,7 @@ func ReadPosition(key string, value []byte) (*PositionStanding, error) {
 	if err := image.decode(value); err != nil {
 		return nil, fmt.Errorf("read position %q: %w", id, err)
 	}
-	p := &PositionStanding{Position: entityOf(id, &image, func(text []byte) string { return string(text) })}
+	p := &KnownPosition{Position: entityOf(id, &image, func(text []byte) string { return string(text) })}
 	known := knownKeys(image.history)
 	pool := known[trimPool]
 	if remembered := &image.keys[trimPool]; remembered.isBad {
@@ -115,21 +115,21 @@ func ReadPosition(key string, value []byte) (*PositionStanding, error) {
 }
 
 // readWaits reads what did not happen yet, and what is left where nothing should be.
-func (p *PositionStanding) readWaits(image *positionImage) {
+func (p *KnownPosition) readWaits(image *positionImage) {
 	quantity, e := image.column(decode.TotalQuantity), &image.waits.exit
 	p.Quantity = schemas.Number(quantity)
 	p.Stranded = string(image.column(decode.State)) == "S0" && isHeld(image, image)
 	if e.since != 0 {
-		p.Exit = &ExitStanding{Since: jsonb.FormatInstant(e.since), Flag: e.flag.flag(), Reason: textOf(e.reason),
+		p.Exit = &KnownExit{Since: jsonb.FormatInstant(e.since), Flag: e.flag.flag(), Reason: textOf(e.reason),
 			ValueUSD: valueOf(quantity, e.price), Told: e.told}
 	}
-	p.Unrecorded = []UnrecordedStanding{}
+	p.Unrecorded = []KnownGrowth{}
 	for _, w := range []struct {
 		of    book
 		waits *unrecorded
 	}{{buyBook, &image.waits.buys}, {sellBook, &image.waits.sells}} {
 		if w.waits.since != 0 {
-			p.Unrecorded = append(p.Unrecorded, UnrecordedStanding{Direction: w.of.direction, Tokens: schemas.Number(w.waits.tokens),
+			p.Unrecorded = append(p.Unrecorded, KnownGrowth{Direction: w.of.direction, Tokens: schemas.Number(w.waits.tokens),
 				USD: schemas.Number(w.waits.usd), Since: jsonb.FormatInstant(w.waits.since)})
 		}
 	}

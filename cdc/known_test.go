@@ -11,22 +11,22 @@ import (
 func TestWaitsStand(t *testing.T) {
 	s := newTeller(t)
 	s.play([]step{{0, "exit", ""}, {10, "total_tokens_sold=3 total_extracted_usd=1.5 state=S0 price=0.25 toast", ""}})
-	stands := func() *PositionStanding {
+	stands := func() *KnownPosition {
 		keys := s.machine.state.positions.keys()
 		key := positionPrefix + keys.first()
 		image, _ := s.machine.state.positions.get([]byte(keys.first()))
-		standing, err := ReadPosition(key, image)
+		known, err := ReadPosition(key, image)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return standing
+		return known
 	}
 	at := stands()
-	want := ExitStanding{Since: "2026-11-24T06:00:00.000000Z", Flag: "exit_position", Reason: at.Exit.Reason, ValueUSD: "500"}
+	want := KnownExit{Since: "2026-11-24T06:00:00.000000Z", Flag: "exit_position", Reason: at.Exit.Reason, ValueUSD: "500"}
 	if at.Exit == nil || *at.Exit != want || *want.Reason != "ema333_lost" || at.Quantity != "1000" || !at.Stranded {
 		t.Errorf("%+v, %+v", at, at.Exit)
 	}
-	sold := UnrecordedStanding{Direction: "sell", Tokens: "3", USD: "1.5", Since: "2026-11-24T06:00:10.000000Z"}
+	sold := KnownGrowth{Direction: "sell", Tokens: "3", USD: "1.5", Since: "2026-11-24T06:00:10.000000Z"}
 	if len(at.Unrecorded) != 1 || at.Unrecorded[0] != sold {
 		t.Errorf("unrecorded: %+v", at.Unrecorded)
 	}
