@@ -26,21 +26,24 @@ func (u *unrecorded) due() decode.Micros {
 }
 
 // trackBooks follows the sums of tokens: what they grow by must be recorded in the same change or soon after. Of what
-// happened in a gap of the stream nobody knows whether it was.
+// happened in a gap of the stream, or while the history was not known, nobody knows whether it was.
 func (h *history) trackBooks() {
-	if h.op == schemas.OpReconcile {
+	w := &h.image.waits
+	if h.was.incomplete {
 		return
 	}
-	w := &h.image.waits
 	h.trackBook(&w.buys, buyBook, h.isBuy())
 	h.trackBook(&w.sells, sellBook, h.isNew(lastTrim))
 }
 
 func (h *history) trackBook(u *unrecorded, of book, isRecorded bool) {
 	if isRecorded {
-		if u.since != 0 && h.tx.CommitTime-u.since <= recordWithin {
+		if h.op == schemas.OpReconcile || h.tx.CommitTime-u.since <= recordWithin {
 			*u = unrecorded{}
 		}
+		return
+	}
+	if h.op == schemas.OpReconcile {
 		return
 	}
 	tokens, ok := growth(h.was.column(of.tokens), h.image.column(of.tokens))

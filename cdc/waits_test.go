@@ -359,6 +359,11 @@ func stories() map[string][]step {
 				stream.gap[page]
 				trade.closed[info]
 				stream.reconciled[info]`}, {700, "tick", ""}},
+		"a fill before a gap, recorded in it": {{0, "total_tokens_sold=450 toast", ""}, {60, "reconcile sell", `
+				stream.gap[page]
+				execution.trim_recorded[info] remaining_quantity=1000 [no_pool_change]
+				stream.reconciled[info]`}, {1000, "tick", ""}},
+		"a fill in a gap": {{60, "reconcile total_tokens_sold=450", "stream.gap[page]\nstream.reconciled[info]"}, {1000, "tick", ""}},
 		"a fill without a record": {{0, "total_quantity=550 total_tokens_sold=450 total_extracted_usd=22.5 toast", ""}, {119, "tick", ""},
 			{120, "restart", "execution.unrecorded[warn] direction=sell tokens=450 usd=22.5 held_quantity=550"}, {1000, "tick", ""}},
 		"two fills of one waiting time are one event": {{0, "total_quantity=1400 total_tokens_bought=2400 total_allocation_usd=120 toast", ""},
@@ -456,5 +461,17 @@ func TestFirstSight(t *testing.T) {
 			s.step(step{600, "tick", "emergency_exit.pending[page] flag=emergency_exit held_quantity=1000 engine_price=0.5 " +
 				"value_usd=500 reminder=0 exit_reason=ema333_lost"})
 		})
+	}
+}
+
+// TestBooksOfAnUnknownHistory: a row that was first seen without its document says nothing of what was recorded.
+func TestBooksOfAnUnknownHistory(t *testing.T) {
+	s := newTeller(t)
+	s.beginAt(0)
+	s.apply(&decode.PositionChange{Op: decode.Update, New: s.row(true)})
+	s.commitTold()
+	for _, of := range []step{{10, "total_tokens_sold=5 toast", ""}, {12, "sell", "position.baseline[info]"}, {200, "tick", ""},
+		{210, "total_tokens_sold=7 toast", ""}, {330, "tick", "execution.unrecorded[warn] direction=sell tokens=2 usd=0 held_quantity=1000"}} {
+		s.step(of)
 	}
 }
