@@ -74,7 +74,10 @@ func newReader(t *testing.T) *reader {
 	t.Cleanup(receiver.Close)
 	r.replaced = strings.NewReplacer("@db/", fmt.Sprintf("@127.0.0.1:%d/", r.database.Port),
 		"k1:9092,k2:9092", broker.Addr(), "h1:9092", broker.Addr(), "http://alertmanager:9093", receiver.URL,
-		"file:DIR", "file:"+filepath.Join(r.dir, "copies"), " WIF", " DEMO3", " TOKEN", " DEMO3", ":9187", "127.0.0.1:0")
+		"https://ntfy.sh/A-NAME-THAT-NOBODY-GUESSES", receiver.URL+"/alerts", "https://api.telegram.org", receiver.URL,
+		"file:DIR", "file:"+filepath.Join(r.dir, "copies"), "file:events", "file:"+filepath.Join(r.dir, "files"),
+		"file:/var/lib/lowcap-cdc", "file:"+filepath.Join(r.dir, "files"), "/var/lib/lowcap-cdc-notify", filepath.Join(r.dir, "places"),
+		"/etc/lowcap-cdc/", r.dir+"/", " WIF", " DEMO3", " TOKEN", " DEMO3", ":9187", "127.0.0.1:0")
 	rc := filepath.Join(r.dir, "psqlrc")
 	if err := os.WriteFile(rc, []byte("\\set ON_ERROR_STOP 1\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -82,8 +85,25 @@ func newReader(t *testing.T) *reader {
 	programs := build(t) + ":" + filepath.Dir(r.database.Program("psql")) + ":" + os.Getenv("PATH")
 	r.settings = []string{"PATH=" + programs, "PGHOST=127.0.0.1", fmt.Sprintf("PGPORT=%d", r.database.Port), "PGUSER=postgres",
 		"PSQLRC=" + rc, "HOME=" + r.dir}
+	r.settings = append(r.settings, "TELEGRAM_TOKEN=secret", "SLACK_WEBHOOK="+receiver.URL)
+	r.configure(receiver.URL)
 	r.shell("psql -q -d trading -f " + absolute(t, "../docker/load.sql"))
 	return r
+}
+
+// configure writes the files that the documents name, notify.yaml as docs/alerting.md has it.
+func (r *reader) configure(receiver string) {
+	r.t.Helper()
+	routes := yamlBlock.FindStringSubmatch(read(r.t, "../../docs/alerting.md"))
+	if routes == nil {
+		r.t.Fatal("docs/alerting.md has no routes")
+	}
+	for name, content := range map[string]string{"notify.yaml": r.replaced.Replace(routes[1]), "telegram-token": "secret",
+		"mail-password": "secret", "heartbeat-url": receiver} {
+		if err := os.WriteFile(filepath.Join(r.dir, name), []byte(content), 0o600); err != nil {
+			r.t.Fatal(err)
+		}
+	}
 }
 
 // build makes the program and returns its directory.
@@ -107,6 +127,7 @@ func absolute(t *testing.T, path string) string {
 
 var (
 	fiveMinutes = regexp.MustCompile(`(?s)## Five minutes.*?\n## `)
+	yamlBlock   = regexp.MustCompile("(?s)```yaml\n(page-url.*?)```")
 	shellBlock  = regexp.MustCompile("(?s)```sh\n(.*?)```")
 	exported    = regexp.MustCompile(`^export (\S+)$`)
 )
@@ -144,11 +165,11 @@ func (r *reader) paste(line string) {
 	r.shell(line)
 }
 
-// shell runs a command that ends, and returns what it printed. It is answered with yes where it asks.
+// shell runs a command that ends, and returns what it printed. Where it asks, it is answered with the slot's name.
 func (r *reader) shell(line string) string {
 	r.t.Helper()
 	cmd := r.command(r.t.Context(), line)
-	cmd.Stdin = strings.NewReader("yes\n")
+	cmd.Stdin = strings.NewReader("lowcap_cdc\n")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		r.t.Fatalf("$ %s\n%s(%v)", line, out, err)
@@ -174,15 +195,20 @@ func (r *reader) run(sql documented) {
 func (r *reader) command(ctx context.Context, line string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "bash", "-c", line)
 	cmd.Dir, cmd.Env = r.dir, r.settings
+	if strings.Contains(line, "--sink file:") {
+		cmd.Env = append(slices.Clone(r.settings), "LOWCAP_CDC_SLOT=lowcap_files") // one slot for each sink
+	}
 	return cmd
 }
 
 var goesOn = regexp.MustCompile(`^lowcap-cdc (run|notify)\b|^lowcap-cdc tail .*( -f\b|--follow)`)
 
+var endsByItself = regexp.MustCompile(`--until|--list|--test`)
+
 // streaming returns what a command that does not end prints when it has begun, and nothing for one that ends.
 func streaming(line string) string {
 	switch found := goesOn.FindStringSubmatch(line); {
-	case found == nil || strings.Contains(line, "--until"):
+	case found == nil || endsByItself.MatchString(line):
 		return ""
 	case found[1] == "run" && strings.Contains(line, "stdout:"):
 		return ".baseline.v1" // before it waits, and whatever the log says
@@ -243,21 +269,30 @@ func (a *awaitedOutput) String() string {
 	return string(a.text)
 }
 
-// needsRegistry are commands that ask a server which this test does not start. They are as they should be when they have found
-// nothing wrong but that.
-var needsRegistry = regexp.MustCompile(`--value-format avro|--schema-registry`)
+// unserved are commands that ask a server which this test does not start, with what they then complain of. They are as they should
+// be when they have found nothing else wrong.
+var unserved = map[*regexp.Regexp]string{
+	regexp.MustCompile(`--value-format avro|--schema-registry`): "registry",
+	regexp.MustCompile(`notify .*--test`):                       "mail",
+}
 
 // try runs a command of a document.
 func (r *reader) try(c documented) {
 	r.t.Helper()
-	if !needsRegistry.MatchString(c.text) {
+	complaint := ""
+	for commands, what := range unserved {
+		if commands.MatchString(c.text) {
+			complaint = what
+		}
+	}
+	if complaint == "" {
 		r.paste(c.text)
 		return
 	}
 	line := r.replaced.Replace(c.text)
 	cmd := r.command(r.t.Context(), "timeout 20 "+line)
 	out, err := cmd.CombinedOutput()
-	if code := cmd.ProcessState.ExitCode(); !strings.Contains(string(out), "registry") || code == 124 {
+	if code := cmd.ProcessState.ExitCode(); !strings.Contains(string(out), complaint) || code == 124 || code == 2 {
 		r.t.Errorf("%s: $ %s\n%s(%v)", c.document, line, out, err)
 	}
 }
@@ -287,7 +322,7 @@ func commands(t *testing.T) (all []documented) {
 	for _, document := range documents(t) {
 		text := read(t, document)
 		for _, b := range block.FindAllStringSubmatch(text, -1) {
-			for _, line := range strings.Split(b[2], "\n") {
+			for _, line := range strings.Split(strings.ReplaceAll(b[2], "\\\n", " "), "\n") {
 				if found := inside.FindStringSubmatch(strings.TrimSpace(line)); found != nil && b[1] != "console" {
 					add(found[1], document)
 				}
@@ -295,6 +330,7 @@ func commands(t *testing.T) (all []documented) {
 		}
 		for _, s := range span.FindAllStringSubmatch(block.ReplaceAllString(text, ""), -1) {
 			switch text := strings.Join(strings.Fields(s[1]), " "); {
+			case text == "lowcap-cdc notify": // who is to be told is missing: it is mentioned, not meant to be run
 			case strings.HasPrefix(text, "lowcap-cdc "):
 				add(text, document)
 			case verb.MatchString(text):
