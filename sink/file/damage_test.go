@@ -87,8 +87,8 @@ func (d *smallSink) read(t *testing.T, dir string) (whole bool, err error) {
 	return slices.Equal(kept, d.kept) && bytes.Equal(events, d.events) && maps.Equal(state, d.state), err
 }
 
-// TestEveryFlippedBit flips two bits of each byte of each file of a sink, one at a time. It is refused as damage by whoever reads everything, or
-// everything is read as it was.
+// TestEveryFlippedBit flips two bits of each byte of each file of a sink, one at a time. A reader of everything refuses it as
+// damage, or reads everything as it was.
 func TestEveryFlippedBit(t *testing.T) {
 	d, dir := newSmallSink(t), t.TempDir()
 	for name, whole := range d.files {
