@@ -127,7 +127,7 @@ func (s topicSettings) eventProblems(topic string) (all []problem) {
 			": of the events of one row the broker keeps the last one only", cleanupPolicy + "=delete"})
 	}
 	if n := s.number(topic, maxMessage, defaultLimit); n < smallestLimit {
-		all = append(all, problem{check.Fail, topic, fmt.Sprintf("%s=%d: a large event would end the stream", maxMessage, n),
+		all = append(all, problem{check.Warn, topic, fmt.Sprintf("%s=%d: a large event would end the stream", maxMessage, n),
 			fmt.Sprintf("%s=%d", maxMessage, defaultLimit)})
 	}
 	if ms := s.number(topic, retention, -1); ms >= 0 && ms < time.Hour.Milliseconds() {

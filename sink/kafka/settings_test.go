@@ -66,7 +66,7 @@ func TestSettingsThatBreakThePromise(t *testing.T) {
 		{"cdc-state", "max.message.bytes", "1048588", "16777216", check.Warn},
 		{"emergency-exits", "cleanup.policy", "compact", "delete", check.Fail},
 		{"positions", "cleanup.policy", "compact,delete", "delete", check.Fail},
-		{"control", "max.message.bytes", "1000", "1048588", check.Fail},
+		{"control", "max.message.bytes", "1000", "1048588", check.Warn},
 		{"control", "min.insync.replicas", "2", "1", check.Fail},
 		{"control", "unclean.leader.election.enable", "true", "false", check.Warn},
 		{"executions", "retention.ms", "60000", "604800000", check.Warn},
