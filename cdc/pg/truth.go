@@ -110,16 +110,21 @@ func parseSnapshot(text string) (next uint64, running map[uint32]bool, err error
 // Place returns a place in the WAL before which everything was committed that the snapshot sees.
 func (t *Truth) Place() decode.LSN { return t.place }
 
-// Saw reports whether the snapshot sees a transaction, given its number and where it was committed. A transaction may be in
-// the WAL and be seen by nobody yet, so its place alone does not tell.
+// ahead is how many transactions can have begun since the snapshot. A number that is further ahead of the snapshot's next one
+// is an old one: 32 bits go round.
+const ahead = 1 << 20
+
+// Saw reports whether the snapshot sees a transaction, given its number and where it was committed. A transaction is in the WAL
+// before anybody sees it, by as long as its flush or a synchronous standby takes, so its place alone does not tell.
 func (t *Truth) Saw(xid uint32, commit decode.LSN) bool {
+	since := xid - uint32(t.next)
 	switch {
 	case commit >= t.place, t.running[xid]:
 		return false
-	case commit < t.before:
+	case xid == 0, int32(since) < 0:
 		return true
 	}
-	return int32(xid-uint32(t.next)) < 0 || xid == 0 // numbers go round
+	return commit < t.before && since >= ahead
 }
 
 // Has reports whether a table is there.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -82,6 +83,9 @@ func TestProof(t *testing.T) {
 	}
 }
 
+// sizeLine is the line of a seal that says how many events it is over.
+var sizeLine = regexp.MustCompile(`\n\d+\n`)
+
 // alterations returns proofs that prove nothing.
 func alterations(t *testing.T, proof []byte) map[string][]byte {
 	t.Helper()
@@ -104,7 +108,7 @@ func alterations(t *testing.T, proof []byte) map[string][]byte {
 	alter("shorter path", func(p map[string]any) { p["path"] = p["path"].([]any)[1:] })
 	alter("longer path", func(p map[string]any) { p["path"] = append(p["path"].([]any), p["path"].([]any)[0]) })
 	alter("no path", func(p map[string]any) { p["path"] = []any{} })
-	alter("fewer events", func(p map[string]any) { p["seal"] = strings.Replace(p["seal"].(string), "\n133\n", "\n132\n", 1) })
+	alter("fewer events", func(p map[string]any) { p["seal"] = sizeLine.ReplaceAllString(p["seal"].(string), "\n76\n") })
 	alter("no signature", func(p map[string]any) { p["seal"] = strings.Split(p["seal"].(string), "\n\n")[0] + "\n\n" })
 	random := rand.New(rand.NewPCG(18, 3))
 	for range 20 {
