@@ -1,8 +1,6 @@
 package cdc
 
 import (
-	"bytes"
-
 	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
@@ -34,7 +32,7 @@ func (e *wantedExit) due() decode.Micros {
 // tell notes that an event was told at a time: the next is due at the first reminder after it.
 func (e *wantedExit) tell(at decode.Micros, event place) {
 	if e.told == 0 {
-		e.first, e.next, e.event = at, at+firstReminder, event
+		e.next, e.event = at+firstReminder, event
 	}
 	for e.next <= at {
 		e.next += reminderEvery
@@ -153,9 +151,4 @@ func (h *history) historyNow(doc *document) []byte {
 		return doc.history
 	}
 	return h.was.history
-}
-
-// isSameHistory reports whether two documents are the same, byte for byte; none and an empty one are.
-func isSameHistory(a, b []byte) bool {
-	return bytes.Equal(a, b) || (!hasMembers(a) && !hasMembers(b))
 }

@@ -27,7 +27,6 @@ type wantedExit struct {
 	since  decode.Micros // commit time of the change that made both true; 0 when they are not
 	from   decode.Micros // what the ten minutes are counted from
 	next   decode.Micros // when the next reminder is due; 0 before the first event
-	first  decode.Micros // commit time of the first event
 	told   uint32        // events so far
 	event  place         // the first event
 	flag   wish          // as it was at since
@@ -139,14 +138,14 @@ func (e *wantedExit) appendTo(dst []byte) []byte {
 	if e.told == 0 {
 		return dst
 	}
-	return appendPlace(appendInstant(appendInstant(dst, e.first), e.next), e.event)
+	return appendPlace(appendInstant(dst, e.next), e.event)
 }
 
 func (e *wantedExit) read(r *reader) {
 	e.flag, e.since, e.from = wish(r.byte()), r.instant(), r.instant()
 	e.price, e.reason = r.optional(), r.optional()
 	if e.told = uint32(r.uvarint()); e.told > 0 {
-		e.first, e.next, e.event = r.instant(), r.instant(), r.place()
+		e.next, e.event = r.instant(), r.place()
 	}
 }
 
