@@ -1,9 +1,12 @@
 package cdc
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"hash"
 )
 
@@ -51,4 +54,37 @@ func (s *State) fingerprint() *Fingerprint {
 	binary.BigEndian.PutUint64(sum[:], s.positions.digest.high+s.blocks.digest.high)
 	binary.BigEndian.PutUint64(sum[8:], s.positions.digest.low+s.blocks.digest.low)
 	return &Fingerprint{Images: uint64(s.positions.rows + s.blocks.rows), Digest: hex.EncodeToString(sum[:])}
+}
+
+const (
+	sealBegin = `,"Seal":"`
+	sealEnd   = `"}`
+)
+
+// encode returns the checkpoint as a state record holds it: JSON whose last member is the digest of what comes before it.
+func (c *Checkpoint) encode() ([]byte, error) {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	text = text[:len(text)-1]
+	return append(append(append(text, sealBegin...), sealOf(text)...), sealEnd...), nil
+}
+
+// decode reads a checkpoint. One without a seal was written by an older version.
+func (c *Checkpoint) decode(text []byte) error {
+	*c = Checkpoint{}
+	if err := json.Unmarshal(text, c); err != nil {
+		return err
+	}
+	at := bytes.LastIndex(text, []byte(sealBegin))
+	if at < 0 || string(text[at+len(sealBegin):]) == sealOf(text[:at])+sealEnd {
+		return nil
+	}
+	return errors.New("it is not as it was committed")
+}
+
+func sealOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
 }

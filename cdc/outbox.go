@@ -1,8 +1,6 @@
 package cdc
 
 import (
-	"encoding/json"
-
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -81,7 +79,7 @@ func (o *outbox) seal(state *State, more bool) (*Batch, error) {
 		return &o.batch, nil
 	}
 	state.Checkpoint.Images = state.fingerprint()
-	checkpoint, err := json.Marshal(state.Checkpoint)
+	checkpoint, err := state.Checkpoint.encode()
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package cdc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"lowcap-cdc/decode"
@@ -143,7 +142,7 @@ func (p *Pipeline) extend(end decode.LSN) {
 func (p *Pipeline) claim(ctx context.Context, identity Identity) error {
 	claimed := p.state.Checkpoint
 	claimed.Identity, claimed.Slot, claimed.Reconcile = identity, p.Slot, p.Reconcile
-	value, err := json.Marshal(claimed)
+	value, err := claimed.encode()
 	if err != nil {
 		return err
 	}

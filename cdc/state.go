@@ -1,7 +1,6 @@
 package cdc
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -80,8 +79,8 @@ func (s *State) Load(key string, value []byte) error {
 			s.Checkpoint, s.committed = Checkpoint{}, false
 			return nil
 		}
-		s.Checkpoint, s.committed = Checkpoint{}, true
-		if err := json.Unmarshal(value, &s.Checkpoint); err != nil {
+		s.committed = true
+		if err := s.Checkpoint.decode(value); err != nil {
 			return &StateError{Why: fmt.Sprintf("the checkpoint cannot be read: %v", err), Unreadable: true}
 		}
 		return nil
