@@ -3,6 +3,7 @@ package receiver
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"net"
@@ -63,7 +64,7 @@ func (e *email) Send(ctx context.Context, m *Message, plain bool) Answer {
 	if err != nil {
 		return Answer{Kind: Refused, Detail: tell(err.Error(), nil)}
 	}
-	client, err := mail.NewClient(e.host, e.options()...)
+	client, err := mail.NewClient(e.host, append(e.options(), mail.WithDialContextFunc(e.dial(ctx)))...)
 	if err != nil {
 		return Answer{Kind: Misset, Detail: tell(err.Error(), nil)}
 	}
@@ -91,6 +92,22 @@ func (e *email) options() []mail.Option {
 		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(e.config.MailUser), mail.WithPassword(e.config.Secret))
 	}
 	return options
+}
+
+// dial returns how to connect. The connection ends with ctx whatever happens on it: the library waits for a greeting without
+// a limit.
+func (e *email) dial(ctx context.Context) mail.DialContextFunc {
+	return func(dialing context.Context, network, address string) (conn net.Conn, err error) {
+		if e.isTLS {
+			conn, err = (&tls.Dialer{Config: &tls.Config{ServerName: e.host, MinVersion: tls.VersionTLS12}}).DialContext(dialing, network, address)
+		} else {
+			conn, err = (&net.Dialer{}).DialContext(dialing, network, address)
+		}
+		if err == nil {
+			context.AfterFunc(ctx, func() { conn.Close() }) //nolint:errcheck // what counts has been answered
+		}
+		return conn, err
+	}
 }
 
 // message makes the mail. It names no program and no host but the sender's.
