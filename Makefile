@@ -21,7 +21,7 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak notify-kills attribution-cost chaos \
+.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak notify-kills consumer-kills attribution-cost chaos \
   deps deps-demo
 
 help: ## this list
@@ -108,6 +108,9 @@ notify-kills: deps ## kill -9 of notify, sidecar and broker while receivers answ
 
 attribution-cost: deps ## what init --attribution costs a write: pgbench, the median of 20 pairs (about 3 minutes)
 	$(GO) test ./cdc/pg -run TestAttributionCost -pairs 20 -count=1 -timeout 0 -v
+
+consumer-kills: deps ## kill -9 of two consumers in Python, KILLS times: the package, and exactly once into Postgres
+	$(GO) test ./deploy/consumers -run 'TestPythonPackageKilled|TestExactlyOnce' -consumer-kills $(KILLS) -count=1 -timeout 0 -v
 
 chaos: deps build ## every kind of fault until KILLS or DURATION; SEED repeats one; CLUSTER=3 moves leaders (docs/chaos.md)
 	$(GO) run ./deploy/chaos -binary bin/lowcap-cdc -kills $(KILLS) -duration $(DURATION) -seed $(SEED) -cluster $(CLUSTER)

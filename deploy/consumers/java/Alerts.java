@@ -7,14 +7,17 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.StringDeserializer;
 
-/** Prints every event that somebody should know of: java -cp 'jars/*' Alerts.java BROKERS [--once]. */
+/**
+ * Prints every event that somebody should know of: java -cp 'jars/*' Alerts.java BROKERS [--once]. A first start begins with what
+ * comes from then on; --once reads everything from the beginning and ends.
+ */
 public class Alerts {
     public static void main(String[] args) {
         boolean once = args.length > 1 && args[1].equals("--once"); // stop at the end, for tests
         var settings = Map.<String, Object>of(
             "bootstrap.servers", args[0], "group.id", "alerts-java",
             "isolation.level", "read_committed", // without it you also see what was never committed
-            "auto.offset.reset", "earliest", "enable.auto.commit", "false");
+            "auto.offset.reset", once ? "earliest" : "latest", "enable.auto.commit", "false");
         try (var consumer = new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer())) {
             consumer.subscribe(Pattern.compile("lowcap\\.(?!cdc-state).*"));
             do {

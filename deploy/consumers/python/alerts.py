@@ -1,38 +1,19 @@
-"""Prints every event that somebody should know of: alerts.py BROKERS [--once]."""
-import json
+"""Tells of every event that somebody should know of: alerts.py BROKERS [--ntfy URL] [--once]
+
+With --ntfy, e.g. https://ntfy.sh/A-NAME-THAT-NOBODY-GUESSES, it also goes to the phones that subscribe to that topic. A first
+start begins with what comes from then on; --once reads everything from the beginning and ends.
+"""
 import sys
+import urllib.request
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from lowcap_cdc import alerts
 
-TOPICS = ["entry-blocks", "trim-pools", "emergency-exits", "executions", "positions", "quarantine", "control"]
+brokers, once = sys.argv[1], "--once" in sys.argv
+ntfy = sys.argv[sys.argv.index("--ntfy") + 1] if "--ntfy" in sys.argv else None
 
-
-def main(brokers, once):
-    consumer = Consumer({
-        "bootstrap.servers": brokers,
-        "group.id": "alerts-python",
-        "isolation.level": "read_committed",  # without it you also see what was never committed
-        "auto.offset.reset": "earliest",
-        "enable.auto.commit": False,
-        "enable.partition.eof": once,  # to stop at the end, for tests
-    })
-    consumer.subscribe(["lowcap." + topic for topic in TOPICS])
-    ended = set()
-    while not (once and ended and ended == {(p.topic, p.partition) for p in consumer.assignment()}):
-        message = consumer.poll(1.0)
-        if message is None:
-            continue
-        if message.error():
-            if message.error().code() != KafkaError._PARTITION_EOF:
-                raise SystemExit(f"read: {message.error()}")
-            ended.add((message.topic(), message.partition()))
-            continue
-        headers = {name: value.decode() for name, value in message.headers()}
-        if headers["ce_severity"] != "info":  # filter without parsing
-            event = json.loads(message.value())
-            print(event["severity"], event["type"], event["id"])
-        consumer.commit(offsets=[TopicPartition(message.topic(), message.partition(), message.offset() + 1)])
-    consumer.close()
-
-
-main(sys.argv[1], "--once" in sys.argv)
+for event in alerts(brokers, group="alerts-python", start="earliest" if once else "latest", until_end=once):
+    usd = "" if event.usd is None else f"{event.usd} USD"
+    print(event.severity, event.type, event.id, event.token, event.timeframe, usd, flush=True)
+    if ntfy:  # an error ends the program, and the event comes again with the next start
+        text = f"{event.name} {event.token} {event.timeframe} {usd}".strip()
+        urllib.request.urlopen(urllib.request.Request(ntfy, text.encode(), {"Priority": "5" if event.severity == "page" else "3"}), timeout=10)
