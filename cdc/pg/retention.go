@@ -68,7 +68,7 @@ func freeSpace(c Config, directory string) uint64 {
 	if syscall.Statfs(directory, &disk) != nil {
 		return 0
 	}
-	return uint64(disk.Bavail) * uint64(disk.Bsize)
+	return disk.Bavail * uint64(disk.Bsize)
 }
 
 // size prints bytes with the unit that fits.

@@ -23,7 +23,7 @@ func Excess(v Text) (why string) {
 			}
 		case b == '}' || b == ']':
 			depth--
-		case Text(v[i:]).IsNumber():
+		case v[i:].IsNumber():
 			end := numberEnd(v, i)
 			if !IsInRange(v[i:end]) {
 				return tooManyDigits
