@@ -55,7 +55,8 @@ func (c *change) diffSet(before, after *blockImage, trigger string, when occurre
 		after.since2 = since
 	}
 	if set1 || set2 {
-		c.emit(&schemas.EntryBlockSet{Stages: stagesOf(set1, set2), Trigger: trigger, FailureTS: after.failures()}, before.json(), after.json(), when)
+		c.emit(&schemas.EntryBlockSet{Stages: stagesOf(set1, set2), Trigger: trigger, FailureTS: after.failures()},
+			before.json(), after.json(), when)
 	}
 }
 

@@ -18,7 +18,7 @@ const (
 	maxLevels = 500       // levels of a raw value; a consumer's parser may refuse the whole event from 1,000 on
 	rawHead   = 1 << 10   // bytes of a value beyond those that it still shows
 
-	maxSaid  = 4 << 10 // bytes of what somebody said: an annotation's actor and reason
+	maxSaid  = 4 << 10 // bytes of an annotation's actor and reason
 	maxText  = 1 << 10 // bytes of any other text
 	maxName  = 256     // bytes of a name in a list
 	maxNames = 100     // names in a list

@@ -53,7 +53,8 @@ func (c *change) emit(data schemas.Data, before, after []byte, when occurrence) 
 		c.markOnce(schemas.TextTruncated)
 	}
 	head.Flags = append(append(c.occurred(head, when), c.marks...), c.flags...)
-	head.Origin = schemas.Origin{CommitLSN: tx.lsn, XID: tx.XID, CommitTime: tx.time, Op: c.op, Actor: tx.actor, Reason: tx.reason, Session: tx.by()}
+	head.Origin = schemas.Origin{CommitLSN: tx.lsn, XID: tx.XID, CommitTime: tx.time, Op: c.op,
+		Actor: tx.actor, Reason: tx.reason, Session: tx.by()}
 	c.emitter.emit(at, c.subject, c.key, c.severity, data)
 	c.marks, c.severity = c.marks[:0], ""
 	c.event++

@@ -16,7 +16,8 @@ func (e *StateError) Error() string {
 	if e.Unreadable {
 		return "the sink's state is damaged: " + e.Why + "; restore the sink from a copy"
 	}
-	return "the sink's state is damaged: " + e.Why + "; restore the sink from a copy, or, to read all rows anew behind a stream.gap, run: lowcap-cdc reconcile"
+	return "the sink's state is damaged: " + e.Why +
+		"; restore the sink from a copy, or, to read all rows anew behind a stream.gap, run: lowcap-cdc reconcile"
 }
 
 // VersionError says that a newer version of lowcap-cdc wrote a record of the state.
@@ -39,10 +40,10 @@ type OtherSourceError struct {
 }
 
 func (e *OtherSourceError) Error() string {
-	repair := map[string]string{"slot": "run with --slot " + e.Holds, "database": "correct --postgres", "system": "connect to the right server",
-		"schema": "run with --schema " + e.Holds}[e.What]
-	return fmt.Sprintf("the sink's state is of %s %q, not of %q; %s, or give this %s topics of its own (--topic-prefix) or a directory of its own (--sink file:DIR)",
-		e.What, e.Holds, e.Asked, repair, e.What)
+	repair := map[string]string{"slot": "run with --slot " + e.Holds, "schema": "run with --schema " + e.Holds,
+		"database": "correct --postgres", "system": "connect to the right server"}[e.What]
+	return fmt.Sprintf("the sink's state is of %s %q, not of %q; %s, or give this %s topics of its own (--topic-prefix) or "+
+		"a directory of its own (--sink file:DIR)", e.What, e.Holds, e.Asked, repair, e.What)
 }
 
 // IsPermanent reports whether trying again is useless until an operator has acted.

@@ -10,7 +10,7 @@ import (
 //
 // There may be a million rows, so none costs an object of its own: key and image of a row are an entry in a slab, and an
 // index says where. Nothing in a slab is ever written over, so an image that was read stays as it is for as long as
-// somebody holds it. What a change leaves behind is swept up before it takes much room.
+// a caller holds it. What a change leaves behind is swept up before it takes much room.
 type images struct {
 	slabs []slab
 	empty []uint32 // numbers in slabs that are not in use

@@ -33,7 +33,7 @@ type machine struct {
 	who           []byte // of the transaction, as the server records it
 }
 
-// newMachine returns a machine that goes on from a state.
+// newMachine returns a machine that continues from a state.
 func newMachine(state *State, gap string) *machine {
 	return &machine{
 		emitter: emitter{
@@ -85,7 +85,7 @@ func (m *machine) annotate(a *decode.Annotation) {
 
 func isLong(text schemas.Text) bool { return text != nil && len(*text) > maxSaid }
 
-// said returns what somebody said as events may carry it.
+// said returns an annotation's actor or reason as events may carry it.
 func said(text schemas.Text) schemas.Text {
 	if text == nil {
 		return nil
@@ -93,7 +93,7 @@ func said(text schemas.Text) schemas.Text {
 	return textOf(shorten(bytesOf(*text), maxSaid))
 }
 
-// apply takes in one row change or TRUNCATE. It returns false when the batch is full before a TRUNCATE is done: then
+// apply handles one row change or TRUNCATE. It returns false when the batch is full before a TRUNCATE is done: then
 // the batch is to be committed and the same message applied again.
 func (m *machine) apply(message decode.Message) (complete bool, err error) {
 	if m.tx.change < m.tx.skip.Changes {

@@ -40,7 +40,7 @@ func TestMemoryOfAnImage(t *testing.T) {
 	runtime.KeepAlive(b)
 }
 
-// applyAndForget takes in one change and drops its events.
+// applyAndForget applies one change and drops its events.
 func (b *bench) applyAndForget(message decode.Message) {
 	b.t.Helper()
 	if _, err := b.machine.apply(message); err != nil {

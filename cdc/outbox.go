@@ -19,7 +19,7 @@ type row struct {
 
 // outbox collects what the next commit makes durable.
 type outbox struct {
-	chain *schemas.Chain // goes on with every event
+	chain *schemas.Chain // continues with every event
 	batch Batch
 	bytes []byte // the events' values; batch.Events point into it
 	ends  []int  // where each event ends in bytes

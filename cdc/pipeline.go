@@ -22,12 +22,12 @@ type Pipeline struct {
 
 	hooks     Hooks // without a nil
 	state     *State
-	damage    error // what is wrong with it; a reconcile goes on all the same
+	damage    error // what is wrong with it; a reconcile starts all the same
 	machine   *machine
 	limit     int            // of a batch, for tests; 0 is the usual one
-	sealed    Checkpoint     // what the sink has with the last batch that it was given
+	sealed    Checkpoint     // what the sink has after the last batch handed to it
 	last      Checkpoint     // what it is known to have
-	underway  *commit        // nil when the sink has everything that it was given
+	underway  *commit        // nil when the sink has everything that was handed to it
 	spare     *outbox        // that no batch is in
 	open      bool           // inside a transaction
 	committed bool           // that transaction is in the sink already
@@ -35,7 +35,7 @@ type Pipeline struct {
 }
 
 // Run is the guarantee. State and checkpoint come from the sink, where they were committed with the events they
-// belong to; the source goes on from there; a batch is confirmed to the database after the sink has it, never before,
+// belong to; the source continues from there; a batch is confirmed to the database after the sink has it, never before,
 // and given to the sink after the sink has the one before it. While a batch is committed the next one is filled, from
 // what the server has sent already. Whatever fails ends Run, and the next Run starts in the same way: there is no other
 // recovery.
@@ -138,7 +138,7 @@ func (p *Pipeline) extend(end decode.LSN) {
 }
 
 // claim makes durable that the slot belongs to this sink, before it is created: a slot that is found without its state
-// can then be told from somebody else's, and a new one from the one that the checkpoint belongs to.
+// can then be told from another program's, and a new one from the one that the checkpoint belongs to.
 func (p *Pipeline) claim(ctx context.Context, identity Identity) error {
 	claimed := p.state.Checkpoint
 	claimed.Identity, claimed.Slot, claimed.Reconcile = identity, p.Slot, p.Reconcile

@@ -139,7 +139,8 @@ func (h *history) pool() {
 	case poolBought:
 		h.bought(j)
 	case poolReplaced:
-		h.emitPool(j, &schemas.TrimPoolReplaced{OldBasis: j.before.number("usd_basis"), NewBasis: j.basis(), Cause: h.cause(), DeltaUSD: j.delta()})
+		h.emitPool(j, &schemas.TrimPoolReplaced{OldBasis: j.before.number("usd_basis"), NewBasis: j.basis(), Cause: h.cause(),
+			DeltaUSD: j.delta()})
 	case poolClosed:
 		h.closed(j)
 	default:

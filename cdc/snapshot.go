@@ -64,7 +64,7 @@ func (m *machine) beginTable(t decode.Table, id decode.TableID, first bool) {
 	}
 }
 
-// applyGone takes in that a table left the stream. Its images stay: they are what its rows are compared with when it
+// applyGone notes that a table left the stream. Its images stay: they are what its rows are compared with when it
 // comes back.
 func (m *machine) applyGone(gone *decode.TableGone) {
 	if m.state.Checkpoint.Tables[gone.Table].ID == gone.ID {

@@ -17,7 +17,7 @@ type Checkpoint struct {
 	LSN  decode.LSN    // 0: the slot is claimed, its snapshot is not in the sink yet
 	Time decode.Micros // the database's clock there
 	Cut  Cut           `json:"Done"` // named as older versions do
-	// Events is the last event that is in the sink: the next one goes on from it.
+	// Events is the last event that is in the sink: the next one follows it.
 	Events schemas.Chain
 
 	// Images is of the images that the sink holds with it; nil when an older version wrote it.
@@ -26,7 +26,7 @@ type Checkpoint struct {
 	Tables      [decode.Positions + 1]TableState // by Table
 	Publication uint32                           // its OID
 	// Reconcile, when not empty, is why a reconcile was begun that is not in the sink yet: the slot is a new one, and
-	// nothing may go on from LSN with it.
+	// nothing may continue from LSN with it.
 	Reconcile string
 }
 
