@@ -235,7 +235,8 @@ func (m *machine) diffPosition(of change, row *decode.PositionRow, doc *document
 	h.diffColumns(row, doc)
 	h.trackBooks()
 	h.reportMalformed()
-	c.reportDocument(now, append(malformedNumbers(&m.was, now), doc.why, doc.large, badTrades)...)
+	c.reportDocument(now, malformedNumbers(&m.was, now)...)
+	c.reportDocument(now, doc.why, doc.large, badTrades)
 	h.reportUnknown()
 	if readable && !m.was.incomplete {
 		h.updateMemories(doc.history)
@@ -315,7 +316,8 @@ func (m *machine) firstSight(of change, row *decode.PositionRow, from *positionI
 		h.absorb(nil, at)
 		image.incomplete = !doc.sent
 	}
-	c.reportDocument(image, append(malformedNumbers(&positionImage{}, image), doc.why, doc.large, badTrades)...)
+	c.reportDocument(image, malformedNumbers(&positionImage{}, image)...)
+	c.reportDocument(image, doc.why, doc.large, badTrades)
 	m.storePosition(c.row, image)
 }
 

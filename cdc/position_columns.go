@@ -44,9 +44,9 @@ func isTooLong(text []byte) bool {
 
 // malformedNumbers returns the number columns of a new row that have too many digits, and had others before.
 func malformedNumbers(was, now *positionImage) (bad []*malformed) {
-	names, _ := decode.Columns(decode.Positions)
 	for _, c := range numberColumns {
 		if text := now.column(c); isTooLong(text) && !bytes.Equal(text, was.column(c)) {
+			names, _ := decode.Columns(decode.Positions)
 			bad = append(bad, &malformed{names[c], jsonb.Quote(text), "a number of more than 1,000 digits"})
 		}
 	}
