@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lowcap-cdc/schemas"
 )
 
 const (
@@ -22,14 +25,29 @@ const (
 	exitRate   = 10 // emergency exits a second, one a transaction
 )
 
-// notified is what a webhook behind lowcap-cdc notify saw of emergency exits, from the commit, by the database's clock, to
-// the webhook.
+// exitLoad is how many other changes a second run in the second measurement.
+const exitLoad = 20000
+
+// notified is what became of emergency exits, from the commit, by the database's clock, on.
 type notified struct {
-	Written int     `json:"written"`
-	Taken   int     `json:"taken"`
-	P50     float64 `json:"p50_ms"`
-	P99     float64 `json:"p99_ms"`
-	Max     float64 `json:"max_ms"`
+	Load    int    `json:"changes_per_second"` // beside the exits
+	Written int    `json:"written"`
+	Taken   int    `json:"taken"`
+	Visible stages `json:"visible_ms"` // to a consumer that reads committed
+	Read    stages `json:"read_ms"`    // by notify
+	Posted  stages `json:"posted_ms"`  // to the webhook
+}
+
+// stages is how long after the commit something was, in milliseconds.
+type stages struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+}
+
+func stagesOf(millis []float64) stages {
+	slices.Sort(millis)
+	return stages{P50: quantileOf(millis, 0.5), P99: quantileOf(millis, 0.99), Max: quantileOf(millis, 1)}
 }
 
 // notify measures the whole way of an emergency exit: Postgres, sidecar, Kafka, notify, webhook.
@@ -52,16 +70,25 @@ func (s *servers) notify(ctx context.Context, o options) (_ []notified, err erro
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.close(context.WithoutCancel(ctx), conn)) }()
-	one, err := l.notified(ctx, conn, int(o.seconds.Seconds()*exitRate))
-	if err != nil {
+	if err := seedBlocks(writers)(ctx, conn); err != nil {
 		return nil, err
 	}
-	progress("notify: p50 %.1f ms, p99 %.1f ms, max %.1f ms", one.P50, one.P99, one.Max)
-	return []notified{one}, nil
+	var all []notified
+	for _, load := range []int{0, exitLoad} {
+		one, err := l.notified(ctx, conn, load, o.seconds)
+		if err != nil {
+			return nil, err
+		}
+		progress("notify beside %d changes a second: visible p99 %.1f ms, read p99 %.1f ms, posted p50 %.1f ms, p99 %.1f ms, max %.1f ms",
+			load, one.Visible.P99, one.Read.P99, one.Posted.P50, one.Posted.P99, one.Posted.Max)
+		all = append(all, one)
+	}
+	return all, nil
 }
 
-// notified makes exits while a sidecar and a notify run, and waits until the webhook has them.
-func (l *lane) notified(ctx context.Context, conn *pgx.Conn, exits int) (_ notified, err error) {
+// notified makes exits while a sidecar and a notify run, and other changes beside them, and waits until the webhook has them.
+func (l *lane) notified(ctx context.Context, conn *pgx.Conn, load int, lasting time.Duration) (_ notified, err error) {
+	exits := int(lasting.Seconds() * exitRate)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cmd := l.sidecar(ctx, "FFFFFFFF/FFFFFFFF")
@@ -72,31 +99,42 @@ func (l *lane) notified(ctx context.Context, conn *pgx.Conn, exits int) (_ notif
 	if err := l.streaming(ctx, conn); err != nil {
 		return notified{}, err
 	}
-	hook := &webhook{}
+	hook := &webhook{commits: make(map[string]time.Time), at: make(map[string]map[string]time.Time)}
 	server := httptest.NewServer(hook)
 	defer server.Close()
 	notifier := l.notifier(ctx, server.URL)
-	if err := startJoined(notifier); err != nil {
+	if err := startJoined(notifier, hook); err != nil {
 		return notified{}, err
 	}
 	defer func() { err = errors.Join(err, stopped(notifier)) }()
-	if err := writeExits(ctx, conn, exits); err != nil {
+	go hook.watch(ctx, l)
+	loaded := make(chan error, 1)
+	go func() {
+		if load == 0 {
+			loaded <- nil
+			return
+		}
+		_, err := l.write(ctx, load, lasting)
+		loaded <- err
+	}()
+	if err := errors.Join(writeExits(ctx, conn, load, exits), <-loaded); err != nil {
 		return notified{}, err
 	}
 	if err := poll(ctx, 30*time.Second, func() (bool, error) { return hook.taken() >= exits, nil }); err != nil {
 		return notified{}, fmt.Errorf("%d of %d exits were delivered: %w", hook.taken(), exits, err)
 	}
-	return hook.result(exits)
+	return hook.result(load, exits)
 }
 
 // notifier returns lowcap-cdc notify, which posts to a URL.
 func (l *lane) notifier(ctx context.Context, to string) *exec.Cmd {
 	return exec.CommandContext(ctx, l.binary, "notify", "--sink", "kafka://"+l.servers.kafka.Addr(), "--topic-prefix", l.prefix(),
-		"--group", l.slot, "--to", to, "--severity", "page")
+		"--group", l.slot, "--to", to, "--severity", "page", "--log-level", "debug")
 }
 
-// startJoined starts notify and waits until it has its place: it delivers what is committed from then on.
-func startJoined(cmd *exec.Cmd) error {
+// startJoined starts notify and waits until it has its place: it delivers what is committed from then on. What it says it
+// reads is noted.
+func startJoined(cmd *exec.Cmd, hook *webhook) error {
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		return err
@@ -107,6 +145,7 @@ func startJoined(cmd *exec.Cmd) error {
 	var said strings.Builder
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		if strings.Contains(lines.Text(), "watching from") {
+			go hook.listen(lines)
 			return nil
 		}
 		said.WriteString(lines.Text())
@@ -114,11 +153,11 @@ func startJoined(cmd *exec.Cmd) error {
 	return fmt.Errorf("notify: %w: %s", cmd.Wait(), &said)
 }
 
-// writeExits makes one emergency exit after the other, each in a transaction of its own.
-func writeExits(ctx context.Context, conn *pgx.Conn, exits int) error {
+// writeExits makes one emergency exit after the other, each in a transaction of its own; from is above all before them.
+func writeExits(ctx context.Context, conn *pgx.Conn, from, exits int) error {
 	tick := time.NewTicker(time.Second / exitRate)
 	defer tick.Stop()
-	for n := range exits {
+	for n := from; n < from+exits; n++ {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -133,39 +172,88 @@ func writeExits(ctx context.Context, conn *pgx.Conn, exits int) error {
 	return nil
 }
 
-// webhook notes how long each event took to it.
+// webhook notes when each event was where.
 type webhook struct {
-	mu     sync.Mutex
-	millis []float64
-	wrong  error
+	mu      sync.Mutex
+	commits map[string]time.Time            // by id
+	at      map[string]map[string]time.Time // by stage and id
+	wrong   error
+}
+
+func (h *webhook) note(stage, id string, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.at[stage] == nil {
+		h.at[stage] = make(map[string]time.Time)
+	}
+	h.at[stage][id] = now
 }
 
 func (h *webhook) ServeHTTP(_ http.ResponseWriter, request *http.Request) {
 	now := time.Now()
 	var event struct {
-		Type string
-		Time time.Time
+		ID, Type string
+		Time     time.Time
 	}
 	err := json.NewDecoder(request.Body).Decode(&event)
 	if err == nil && event.Type != "lowcap.emergency_exit.executed.v1" {
 		err = fmt.Errorf("the webhook got %q", event.Type)
 	}
+	h.note("posted", event.ID, now)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.wrong = errors.Join(h.wrong, err)
-	h.millis = append(h.millis, float64(now.Sub(event.Time).Microseconds())/1000)
+	h.commits[event.ID] = event.Time
+}
+
+// listen notes what notify says it has read.
+func (h *webhook) listen(lines *bufio.Scanner) {
+	for lines.Scan() {
+		var said struct{ ID, Message string }
+		if json.Unmarshal(lines.Bytes(), &said) == nil && said.Message == "read" {
+			h.note("read", said.ID, time.Now())
+		}
+	}
+}
+
+// watch notes when a consumer that reads committed sees each exit.
+func (h *webhook) watch(ctx context.Context, l *lane) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(l.servers.kafka.Addr()), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumeTopics(l.prefix()+schemas.EmergencyExits), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		return
+	}
+	defer client.Close()
+	for ctx.Err() == nil {
+		fetches := client.PollFetches(ctx)
+		now := time.Now()
+		fetches.EachRecord(func(record *kgo.Record) {
+			for _, header := range record.Headers {
+				if header.Key == "ce_id" {
+					h.note("visible", string(header.Value), now)
+				}
+			}
+		})
+	}
 }
 
 func (h *webhook) taken() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.millis)
+	return len(h.commits)
 }
 
-func (h *webhook) result(written int) (notified, error) {
+func (h *webhook) result(load, written int) (notified, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	slices.Sort(h.millis)
-	return notified{Written: written, Taken: len(h.millis), P50: quantileOf(h.millis, 0.5), P99: quantileOf(h.millis, 0.99),
-		Max: quantileOf(h.millis, 1)}, h.wrong
+	of := func(stage string) stages {
+		var millis []float64
+		for id, commit := range h.commits {
+			if at, ok := h.at[stage][id]; ok {
+				millis = append(millis, float64(at.Sub(commit).Microseconds())/1000)
+			}
+		}
+		return stagesOf(millis)
+	}
+	return notified{Load: load, Written: written, Taken: len(h.commits), Visible: of("visible"), Read: of("read"), Posted: of("posted")}, h.wrong
 }

@@ -62,10 +62,11 @@ func (r *report) print(out io.Writer) {
 			l.at(0.5), l.at(0.99), l.at(0.999), l.at(1), l.Write50, l.Write99, l.CPU, l.PeakRSS>>20)
 	}
 	if len(r.notified) > 0 {
-		fmt.Fprintf(out, "\n| emergency exits at the webhook | p50 ms | p99 ms | max ms |\n|---|---|---|---|\n")
+		fmt.Fprintf(out, "\n| emergency exits | other changes a second | visible p50 / p99 ms | read | posted | posted, max |\n|---|---|---|---|---|---|\n")
 	}
 	for _, n := range r.notified {
-		fmt.Fprintf(out, "| %d of %d | %.1f | %.1f | %.1f |\n", n.Taken, n.Written, n.P50, n.P99, n.Max)
+		fmt.Fprintf(out, "| %d of %d | %d | %.1f / %.1f | %.1f / %.1f | %.1f / %.1f | %.1f |\n", n.Taken, n.Written, n.Load, n.Visible.P50, n.Visible.P99,
+			n.Read.P50, n.Read.P99, n.Posted.P50, n.Posted.P99, n.Posted.Max)
 	}
 	if len(r.idles) > 0 {
 		fmt.Fprintf(out, "\n| idle | images | start to streaming ms | RSS MB | peak RSS MB |\n|---|---|---|---|---|\n")

@@ -40,7 +40,7 @@ func newKafkaFeed(k *kafka.Sink, since time.Time) *kafkaFeed {
 }
 
 func (f *kafkaFeed) follow(ctx context.Context, l *lane, placed func()) error {
-	return f.kafka.Consume(ctx, l.place, nil, kafka.Member{
+	return f.kafka.Consume(ctx, l.place, l.topics(), kafka.Member{
 		Since: f.since, Deliver: l.deliver,
 		Assigned: func(a kafka.Assignment) {
 			l.assigned(a.Partitions, a.Removed)
@@ -51,7 +51,7 @@ func (f *kafkaFeed) follow(ctx context.Context, l *lane, placed func()) error {
 }
 
 func (f *kafkaFeed) waiting(ctx context.Context, l *lane, take func(*sink.Stored) error) error {
-	return f.kafka.Waiting(ctx, l.place, nil, take)
+	return f.kafka.Waiting(ctx, l.place, l.topics(), take)
 }
 
 func (f *kafkaFeed) checkpoint(ctx context.Context) (cdc.Checkpoint, error) {

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -30,11 +31,21 @@ type lane struct {
 	committed time.Time
 }
 
-// lanes returns the lanes of a route; group is what the names of their places begin with.
+// lanes returns the lanes of a route in which anything can come; group is what the names of their places begin with.
 func (r *route) lanes(group string) []*lane {
 	if r.severity == noSeverity {
 		return nil
 	}
+	var list []*lane
+	for _, l := range r.everyLane(group) {
+		if len(l.topics()) > 0 {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+func (r *route) everyLane(group string) []*lane {
 	isPage := func(s schemas.Severity) bool { return s == schemas.Page }
 	if !receiver.IsForPeople(r.kind) || r.severity == schemas.Page {
 		return []*lane{r.lane(group, func(schemas.Severity) bool { return true }, nil)}
@@ -46,6 +57,18 @@ func (r *route) lanes(group string) []*lane {
 func (r *route) lane(place string, wants func(schemas.Severity) bool, gather *gathering) *lane {
 	return &lane{route: r, place: place, wants: wants, gather: gather, health: r.health.lane(), delivered: newRecent(remembered),
 		log: r.log.With().Str("place", place).Logger()}
+}
+
+// topics returns the topics, without prefix, that can hold what the lane brings.
+func (l *lane) topics() []string {
+	var topics []string
+	for _, k := range schemas.Kinds() {
+		can := slices.ContainsFunc(k.Severities, func(s schemas.Severity) bool { return l.wants(s) && rank(s) >= rank(l.route.severity) })
+		if can && matchesType(l.route.types, k.Type) && !slices.Contains(topics, k.Topic) {
+			topics = append(topics, k.Topic)
+		}
+	}
+	return topics
 }
 
 // isWanted reports whether the lane brings an event to its route.
