@@ -28,7 +28,6 @@ require (
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
 	github.com/twmb/franz-go/pkg/kmsg v1.15.1
 	github.com/twmb/franz-go/pkg/sr v1.8.0
-	github.com/wneessen/go-mail v0.7.2
 	golang.org/x/mod v0.43.0
 	pgregory.net/rapid v1.3.0
 )

@@ -1,21 +1,22 @@
 package receiver
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"mime"
+	"mime/quotedprintable"
 	"net"
+	"net/mail"
+	"net/smtp"
 	"net/textproto"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/wneessen/go-mail"
-
-	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 )
 
 const subjectLength = 150 // characters; RFC 5322 allows 998 on a line
@@ -26,9 +27,11 @@ const subjectLength = 150 // characters; RFC 5322 allows 998 on a line
 type email struct {
 	config  Config
 	host    string
-	port    int
-	isTLS   bool // from the beginning
+	address string // host and port
+	isTLS   bool   // from the beginning
 	isLocal bool
+	from    *mail.Address
+	to      []*mail.Address
 }
 
 func newEmail(c Config) (*email, error) {
@@ -43,14 +46,24 @@ func newEmail(c Config) (*email, error) {
 		return nil, errors.New("user needs password-file or password-env")
 	}
 	e := &email{config: c, host: u.Hostname(), isTLS: u.Scheme == "smtps"}
-	e.port, _ = strconv.Atoi(u.Port())
-	if e.port == 0 {
-		e.port = map[bool]int{true: 465, false: 587}[e.isTLS]
+	port := u.Port()
+	if port == "" {
+		port = map[bool]string{true: "465", false: "587"}[e.isTLS]
 	}
+	e.address = net.JoinHostPort(e.host, port)
 	ip := net.ParseIP(e.host)
 	e.isLocal = e.host == "localhost" || (ip != nil && ip.IsLoopback())
-	_, err = e.message(&Message{What: "x"}, false, time.Now())
-	return e, err
+	if e.from, err = mail.ParseAddress(c.From); err != nil {
+		return nil, fmt.Errorf("from %q: %w", c.From, err)
+	}
+	for _, to := range c.MailTo {
+		parsed, err := mail.ParseAddress(to)
+		if err != nil {
+			return nil, fmt.Errorf("recipients %q: %w", to, err)
+		}
+		e.to = append(e.to, parsed)
+	}
+	return e, nil
 }
 
 // IsIdempotent implements Receiver.
@@ -60,96 +73,160 @@ func (e *email) IsIdempotent() bool { return false }
 func (e *email) Send(ctx context.Context, m *Message, plain bool) Answer {
 	ctx, cancel := context.WithTimeout(ctx, attemptWithin)
 	defer cancel()
-	message, err := e.message(m, plain, time.Now())
+	client, err := e.login(ctx)
 	if err != nil {
-		return Answer{Kind: Refused, Detail: tell(err.Error(), nil)}
+		return e.judge(err, Misset)
 	}
-	client, err := mail.NewClient(e.host, append(e.options(), mail.WithDialContextFunc(e.dial(ctx)))...)
+	defer client.Close() //nolint:errcheck // what counts has been answered
+	if err := e.envelope(client); err != nil {
+		return e.judge(err, Misset)
+	}
+	body, err := client.Data()
 	if err != nil {
-		return Answer{Kind: Misset, Detail: tell(err.Error(), nil)}
+		return e.judge(err, Misset)
 	}
-	if err := client.DialWithContext(ctx); err != nil {
-		return e.judge(err)
+	if _, err := body.Write(e.message(m, plain, time.Now())); err != nil {
+		return e.judge(err, Failed)
 	}
-	defer client.Close()                                                   //nolint:errcheck // what counts has been answered
-	if err := client.Send(message); err != nil && !message.IsDelivered() { // else only the farewell failed
-		return e.judge(err)
+	if err := body.Close(); err != nil { // it waits for the answer
+		return e.judge(err, Refused)
 	}
+	client.Quit() //nolint:errcheck // the message is there
 	return Answer{Kind: Delivered}
 }
 
-func (e *email) options() []mail.Option {
-	options := []mail.Option{mail.WithPort(e.port), mail.WithTimeout(attemptWithin / 2)}
+// login connects and logs in. The connection ends with ctx whatever happens on it: the library itself waits without a limit.
+func (e *email) login(ctx context.Context) (*smtp.Client, error) {
+	config := &tls.Config{ServerName: e.host, MinVersion: tls.VersionTLS12}
+	dial := (&net.Dialer{}).DialContext
+	if e.isTLS {
+		dial = (&tls.Dialer{Config: config}).DialContext
+	}
+	conn, err := dial(ctx, "tcp", e.address)
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { conn.Close() }) //nolint:errcheck // what counts has been answered
+	client, err := smtp.NewClient(conn, e.host)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(e.encrypt(client, config), e.authenticate(client)); err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	return client, nil
+}
+
+// errMisset marks what no other attempt changes.
+var errMisset = errors.New("the setting is wrong")
+
+func (e *email) encrypt(client *smtp.Client, config *tls.Config) error {
+	if e.isTLS {
+		return nil
+	}
+	if ok, _ := client.Extension("STARTTLS"); ok {
+		return client.StartTLS(config)
+	}
+	if e.isLocal && e.config.MailUser == "" {
+		return nil
+	}
+	return fmt.Errorf("%w: the server does not offer STARTTLS; try smtps://", errMisset)
+}
+
+func (e *email) authenticate(client *smtp.Client) error {
+	if e.config.MailUser == "" {
+		return nil
+	}
+	_, isEncrypted := client.TLSConnectionState()
+	_, ways := client.Extension("AUTH")
+	offered := strings.Fields(ways)
 	switch {
-	case e.isTLS:
-		options = append(options, mail.WithSSL())
-	case e.isLocal && e.config.MailUser == "":
-		options = append(options, mail.WithTLSPolicy(mail.TLSOpportunistic))
-	default:
-		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
+	case !isEncrypted:
+		return nil // encrypt has said so
+	case contains(offered, "PLAIN"):
+		return client.Auth(smtp.PlainAuth("", e.config.MailUser, e.config.Secret, e.host))
+	case contains(offered, "LOGIN"):
+		return client.Auth(&loginAuth{e.config.MailUser, e.config.Secret})
 	}
-	if e.config.MailUser != "" {
-		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(e.config.MailUser), mail.WithPassword(e.config.Secret))
-	}
-	return options
+	return fmt.Errorf("%w: the server offers neither PLAIN nor LOGIN, only %q", errMisset, ways)
 }
 
-// dial returns how to connect. The connection ends with ctx whatever happens on it: the library waits for a greeting without
-// a limit.
-func (e *email) dial(ctx context.Context) mail.DialContextFunc {
-	return func(dialing context.Context, network, address string) (conn net.Conn, err error) {
-		if e.isTLS {
-			conn, err = (&tls.Dialer{Config: &tls.Config{ServerName: e.host, MinVersion: tls.VersionTLS12}}).DialContext(dialing, network, address)
-		} else {
-			conn, err = (&net.Dialer{}).DialContext(dialing, network, address)
+func contains(list []string, word string) bool {
+	for _, w := range list {
+		if strings.EqualFold(w, word) {
+			return true
 		}
-		if err == nil {
-			context.AfterFunc(ctx, func() { conn.Close() }) //nolint:errcheck // what counts has been answered
-		}
-		return conn, err
 	}
+	return false
 }
 
-// message makes the mail. It names no program and no host but the sender's.
-func (e *email) message(m *Message, plain bool, now time.Time) (*mail.Msg, error) {
-	mime := mail.NewMsg(mail.WithNoDefaultUserAgent())
-	if err := mime.From(e.config.From); err != nil {
-		return nil, err
+// loginAuth is the mechanism LOGIN, which some servers have alone: the server asks for the name, then for the password.
+type loginAuth struct{ user, password string }
+
+func (l *loginAuth) Start(*smtp.ServerInfo) (string, []byte, error) { return "LOGIN", nil, nil }
+
+func (l *loginAuth) Next(question []byte, more bool) ([]byte, error) {
+	switch {
+	case !more:
+		return nil, nil
+	case strings.HasPrefix(strings.ToLower(string(question)), "user"):
+		return []byte(l.user), nil
 	}
-	if err := mime.To(e.config.MailTo...); err != nil {
-		return nil, err
+	return []byte(l.password), nil
+}
+
+func (e *email) envelope(client *smtp.Client) error {
+	if err := client.Mail(e.from.Address); err != nil {
+		return err
+	}
+	for _, to := range e.to {
+		if err := client.Rcpt(to.Address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// message makes the mail.
+func (e *email) message(m *Message, plain bool, now time.Time) []byte {
+	subject, text := firstRunes("["+string(m.Severity)+"] "+m.Title(), subjectLength), m.Text(now)
+	if plain {
+		subject, text = "["+string(m.Severity)+"] lowcap-cdc", m.Plain(now)
+	}
+	var to []string
+	for _, address := range e.to {
+		to = append(to, address.String())
 	}
 	sum := sha256.Sum256([]byte(m.Reference))
-	mime.SetMessageIDWithValue(hex.EncodeToString(sum[:16]) + "@lowcap-cdc")
-	mime.SetDateWithValue(now)
-	mime.SetGenHeader("Auto-Submitted", "auto-generated")
-	mime.Subject(firstRunes("["+string(m.Severity)+"] "+m.Title(), subjectLength))
-	text := m.Text(now)
-	if plain {
-		text = m.Plain(now)
-		mime.Subject("[" + string(m.Severity) + "] lowcap-cdc")
+	var b bytes.Buffer
+	for _, header := range [][2]string{
+		{"From", e.from.String()}, {"To", strings.Join(to, ", ")}, {"Subject", mime.QEncoding.Encode("utf-8", subject)},
+		{"Date", now.Format(time.RFC1123Z)}, {"Message-ID", "<" + hex.EncodeToString(sum[:16]) + "@lowcap-cdc>"},
+		{"Auto-Submitted", "auto-generated"}, {"MIME-Version", "1.0"}, {"Content-Type", "text/plain; charset=utf-8"},
+		{"Content-Transfer-Encoding", "quoted-printable"},
+	} {
+		b.WriteString(header[0] + ": " + header[1] + "\r\n")
 	}
-	mime.SetBodyString(mail.TypeTextPlain, text)
-	return mime, nil
+	b.WriteString("\r\n")
+	body := quotedprintable.NewWriter(&b)
+	body.Write([]byte(text)) //nolint:errcheck // into memory
+	body.Close()             //nolint:errcheck // into memory
+	return b.Bytes()
 }
 
-// judge says what an error of the library means. Only the message itself is refused with a 5xx; one before it, for login or
-// an address, is the setting's.
-func (e *email) judge(err error) Answer {
-	a := Answer{Kind: Failed, Detail: readable.Printable(tell(err.Error(), []string{e.config.Secret}))}
-	var failed *mail.SendError
+// judge says what an error means; lasting is what a 5xx means at this point of the conversation: only the message itself is
+// refused, what comes before it is a matter of the setting.
+func (e *email) judge(err error, lasting Kind) Answer {
+	a := Answer{Kind: Failed, Detail: tell(err.Error(), []string{e.config.Secret})}
 	var said *textproto.Error
-	isSend, isSaid := errors.As(err, &failed), errors.As(err, &said)
+	isSaid := errors.As(err, &said)
 	switch {
-	case isSend && failed.IsTemp():
-	case isSend && failed.Reason == mail.ErrSMTPDataClose && failed.ErrorCode() >= 500, isSend && failed.Reason == mail.ErrWriteContent:
-		a.Kind = Refused
-	case isSend && failed.ErrorCode() >= 500, isSaid && said.Code >= 500:
+	case errors.Is(err, errMisset):
 		a.Kind = Misset
-	case isSend && failed.Reason == mail.ErrSMTPDataClose:
+	case isSaid && said.Code >= 500:
+		a.Kind = lasting
+	case !isSaid && lasting == Refused:
 		a.Arrived = true // the connection broke before the answer
-	case strings.Contains(err.Error(), "does not support STARTTLS"):
-		a.Kind = Misset
 	}
 	return a
 }
