@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"encoding/json"
+	"unsafe"
 )
 
 // Features is what the sidecar reads of the features document. The slices are parts of the document, or of its decoded
@@ -63,7 +64,7 @@ func object(quoted []byte) []byte {
 		if json.Unmarshal(quoted, &text) != nil {
 			return nil
 		}
-		quoted = []byte(text)
+		quoted = unsafe.Slice(unsafe.StringData(text), len(text)) // it may be large, and is only read
 		if !json.Valid(quoted) {
 			return nil
 		}
