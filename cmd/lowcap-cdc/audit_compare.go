@@ -52,7 +52,7 @@ func (c *auditCompareCommand) once(ctx context.Context, comparer *audit.Comparer
 		return err
 	}
 	if comparer.Progress != nil {
-		fmt.Fprint(std.Err, "\r\x1b[K")
+		fmt.Fprintf(std.Err, "\r\x1b[K")
 	}
 	if err := compared.Print(std.Out, c.JSON); err != nil {
 		return err

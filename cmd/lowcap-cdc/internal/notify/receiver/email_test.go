@@ -40,7 +40,7 @@ func serveMail(conn net.Conn, answers map[string]string, got chan string) {
 		if answer == "" { // it hangs up
 			return false
 		}
-		fmt.Fprint(conn, answer+"\r\n")
+		fmt.Fprintf(conn, "%s\r\n", answer)
 		return true
 	}
 	say("HELLO", "220 mail.example ESMTP")
