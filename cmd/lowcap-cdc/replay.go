@@ -59,7 +59,7 @@ func (c *replayCommand) Run(s *settings.Settings, std *settings.Streams) error {
 // nor touches its state.
 func (c *replayCommand) target(s *settings.Settings, std *settings.Streams) (cdc.Sink, error) {
 	other := *s
-	other.Sink, other.Slot = c.Into, s.Slot+"_replay"
+	other.Sink, other.Slot = c.Into, settings.Derived(s.Slot, "_replay")
 	if c.IntoPrefix != "" {
 		other.TopicPrefix = c.IntoPrefix
 	}

@@ -90,3 +90,8 @@ func repeated(value string) string {
 	}
 	return " " + strconv.Quote(value)
 }
+
+// Derived returns another slot's name, made of one and of a suffix. It is not longer than Postgres takes.
+func Derived(slot, suffix string) string {
+	return slot[:min(len(slot), longestName-len(suffix))] + suffix
+}

@@ -77,7 +77,7 @@ func (s *Settings) isLook() bool { return s.Sink == "stdout:" }
 // SlotName returns the slot's name. A look at the events gets a slot of its own, beside the one in use.
 func (s *Settings) SlotName() string {
 	if s.isLook() {
-		return fmt.Sprintf("%s_look_%d", s.Slot, os.Getpid())
+		return Derived(s.Slot, fmt.Sprintf("_look_%d", os.Getpid()))
 	}
 	return s.Slot
 }
