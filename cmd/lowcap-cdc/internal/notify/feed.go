@@ -89,11 +89,13 @@ const (
 )
 
 func (f *fileFeed) follow(ctx context.Context, l *lane, placed func()) error {
+	said := "" // the last error: a sink that is not there yet is tried for hours
+	begun := sync.OnceFunc(func() { l.assigned(1, 0); placed() })
 	for ctx.Err() == nil {
 		at, err := f.place(ctx, l)
 		if err == nil {
-			l.assigned(1, 0)
-			placed()
+			begun()
+			l.forget()
 			err = f.read(ctx, l, at)
 		}
 		switch {
@@ -101,7 +103,8 @@ func (f *fileFeed) follow(ctx context.Context, l *lane, placed func()) error {
 			return nil
 		case err != nil && !errors.Is(err, fs.ErrNotExist) && sink.IsPermanent(err):
 			return err
-		case err != nil:
+		case err != nil && err.Error() != said:
+			said = err.Error()
 			l.log.Warn().Err(err).Msg("reading was interrupted; it begins again")
 		}
 		sleep(ctx, againAfter)
@@ -216,11 +219,16 @@ func (f *fileFeed) checkpoint(ctx context.Context) (newest cdc.Checkpoint, err e
 	return newest, err
 }
 
-// assigned prepares a lane to read, or to read again: what was gathered comes again.
-func (l *lane) assigned(partitions int, removed int64) {
+// forget prepares a lane to read again from its place: what was gathered comes again.
+func (l *lane) forget() {
 	if l.gather != nil {
 		l.gather.total = 0
 	}
+}
+
+// assigned prepares a lane to read what it was given.
+func (l *lane) assigned(partitions int, removed int64) {
+	l.forget()
 	if removed > 0 {
 		l.log.Error().Int64("records", removed).Msg("events were removed from the topics before this route had read them; what they said is in the tables")
 	}

@@ -2,8 +2,12 @@ package receiver
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
+	"net/http/httptest"
+	"net/smtp"
 	"strings"
 	"testing"
 	"time"
@@ -155,5 +159,61 @@ func TestEmailWantsTLS(t *testing.T) {
 	begun := time.Now()
 	if answer := emailTo(t, silent.Addr().String()).Send(t.Context(), Of(exit(), ""), false); answer.Kind != Failed || time.Since(begun) > attemptWithin+time.Second {
 		t.Errorf("%+v after %s", answer, time.Since(begun))
+	}
+}
+
+// TestEmailLogsIn speaks to a server with TLS, which asks for the way that it knows.
+func TestEmailLogsIn(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil)
+	server.StartTLS() // only for its certificate
+	defer server.Close()
+	pool := x509.NewCertPool()
+	pool.AddCert(server.Certificate())
+	for way, want := range map[string]string{"PLAIN": "AHUAc2VzYW1l", "LOGIN": "dQ== c2VzYW1l"} {
+		client, peer := net.Pipe()
+		go func() {
+			defer peer.Close() //nolint:errcheck // a test
+			serveAuth(tls.Server(peer, server.TLS), way, want)
+		}()
+		e, err := newEmail(Config{To: "smtps://example.com", From: "a@example.org", MailTo: []string{"b@example.org"}, MailUser: "u", Secret: "sesame"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := smtp.NewClient(tls.Client(client, &tls.Config{RootCAs: pool, ServerName: "example.com", MinVersion: tls.VersionTLS12}), "example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.authenticate(conn); err != nil {
+			t.Errorf("%s: %v", way, err)
+		}
+		conn.Close() //nolint:errcheck // the test is over
+	}
+}
+
+// serveAuth greets, offers one way to log in, and says whether that came as wanted.
+func serveAuth(conn net.Conn, way, want string) {
+	fmt.Fprint(conn, "220 mail.example ESMTP\r\n")
+	var got []string
+	for lines := bufio.NewScanner(conn); lines.Scan(); {
+		words := strings.Fields(lines.Text())
+		switch {
+		case words[0] == "EHLO":
+			fmt.Fprintf(conn, "250-mail.example\r\n250 AUTH %s\r\n", way)
+			continue
+		case words[0] == "AUTH":
+			got = append(got, words[2:]...)
+		default:
+			got = append(got, words...)
+		}
+		switch {
+		case strings.Join(got, " ") == want:
+			fmt.Fprint(conn, "235 in\r\n")
+		case len(got) == 0:
+			fmt.Fprint(conn, "334 VXNlcm5hbWU6\r\n")
+		case len(got) == 1 && way == "LOGIN":
+			fmt.Fprint(conn, "334 UGFzc3dvcmQ6\r\n")
+		default:
+			fmt.Fprint(conn, "535 no\r\n")
+		}
 	}
 }
