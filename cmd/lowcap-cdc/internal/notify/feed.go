@@ -46,7 +46,7 @@ func (f *kafkaFeed) follow(ctx context.Context, l *lane, placed func()) error {
 			l.assigned(a.Partitions, a.Removed)
 			placed()
 		},
-		Interrupted: func(err error) { l.log.Warn().Err(err).Msg("reading was interrupted; it begins again") },
+		Interrupted: l.interrupted,
 	})
 }
 
@@ -86,10 +86,11 @@ const (
 	roundEvents = 500                    // at most
 	roundWait   = 100 * time.Millisecond // for the first event of a round
 	againAfter  = time.Second            // when the files cannot be read
+
+	complainEvery = 5 * time.Minute
 )
 
 func (f *fileFeed) follow(ctx context.Context, l *lane, placed func()) error {
-	said := "" // the last error: a sink that is not there yet is tried for hours
 	begun := sync.OnceFunc(func() { l.assigned(1, 0); placed() })
 	for ctx.Err() == nil {
 		at, err := f.place(ctx, l)
@@ -103,9 +104,8 @@ func (f *fileFeed) follow(ctx context.Context, l *lane, placed func()) error {
 			return nil
 		case err != nil && !errors.Is(err, fs.ErrNotExist) && sink.IsPermanent(err):
 			return err
-		case err != nil && err.Error() != said:
-			said = err.Error()
-			l.log.Warn().Err(err).Msg("reading was interrupted; it begins again")
+		case err != nil:
+			l.interrupted(err)
 		}
 		sleep(ctx, againAfter)
 	}
@@ -217,6 +217,14 @@ func (f *fileFeed) waiting(ctx context.Context, l *lane, take func(*sink.Stored)
 func (f *fileFeed) checkpoint(ctx context.Context) (newest cdc.Checkpoint, err error) {
 	err = f.reader.ReadState(ctx, loadCheckpoint(&newest))
 	return newest, err
+}
+
+// interrupted says why reading stopped; the same again only now and then, as an outage may last for hours.
+func (l *lane) interrupted(err error) {
+	if now := time.Now(); err.Error() != l.complaint || now.Sub(l.complained) > complainEvery {
+		l.complaint, l.complained = err.Error(), now
+		l.log.Warn().Err(err).Msg("reading was interrupted; it begins again")
+	}
 }
 
 // forget prepares a lane to read again from its place: what was gathered comes again.

@@ -29,6 +29,9 @@ type lane struct {
 
 	delivered *recent
 	committed time.Time
+
+	complaint  string // why reading stopped the last time
+	complained time.Time
 }
 
 // lanes returns the lanes of a route in which anything can come; group is what the names of their places begin with.
