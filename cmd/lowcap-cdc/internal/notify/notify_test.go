@@ -509,3 +509,23 @@ func TestMetricsAreDocumented(t *testing.T) {
 		t.Errorf("docs/alerting.md has %d metrics, %d are served", rows, served)
 	}
 }
+
+// TestSameCheckpointDoesNotMove: one that is read again is the same, however often.
+func TestSameCheckpointDoesNotMove(t *testing.T) {
+	m := &messenger{feed: &fileFeed{reader: still{newMemory()}}}
+	w := newWatch(m)
+	if _, err := w.look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	moved := w.moved
+	if _, err := w.look(t.Context()); err != nil || w.moved != moved {
+		t.Errorf("it has moved (%v)", err)
+	}
+}
+
+// still is a sink whose checkpoint stands.
+type still struct{ *memory }
+
+func (still) ReadState(_ context.Context, load func(string, []byte) error) error {
+	return load("checkpoint", []byte(`{"Slot":"s","LSN":7,"Time":1,"Images":{},"Events":{"Number":1}}`))
+}

@@ -11,6 +11,7 @@ import (
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/notify/receiver"
+	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
 
@@ -29,7 +30,7 @@ type watch struct {
 	started atomic.Bool // every route has had its place
 
 	mu       sync.Mutex
-	newest   cdc.Checkpoint
+	newest   mark
 	moved    time.Time // when another checkpoint was last seen, by our own clock: the database's may be wrong
 	readFail string    // why the sink could not be read the last time
 
@@ -55,11 +56,20 @@ func (w *watch) look(ctx context.Context) (cdc.Checkpoint, error) {
 		return found, err
 	}
 	w.readFail = ""
-	if found != w.newest {
-		w.newest, w.moved = found, time.Now()
+	if now := markOf(&found); now != w.newest {
+		w.newest, w.moved = now, time.Now()
 	}
 	return found, nil
 }
+
+// mark is what moves with each checkpoint: a checkpoint itself holds pointers, which differ each time that it is read.
+type mark struct {
+	lsn    decode.LSN
+	time   decode.Micros
+	number uint64
+}
+
+func markOf(c *cdc.Checkpoint) mark { return mark{c.LSN, c.Time, c.Events.Number} }
 
 // age returns how long the checkpoint has not moved, and why it cannot be seen, if so.
 func (w *watch) age() (time.Duration, string) {
