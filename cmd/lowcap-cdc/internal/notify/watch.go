@@ -11,7 +11,6 @@ import (
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/notify/receiver"
-	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
 
@@ -64,12 +63,12 @@ func (w *watch) look(ctx context.Context) (cdc.Checkpoint, error) {
 
 // mark is what moves with each checkpoint: a checkpoint itself holds pointers, which differ each time that it is read.
 type mark struct {
-	lsn    decode.LSN
-	time   decode.Micros
+	lsn    uint64
+	time   int64
 	number uint64
 }
 
-func markOf(c *cdc.Checkpoint) mark { return mark{c.LSN, c.Time, c.Events.Number} }
+func markOf(c *cdc.Checkpoint) mark { return mark{uint64(c.LSN), int64(c.Time), c.Events.Number} }
 
 // age returns how long the checkpoint has not moved, and why it cannot be seen, if so.
 func (w *watch) age() (time.Duration, string) {
