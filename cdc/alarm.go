@@ -23,7 +23,7 @@ func (h *history) firstAlarm(exit bool) schemas.Text {
 	return &id
 }
 
-// emitAlarm emits an exit's sell or its record. The second of the two wakes nobody.
+// emitAlarm emits an exit's sell or its record. The second of the two wakes no one.
 func (h *history) emitAlarm(j *judged, data schemas.Data, exit bool) place {
 	second := h.firstAlarm(exit) != nil
 	if second {

@@ -18,7 +18,7 @@ func (m *machine) attribute(s *decode.Session) {
 	m.tx.who, m.tx.session = m.who, nil
 }
 
-// by returns who makes the transaction, nil where the server records nothing. Most transactions give no event, and nobody
+// by returns who makes the transaction, nil where the server records nothing. Most transactions give no event, and no one
 // asks.
 func (tx *transaction) by() *schemas.Session {
 	if tx.session == nil && len(tx.who) > 0 {
@@ -43,5 +43,11 @@ func readSession(content []byte) *schemas.Session {
 	if jsonb.Text(claims).IsNull() || len(claims) > longestClaims {
 		claims = nil
 	}
-	return &schemas.Session{User: s.User, SessionUser: s.SessionUser, Application: s.Application, ClientAddress: s.ClientAddress, Claims: claims}
+	return &schemas.Session{
+		User:          s.User,
+		SessionUser:   s.SessionUser,
+		Application:   s.Application,
+		ClientAddress: s.ClientAddress,
+		Claims:        claims,
+	}
 }

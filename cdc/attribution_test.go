@@ -11,7 +11,11 @@ import (
 func TestAttribute(t *testing.T) {
 	b := newBench(t)
 	record := func(user string) *decode.Session {
-		return &decode.Session{Content: []byte(`{"xid":"1","user":"` + user + `","session_user":"s","application":"a","client_address":"10.0.0.1","claims":{"sub":"x"}}`)}
+		return &decode.Session{
+			Content: []byte(
+				`{"xid":"1","user":"` + user + `","session_user":"s","application":"a","client_address":"10.0.0.1","claims":{"sub":"x"}}`,
+			),
+		}
 	}
 	m := b.machine
 	m.begin(&decode.Begin{CommitLSN: 1})
@@ -19,7 +23,8 @@ func TestAttribute(t *testing.T) {
 		t.Error("a transaction without a record has one")
 	}
 	m.attribute(record("first"))
-	if by := m.tx.by(); by == nil || by.User != "first" || by.SessionUser != "s" || *by.ClientAddress != "10.0.0.1" || string(by.Claims) != `{"sub":"x"}` {
+	if by := m.tx.by(); by == nil || by.User != "first" || by.SessionUser != "s" || *by.ClientAddress != "10.0.0.1" ||
+		string(by.Claims) != `{"sub":"x"}` {
 		t.Errorf("%+v", by)
 	}
 	m.attribute(record("second"))

@@ -44,15 +44,29 @@ func benchFeatures(size int, history string) string {
 	var b strings.Builder
 	b.WriteByte('{')
 	for n := 0; b.Len() < size; n++ {
-		fmt.Fprintf(&b, `"ta_block_%04d": {"adx": 47.1%d, "rsi": 61.25, "label": "S3 zone", "slope": [0.00123, -0.0042, 0.00071, 0.0031], "confirmed": true}, `, n, n)
+		fmt.Fprintf(
+			&b,
+			`"ta_block_%04d": {"adx": 47.1%d, "rsi": 61.25, "label": "S3 zone", "slope": [0.00123, -0.0042, 0.00071, 0.0031], "confirmed": true}, `,
+			n,
+			n,
+		)
 	}
-	fmt.Fprintf(&b, `"uptrend_engine_v4": {"ema": {"ema333": 0.0012}, "price": 0.0013, "state": "S3", "exit_reason": null}, "pm_execution_history": %s}`, history)
+	fmt.Fprintf(
+		&b,
+		`"uptrend_engine_v4": {"ema": {"ema333": 0.0012}, "price": 0.0013, "state": "S3", "exit_reason": null}, "pm_execution_history": %s}`,
+		history,
+	)
 	return b.String()
 }
 
 func benchHistory(n int) string {
-	return fmt.Sprintf(`{"last_trim": {"price": 0.00%d, "state": "S3", "signal": "trim_flag", "size_frac": 0.33, "timestamp": "2026-01-18T11:%02d:%02d.514883+00:00", "sr_level_price": 0.0001}, "trim_pool": {"dx_count": 0, "usd_basis": %d.25, "recovery_started": false}, "prev_state": "S3", "last_s1_buy": {"price": 0.001, "state": "S1", "signal": "s1_entry", "size_frac": 0.5, "timestamp": "2026-01-17T11:06:52.514883+00:00"}}`,
-		1000+n, n/60%60, n%60, 10+n)
+	return fmt.Sprintf(
+		`{"last_trim": {"price": 0.00%d, "state": "S3", "signal": "trim_flag", "size_frac": 0.33, "timestamp": "2026-01-18T11:%02d:%02d.514883+00:00", "sr_level_price": 0.0001}, "trim_pool": {"dx_count": 0, "usd_basis": %d.25, "recovery_started": false}, "prev_state": "S3", "last_s1_buy": {"price": 0.001, "state": "S1", "signal": "s1_entry", "size_frac": 0.5, "timestamp": "2026-01-17T11:06:52.514883+00:00"}}`,
+		1000+n,
+		n/60%60,
+		n%60,
+		10+n,
+	)
 }
 
 // changes is a run of changes that are applied over and over.

@@ -26,7 +26,7 @@ func (u *unrecorded) due() decode.Micros {
 }
 
 // trackBooks follows the sums of tokens: what they grow by must be recorded in the same change or soon after. Of what
-// happened in a gap of the stream, or while the history was not known, nobody knows whether it was.
+// happened in a gap of the stream, or while the history was not known, no one knows whether it was.
 func (h *history) trackBooks() {
 	w := &h.image.waits
 	if h.was.incomplete {
@@ -85,7 +85,7 @@ func (h *history) isBuy() bool {
 }
 
 // emitUnrecorded tells of a growth of the books that nothing was recorded for. A sell after which nothing is held is the
-// exit that somebody waits for.
+// exit that someone waits for.
 func (c *change) emitUnrecorded(u *unrecorded, of book, image *positionImage) {
 	if of == sellBook && !isHeld(image, image) {
 		c.severity = schemas.Page

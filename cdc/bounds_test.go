@@ -229,8 +229,19 @@ func TestLongKeys(t *testing.T) {
 func TestAnyChangeIsBounded(t *testing.T) {
 	var values []string
 	for _, n := range []int{10, 1000, 200 << 10, 256<<10 - 20, 300 << 10} {
-		values = append(values, `"`+strings.Repeat("x", n)+`"`, `"`+strings.Repeat(`\"`, n/2)+`"`, `"`+strings.Repeat(`\u0001`, n/6)+`"`,
-			`[`+strings.Repeat("1, ", n/3)+`1]`, `{`+manyMembers(n/13+1, "1")+`}`, strings.Repeat("7", n), `"2026-01-20T10:00:0`+fmt.Sprint(n%10)+`Z"`)
+		values = append(
+			values,
+			`"`+strings.Repeat("x", n)+`"`,
+			`"`+strings.Repeat(`\"`, n/2)+`"`,
+			`"`+strings.Repeat(`\u0001`, n/6)+`"`,
+			`[`+strings.Repeat(
+				"1, ",
+				n/3,
+			)+`1]`,
+			`{`+manyMembers(n/13+1, "1")+`}`,
+			strings.Repeat("7", n),
+			`"2026-01-20T10:00:0`+fmt.Sprint(n%10)+`Z"`,
+		)
 	}
 	huge := func(t *rapid.T) string { return rapid.SampledFrom(values).Draw(t, "value") }
 	history := func(t *rapid.T) string {
@@ -238,8 +249,14 @@ func TestAnyChangeIsBounded(t *testing.T) {
 		for _, name := range rapid.SliceOfNDistinct(rapid.SampledFrom(append(slices.Clone(keyNames[:]), "a", "b", "c", "d")), 0, 6, rapid.ID[string]).Draw(t, "keys") {
 			value := huge(t)
 			if rapid.Bool().Draw(t, "record") {
-				value = fmt.Sprintf(`{"timestamp": "2026-01-20T10:00:0%dZ", "signal": %s, "x": %s, "usd_basis": %d}`, rapid.IntRange(0, 9).Draw(t, "second"),
-					rapid.SampledFrom([]string{`"emergency_exit"`, `"trim_flag"`, huge(t)}).Draw(t, "signal"), huge(t), rapid.IntRange(0, 3).Draw(t, "basis"))
+				value = fmt.Sprintf(
+					`{"timestamp": "2026-01-20T10:00:0%dZ", "signal": %s, "x": %s, "usd_basis": %d}`,
+					rapid.IntRange(0, 9).Draw(t, "second"),
+					rapid.SampledFrom([]string{`"emergency_exit"`, `"trim_flag"`, huge(t)}).
+						Draw(t, "signal"),
+					huge(t),
+					rapid.IntRange(0, 3).Draw(t, "basis"),
+				)
 			}
 			parts = append(parts, `"`+name+`": `+value)
 		}

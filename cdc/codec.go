@@ -77,7 +77,7 @@ func (r *reader) digest() (d jsonb.Digest) {
 	return d
 }
 
-// end reports the first failure, or bytes that nobody has read.
+// end reports the first failure, or bytes that no one has read.
 func (r *reader) end() error {
 	if r.err == nil && len(r.data) > 0 {
 		return fmt.Errorf("unexpected %d bytes left in image", len(r.data))

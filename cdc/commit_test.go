@@ -57,7 +57,12 @@ func blockTape(transactions int) []decode.Message {
 		lsn := decode.LSN(0x100 * (n + 2))
 		change := benchBlock(n, "2026-01-18 11:06:52.514883+00")
 		change.Op = decode.Insert
-		messages = append(messages, &decode.Begin{CommitLSN: lsn, CommitTime: benchCommitTime, XID: 1}, change, &decode.Commit{CommitLSN: lsn, EndLSN: lsn + 0x40})
+		messages = append(
+			messages,
+			&decode.Begin{CommitLSN: lsn, CommitTime: benchCommitTime, XID: 1},
+			change,
+			&decode.Commit{CommitLSN: lsn, EndLSN: lsn + 0x40},
+		)
 	}
 	return messages
 }

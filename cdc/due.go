@@ -33,7 +33,7 @@ func (w *waits) firstLossDue() decode.Micros {
 }
 
 // tellDue tells what is due when the open transaction commits, behind all of its changes. It returns false when the batch
-// is full and something is left: called again, it goes on. A batch may be cut and the process end in between: what was told
+// is full and something is left: called again, it continues. A batch may be cut and the process end in between: what was told
 // is no longer due then, and the count of changes done tells the ordinals of the rest.
 //
 // A snapshot tells no time: it is no transaction of the stream. While the positions cannot be seen nothing is due of them,

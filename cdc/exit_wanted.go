@@ -62,7 +62,7 @@ func (h *history) trackExit(doc *document, closed bool) {
 	h.image.watchExit(h.tx.CommitTime, both, doc)
 }
 
-// watchExit begins or goes on to watch an exit, by what a row says of it.
+// watchExit begins or continues to watch an exit, by what a row says of it.
 func (p *positionImage) watchExit(at decode.Micros, both bool, doc *document) {
 	e := &p.waits.exit
 	if !both {

@@ -141,7 +141,9 @@ var someTables = decode.TableIDs{decode.Blocks: {OID: 16400, Member: 1}, decode.
 func (b *bench) snapshotOf(tables decode.TableIDs, rows ...any) {
 	b.t.Helper()
 	b.lsn += 0x100
-	b.machine.begin(&decode.Begin{CommitLSN: b.lsn, CommitTime: benchCommitTime + decode.Micros(b.lsn)*1000, Snapshot: true, Tables: tables, Publication: 9})
+	b.machine.begin(
+		&decode.Begin{CommitLSN: b.lsn, CommitTime: benchCommitTime + decode.Micros(b.lsn)*1000, Snapshot: true, Tables: tables, Publication: 9},
+	)
 	for _, row := range rows {
 		if row != nil {
 			b.apply(insertOf(row))

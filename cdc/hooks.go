@@ -1,6 +1,6 @@
 package cdc
 
-// Hooks are told what a Pipeline does while it runs. A nil func means that nobody listens.
+// Hooks are told what a Pipeline does while it runs. A nil func means that no one listens.
 //
 // Run calls them one after the other, from its own goroutine where nothing else is said. It waits for each, so none may
 // wait for anything itself. None may keep the bytes that it is given.
@@ -42,7 +42,7 @@ func Tee(a, b Hooks) Hooks {
 	}
 }
 
-// nobody hears everything and does nothing, so that Run need not ask whether somebody listens.
+// nobody hears everything and does nothing, so that Run need not ask whether someone listens.
 var nobody = Hooks{
 	Starting: func() {}, Resuming: func() {}, Loaded: func(string, []byte) {}, Resumed: func() {}, Started: func(Start) {},
 	Heard: func() {}, Committing: func(*Batch) {}, Durable: func(*Batch) {}, Committed: func(Progress) {}, Notice: func(string) {},

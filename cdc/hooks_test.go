@@ -51,7 +51,8 @@ func TestHooks(t *testing.T) {
 		t.Errorf("the second run heard %s", got)
 	}
 	words, err = run(&brokenSink{memorySink{state: make(map[string]string)}})
-	if got := strings.Join(words, " "); strings.Contains(got, "durable") || strings.Contains(got, "committed") || !strings.HasSuffix(got, "committing") {
+	if got := strings.Join(words, " "); strings.Contains(got, "durable") || strings.Contains(got, "committed") ||
+		!strings.HasSuffix(got, "committing") {
 		t.Errorf("nothing was committed, and heard was %s", got)
 	}
 	if !errors.As(err, &part) || part.Part != PartSink {

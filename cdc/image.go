@@ -139,7 +139,7 @@ func (p *positionImage) memory(of key) *memory {
 	return &p.keys[of]
 }
 
-// decode reads an image; its slices stay parts of data, which therefore nobody may write to.
+// decode reads an image; its slices stay parts of data, which therefore no one may write to.
 func (p *positionImage) decode(data []byte) error {
 	r := &reader{data: data}
 	switch v := r.byte(); {

@@ -15,9 +15,24 @@ import (
 // with values that were taken back and came again, one that cannot be read, one of which little is known, and a block.
 func tellOldRows(b *bench) {
 	position := func(id int, features string, more map[string]any) any {
-		values := map[string]any{"id": fmt.Sprintf("0f2b3c4d-0000-4000-8000-%012d", id), "token_chain": "solana", "token_contract": "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr",
-			"token_ticker": "WIF", "timeframe": "1h", "book_id": "social", "status": "watchlist", "state": "S4", "current_trade_id": nil, "total_quantity": "0",
-			"total_allocation_usd": "12.50", "closed_at": nil, "close_reason": "", "created_at": "2026-01-18 11:06:52.514883+00", "completed_trades": "[{}, {}]", "features": features}
+		values := map[string]any{
+			"id":                   fmt.Sprintf("0f2b3c4d-0000-4000-8000-%012d", id),
+			"token_chain":          "solana",
+			"token_contract":       "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr",
+			"token_ticker":         "WIF",
+			"timeframe":            "1h",
+			"book_id":              "social",
+			"status":               "watchlist",
+			"state":                "S4",
+			"current_trade_id":     nil,
+			"total_quantity":       "0",
+			"total_allocation_usd": "12.50",
+			"closed_at":            nil,
+			"close_reason":         "",
+			"created_at":           "2026-01-18 11:06:52.514883+00",
+			"completed_trades":     "[{}, {}]",
+			"features":             features,
+		}
 		for name, v := range more {
 			values[name] = v
 		}
@@ -25,9 +40,24 @@ func tellOldRows(b *bench) {
 	}
 	history := func(parts string) string { return `{"pm_execution_history": {` + parts + `}}` }
 	buy := `"last_s1_buy": {"price": 0.5, "timestamp": "2026-01-18T11:06:52.514883+00:00"}`
-	b.snapshot(position(1, history(buy), nil), position(2, history(buy), nil), position(3, history(`"trim_pool": {"usd_basis": 25}`), nil),
-		blockRow(map[string]any{"token_contract": "C", "token_chain": "solana", "timeframe": "1h", "book_id": "onchain_crypto", "blocked_s1": true, "blocked_s2": nil,
-			"last_s1_failure_ts": "2026-01-18 11:06:52.514883+00", "last_s2_failure_ts": nil, "last_success_ts": "infinity"}))
+	b.snapshot(
+		position(1, history(buy), nil),
+		position(2, history(buy), nil),
+		position(3, history(`"trim_pool": {"usd_basis": 25}`), nil),
+		blockRow(
+			map[string]any{
+				"token_contract":     "C",
+				"token_chain":        "solana",
+				"timeframe":          "1h",
+				"book_id":            "onchain_crypto",
+				"blocked_s1":         true,
+				"blocked_s2":         nil,
+				"last_s1_failure_ts": "2026-01-18 11:06:52.514883+00",
+				"last_s2_failure_ts": nil,
+				"last_success_ts":    "infinity",
+			},
+		),
+	)
 	trim := `"last_trim": {"timestamp": "2026-01-18T12:00:00Z", "signal": "trim_flag"}, "trim_pool": {"usd_basis": 60.0}`
 	for _, parts := range []string{buy + "," + trim, buy, buy + "," + trim, `"prev_state": "S2"`} {
 		b.update(position(2, history(parts), map[string]any{"current_trade_id": "0f2b3c4d-0000-4000-8000-00000000aaaa"}))

@@ -14,7 +14,8 @@ import (
 // drawKey draws one of few keys, so that rows change and go and come.
 func drawKey(t *rapid.T) string {
 	n := rapid.IntRange(0, 40).Draw(t, "row")
-	return rapid.SampledFrom([]string{fmt.Sprintf("0f2b3c4d-0000-4000-8000-%012x", n), fmt.Sprintf("contract%d\x00solana\x001h\x00social", n), fmt.Sprint("p", n)}).Draw(t, "key")
+	return rapid.SampledFrom([]string{fmt.Sprintf("0f2b3c4d-0000-4000-8000-%012x", n), fmt.Sprintf("contract%d\x00solana\x001h\x00social", n), fmt.Sprint("p", n)}).
+		Draw(t, "key")
 }
 
 // drawImage draws one of any size: in the midst of others, one of the largest there, and one with a slab of its own.

@@ -13,7 +13,7 @@ import (
 type KnownBlock struct {
 	Block       schemas.Block   `json:"block"`
 	Stages      []schemas.Stage `json:"stages"`      // blocked now
-	Since       schemas.Instant `json:"since"`       // when the first of them became so; empty when nobody saw it
+	Since       schemas.Instant `json:"since"`       // when the first of them became so; empty when no one saw it
 	FailureTS   schemas.Instant `json:"failure_ts"`  // the newest failure
 	Orphaned    bool            `json:"orphaned"`    // stage 2 stays blocked for ever
 	Ineffective bool            `json:"ineffective"` // under a book that the bot never consults
@@ -76,7 +76,7 @@ func ReadBlock(key string, value []byte) (*KnownBlock, error) {
 	return b, nil
 }
 
-// blockedSince is when the first of the stages that are blocked now became so, 0 when nobody saw it.
+// blockedSince is when the first of the stages that are blocked now became so, 0 when no one saw it.
 func (b *blockImage) blockedSince() decode.Micros {
 	var since decode.Micros
 	if isTrue(b.s1) {

@@ -16,7 +16,10 @@ func TestMemoryOfAnImage(t *testing.T) {
 	b := newBench(t)
 	position := func(i int, status string) decode.PositionRow {
 		return positionRow(map[string]any{"id": fmt.Sprintf("%08d-0000-4000-8000-%012d", i, i), "token_chain": "solana",
-			"token_contract": fmt.Sprintf("7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uH%06d", i), "token_ticker": "WIF", "timeframe": "1h", "book_id": "social",
+			"token_contract": fmt.Sprintf(
+				"7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uH%06d",
+				i,
+			), "token_ticker": "WIF", "timeframe": "1h", "book_id": "social",
 			"status": status, "state": "S4", "current_trade_id": nil, "total_quantity": "0", "total_allocation_usd": "0", "total_extracted_usd": "0",
 			"total_tokens_bought": "0", "total_tokens_sold": "0", "closed_at": nil, "close_reason": nil, "created_at": "2026-01-18 11:06:52.514883+00",
 			"completed_trades": "[]", "features": `{"pm_execution_history": ` + history + `}`})

@@ -77,9 +77,11 @@ const (
 // TestMalformedFieldIsAPart: ruling 16. What cannot be read is one event each, and the rest of its record is judged.
 func TestMalformedFieldIsAPart(t *testing.T) {
 	b := live(t, []told{{`{"prev_state": "S3"}`, nil},
-		{`{"prev_state": "S3", "last_trim": {"timestamp": "2026-01-20T10:00:00+00:00", "price": "0.05", "size_frac": 1.0, "signal": "emergency_exit"},
+		{
+			`{"prev_state": "S3", "last_trim": {"timestamp": "2026-01-20T10:00:00+00:00", "price": "0.05", "size_frac": 1.0, "signal": "emergency_exit"},
 			"trim_pool": {"usd_basis": 38.9, "recovery_started": false, "dx_count": 0}}`,
-			[]string{"emergency_exit.executed", "trim_pool.opened", "history.malformed"}}})
+			[]string{"emergency_exit.executed", "trim_pool.opened", "history.malformed"},
+		}})
 	b.expectData(0, map[string]any{"price": nil, "size_frac": 1.0, "proceeds_usd": 38.9, "kind": "ema333_break"})
 	b.expectData(1, map[string]any{"cause": "emergency_exit"})
 	b.expectData(2, map[string]any{"path": "last_trim.price", "raw": "0.05"})
@@ -102,11 +104,22 @@ func TestMalformedFieldIsAPart(t *testing.T) {
 
 	// Many parts of one record are not told again with each change beside them.
 	parts := `"last_s1_buy": {"timestamp": "2026-01-20T10:00:00+00:00", "price": [], "size_frac": "", "signal": 1, "state": 2, "sr_level_price": {},
-		"a": ` + strings.Repeat("9", 1001) + `, "b": ` + strings.Repeat("8", 1001) + `, "c": 1e1001, "d": 1e-1001, "e": ` + deep(1001) + `, "f": 1}`
+		"a": ` + strings.Repeat(
+		"9",
+		1001,
+	) + `, "b": ` + strings.Repeat(
+		"8",
+		1001,
+	) + `, "c": 1e1001, "d": 1e-1001, "e": ` + deep(
+		1001,
+	) + `, "f": 1}`
 	many := slices.Repeat([]string{"history.malformed"}, 10)
 	live(t, []told{{`{}`, nil}, {`{` + parts + `}`, append([]string{"execution.buy_recorded"}, many...)},
 		{`{"prev_state": "S1", ` + parts + `}`, []string{"history.prev_state_changed"}},
-		{`{"prev_state": "S2", ` + strings.Replace(parts, `"f": 1`, `"f": 2`, 1) + `}`, []string{"execution.amended", "history.prev_state_changed"}}})
+		{
+			`{"prev_state": "S2", ` + strings.Replace(parts, `"f": 1`, `"f": 2`, 1) + `}`,
+			[]string{"execution.amended", "history.prev_state_changed"},
+		}})
 
 	// Malformed as a whole is only what has no readable timestamp or is no object.
 	for _, record := range []string{`[]`, `"x"`, `3`, `{"timestamp": 5, "signal": "emergency_exit"}`, `{"signal": "emergency_exit"}`,
@@ -183,7 +196,10 @@ func TestPoolBesideReversal(t *testing.T) {
 
 // TestTrimBecomesExit: ruling 19.
 func TestTrimBecomesExit(t *testing.T) {
-	b := live(t, []told{{`{` + trimOfT2 + `}`, nil}, {`{` + exitOfT2 + `, ` + openPool + `}`, []string{"emergency_exit.executed", "trim_pool.opened"}}})
+	b := live(
+		t,
+		[]told{{`{` + trimOfT2 + `}`, nil}, {`{` + exitOfT2 + `, ` + openPool + `}`, []string{"emergency_exit.executed", "trim_pool.opened"}}},
+	)
 	b.expectData(0, map[string]any{"flags": []any{"amended"}, "proceeds_usd": 60.0, "kind": "ema333_break"})
 	b.expectData(1, map[string]any{"cause": "emergency_exit"})
 
@@ -196,8 +212,14 @@ func TestTrimBecomesExit(t *testing.T) {
 		{`{` + trimOfT2 + `}`, []string{"execution.restored"}},
 		{changed("0.08"), []string{"emergency_exit.executed"}},
 	})
-	live(t, []told{{`{}`, nil}, {`{"last_trim": {"timestamp": "2026-01-20T10:00:00Z", "signal": 5}}`, []string{"execution.trim_recorded", "history.malformed"}},
-		{`{"last_trim": {"timestamp": "2026-01-20T10:00:00Z", "signal": "exit_position"}}`, []string{"emergency_exit.executed"}}})
+	live(
+		t,
+		[]told{
+			{`{}`, nil},
+			{`{"last_trim": {"timestamp": "2026-01-20T10:00:00Z", "signal": 5}}`, []string{"execution.trim_recorded", "history.malformed"}},
+			{`{"last_trim": {"timestamp": "2026-01-20T10:00:00Z", "signal": "exit_position"}}`, []string{"emergency_exit.executed"}},
+		},
+	)
 }
 
 // TestFirstEventIsThere: first_event_id names an event that was published, of the same position and about that fact.
@@ -266,10 +288,12 @@ func TestDoubleEncodedParts(t *testing.T) {
 // drawGarbage draws a JSON value that nothing expects.
 func drawGarbage(t *rapid.T) string {
 	return rapid.SampledFrom([]string{`null`, `true`, `[]`, `{}`, `"NaN"`, `"Infinity"`, `"1e400"`, `""`, `"\\u0000"`, `"\\ud800"`, `0`, `-0.0`, `1e5`, `1e100000`,
-		strings.Repeat("7", 1000), strings.Repeat("7", 1001), "0." + strings.Repeat("3", 2000), deep(999), deep(1000), deep(1005), `[{"timestamp": "2026-01-20T10:00:00Z"}]`,
+		strings.Repeat("7", 1000),
+		strings.Repeat("7", 1001), "0." + strings.Repeat("3", 2000), deep(999), deep(1000), deep(1005), `[{"timestamp": "2026-01-20T10:00:00Z"}]`,
 		`"2026-01-20T10:00:00Z"`, `"2062-01-20T10:00:00Z"`, `"infinity"`, `{"timestamp": "2026-01-20T10:00:00Z"}`, `{"timestamp": "2099-01-20T10:00:00Z", "signal": "trim_flag"}`,
 		`{"timestamp": null}`, `{"usd_basis": "60.0", "dx_count": 1.5}`, `{"usd_basis": 60, "recovery_started": "x"}`, `{"a": {"b": [1, {"c": 1e999999}]}}`,
-		`"` + strings.Repeat("x", 5000) + `"`, `"{\"timestamp\": \"2026-01-20T10:00:00Z\"}"`}).Draw(t, "garbage")
+		`"` + strings.Repeat("x", 5000) + `"`, `"{\"timestamp\": \"2026-01-20T10:00:00Z\"}"`}).
+		Draw(t, "garbage")
 }
 
 // TestNothingHidesAnExit: whatever stands beside it, and whatever stood there before, a new well-formed exit is told once.
@@ -300,7 +324,8 @@ func TestNothingHidesAnExit(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		b := newBench(t)
 		old := rapid.SampledFrom([]string{"", drawGarbage(rt), `{"timestamp": "2026-01-19T10:00:00Z", "signal": "trim_flag", "price": ` + drawGarbage(rt) + `}`,
-			`{"timestamp": "2062-01-19T10:00:00Z", "signal": "emergency_exit"}`}).Draw(rt, "before")
+			`{"timestamp": "2062-01-19T10:00:00Z", "signal": "emergency_exit"}`}).
+			Draw(rt, "before")
 		b.snapshot(row(rt, document(rt, "")))
 		b.update(row(rt, document(rt, old)))
 		b.events = nil

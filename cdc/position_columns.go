@@ -101,7 +101,7 @@ func (h *history) shadowed(row *decode.PositionRow) (event schemas.Text, blocked
 	return event, h.bound(jsonb.Find(entry, "blocked_by"))
 }
 
-// closeTrade reports the end of a trade. It returns what of its tokens nobody sold, nil for none, and the bot's summary.
+// closeTrade reports the end of a trade. It returns what of its tokens no one sold, nil for none, and the bot's summary.
 func (h *history) closeTrade(row *decode.PositionRow) (left []byte, s summary) {
 	closedAt, when := h.image.column(decode.ClosedAt), atCommit
 	if at, _, ok := jsonb.ParseInstant(closedAt); ok && !bytes.Equal(closedAt, h.was.column(decode.ClosedAt)) {

@@ -10,13 +10,23 @@ type reconcileCase struct {
 
 func reconcileCases() map[string]reconcileCase {
 	return map[string]reconcileCase{
-		"nothing differs": {[]any{someBlock("C", true), somePosition("p", someHistory)}, []any{someBlock("C", true), somePosition("p", someHistory)},
-			"stream.gap stream.reconciled"},
-		"rows gone, before and behind the last one": {[]any{someBlock("A", true), someBlock("B", false), someBlock("C", true), somePosition("p", `{}`), somePosition("q", `{}`)},
+		"nothing differs": {
+			[]any{someBlock("C", true), somePosition("p", someHistory)},
+			[]any{someBlock("C", true), somePosition("p", someHistory)},
+			"stream.gap stream.reconciled",
+		},
+		"rows gone, before and behind the last one": {
+			[]any{someBlock("A", true), someBlock("B", false), someBlock("C", true), somePosition("p", `{}`), somePosition("q", `{}`)},
 			[]any{someBlock("B", false)},
-			"stream.gap entry_block.deleted entry_block.deleted position.deleted position.deleted stream.reconciled"},
+			"stream.gap entry_block.deleted entry_block.deleted position.deleted position.deleted stream.reconciled",
+		},
 		"rows first seen and changed": {[]any{someBlock("B", false), somePosition("p", someHistory)},
-			[]any{someBlock("A", true), someBlock("B", true), somePosition("p", `{"pm_execution_history": {"prev_state": "S3"}}`), somePosition("q", someHistory)},
+			[]any{
+				someBlock("A", true),
+				someBlock("B", true),
+				somePosition("p", `{"pm_execution_history": {"prev_state": "S3"}}`),
+				somePosition("q", someHistory),
+			},
 			"stream.gap entry_block.baseline entry_block.set history.prev_state_changed position.baseline stream.reconciled"},
 	}
 }

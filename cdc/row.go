@@ -35,5 +35,5 @@ func textOf(b []byte) schemas.Text {
 	return &s
 }
 
-// bytesOf returns a text's bytes, which nobody may write to.
+// bytesOf returns a text's bytes, which no one may write to.
 func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }

@@ -12,8 +12,10 @@ import (
 )
 
 func somePosition(id, features string) decode.PositionRow {
-	return positionRow(map[string]any{"id": id, "token_chain": "solana", "token_contract": "C", "timeframe": "1h", "status": "active", "state": "S1",
-		"current_trade_id": nil, "features": features})
+	return positionRow(
+		map[string]any{"id": id, "token_chain": "solana", "token_contract": "C", "timeframe": "1h", "status": "active", "state": "S1",
+			"current_trade_id": nil, "features": features},
+	)
 }
 
 func someBlock(contract string, blocked bool) decode.BlockRow {
@@ -33,10 +35,14 @@ type rowCase struct {
 // rowCases are for rulings 8, 9 and 10, and TRUNCATE.
 func rowCases() map[string]rowCase {
 	return map[string]rowCase{
-		"insert with history":      {nil, []decode.Message{insertOf(somePosition("p", someHistory))}, "position.created position.baseline"},
-		"insert without history":   {nil, []decode.Message{insertOf(somePosition("p", `{"ta": {}}`))}, "position.created"},
-		"insert of a malformed":    {nil, []decode.Message{insertOf(somePosition("p", `[]`))}, "position.created history.malformed"},
-		"update of an unknown row": {nil, []decode.Message{&decode.PositionChange{Op: decode.Update, New: somePosition("p", someHistory)}}, "position.baseline"},
+		"insert with history":    {nil, []decode.Message{insertOf(somePosition("p", someHistory))}, "position.created position.baseline"},
+		"insert without history": {nil, []decode.Message{insertOf(somePosition("p", `{"ta": {}}`))}, "position.created"},
+		"insert of a malformed":  {nil, []decode.Message{insertOf(somePosition("p", `[]`))}, "position.created history.malformed"},
+		"update of an unknown row": {
+			nil,
+			[]decode.Message{&decode.PositionChange{Op: decode.Update, New: somePosition("p", someHistory)}},
+			"position.baseline",
+		},
 		"deleted and inserted again": {[]any{somePosition("p", someHistory)}, []decode.Message{
 			&decode.PositionChange{Op: decode.Delete, Old: somePosition("p", `{}`)}, insertOf(somePosition("q", someHistory))},
 			"position.deleted position.created position.baseline"},
@@ -44,7 +50,11 @@ func rowCases() map[string]rowCase {
 			Old: somePosition("p", `{}`), New: somePosition("q", someHistory)}}, "position.deleted position.created position.baseline"},
 		"key of a block": {[]any{someBlock("C", true)}, []decode.Message{&decode.BlockChange{Op: decode.Update, HasOld: true,
 			Old: someBlock("C", true), New: someBlock("D", true)}}, "entry_block.deleted entry_block.baseline"},
-		"block deleted": {[]any{someBlock("C", true)}, []decode.Message{&decode.BlockChange{Op: decode.Delete, Old: someBlock("C", true)}}, "entry_block.deleted"},
+		"block deleted": {
+			[]any{someBlock("C", true)},
+			[]decode.Message{&decode.BlockChange{Op: decode.Delete, Old: someBlock("C", true)}},
+			"entry_block.deleted",
+		},
 		"truncate": {[]any{someBlock("C", true), someBlock("D", false), somePosition("p", someHistory)},
 			[]decode.Message{&decode.Truncate{Tables: []decode.Table{decode.Blocks, decode.Positions}}},
 			"table.truncated table.truncated entry_block.deleted entry_block.deleted position.deleted"},
@@ -118,7 +128,9 @@ func TestLargeAndDeepDocuments(t *testing.T) {
 	b := newBench(t)
 	b.snapshot(somePosition("p", `{}`))
 	b.events, b.raw = nil, nil
-	b.update(somePosition("p", `{"ta": "`+strings.Repeat("x", 1<<20)+`", "pm_execution_history": {"notes": "`+strings.Repeat("y", 1<<20)+`"}}`))
+	b.update(
+		somePosition("p", `{"ta": "`+strings.Repeat("x", 1<<20)+`", "pm_execution_history": {"notes": "`+strings.Repeat("y", 1<<20)+`"}}`),
+	)
 	if got := len(b.raw[0]); got > 1<<20 || !bytes.Contains(b.raw[0], []byte(`"raw_truncated"`)) {
 		t.Errorf("event of %d bytes: %.200s", got, b.raw[0])
 	}

@@ -61,7 +61,7 @@ type Start struct {
 	// Claim makes durable that the slot belongs to this sink. The source calls it before it creates the slot.
 	Claim func(context.Context, Identity) error
 	// Extend is told, once, how far the WAL reaches with what the source itself had to write into it before it began to
-	// stream. A run that ends at a place goes on to there: a table that was dropped must not be passed over.
+	// stream. A run that ends at a place continues up to there: a table that was dropped must not be passed over.
 	Extend func(decode.LSN)
 }
 

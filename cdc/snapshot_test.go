@@ -30,7 +30,14 @@ func (b *bench) says(want string) {
 // gone is what a watcher writes when it does not find the blocks any more.
 func (b *bench) gone() {
 	b.begin()
-	b.apply(&decode.TableGone{Table: decode.Blocks, ID: someTables[decode.Blocks], Why: "it was dropped", Since: decode.Progress{LSN: 0x10, Time: benchCommitTime}})
+	b.apply(
+		&decode.TableGone{
+			Table: decode.Blocks,
+			ID:    someTables[decode.Blocks],
+			Why:   "it was dropped",
+			Since: decode.Progress{LSN: 0x10, Time: benchCommitTime},
+		},
+	)
 	b.commit()
 }
 
@@ -64,7 +71,9 @@ func TestTableThatLeftThePublication(t *testing.T) {
 	b.gone()
 	b.short()
 	b.snapshotOf(b.only(decode.Blocks, decode.TableID{OID: 16400, Member: 5}), someBlock("B", false), someBlock("C", true))
-	b.says("table.present:reconcile stream.gap:reconcile entry_block.deleted:reconcile entry_block.cleared:reconcile entry_block.baseline:reconcile")
+	b.says(
+		"table.present:reconcile stream.gap:reconcile entry_block.deleted:reconcile entry_block.cleared:reconcile entry_block.baseline:reconcile",
+	)
 }
 
 // TestTableThatWasMissingFromTheStart is the source before its migration.

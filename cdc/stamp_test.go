@@ -11,7 +11,9 @@ import (
 func TestExactStampsPrintTheirText(t *testing.T) {
 	exact := 0
 	rapid.Check(t, func(t *rapid.T) {
-		text := []byte(rapid.SampledFrom([]string{"2026-01-18 11:06:52.514883+00", "2024-02-29 23:59:59+00", "0099-12-31 00:00:00.5+00"}).Draw(t, "text"))
+		text := []byte(
+			rapid.SampledFrom([]string{"2026-01-18 11:06:52.514883+00", "2024-02-29 23:59:59+00", "0099-12-31 00:00:00.5+00"}).Draw(t, "text"),
+		)
 		for range rapid.IntRange(0, 2).Draw(t, "changes") {
 			text[rapid.IntRange(0, len(text)-1).Draw(t, "at")] = rapid.SampledFrom([]byte("0123456789 :T.+Z")).Draw(t, "byte")
 		}

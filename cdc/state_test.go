@@ -19,7 +19,11 @@ func committed(t *testing.T) (*memorySink, decode.LSN) {
 	messages := []decode.Message{&decode.Begin{CommitLSN: 0x100, CommitTime: benchCommitTime, Snapshot: true, Tables: someTables},
 		insertOf(someBlock("C", true)), insertOf(someBlock("D", false)),
 		insertOf(somePosition("p", someHistory)), insertOf(somePosition("q", someHistory)), &decode.Commit{CommitLSN: 0x100, EndLSN: 0x100},
-		&decode.Begin{CommitLSN: 0x200, CommitTime: benchCommitTime, XID: 7}, &decode.PositionChange{Op: decode.Delete, Old: somePosition("q", "{}")},
+		&decode.Begin{
+			CommitLSN:  0x200,
+			CommitTime: benchCommitTime,
+			XID:        7,
+		}, &decode.PositionChange{Op: decode.Delete, Old: somePosition("q", "{}")},
 		&decode.PositionChange{Op: decode.Update, New: somePosition("p", `{"pm_execution_history": {"prev_state": "S2"}}`)},
 		&decode.Commit{CommitLSN: 0x200, EndLSN: 0x240}}
 	if err := runOn(sink, "s", "", messages); !errors.Is(err, errTapeEnds) {
@@ -79,7 +83,10 @@ func TestDamagedState(t *testing.T) {
 
 // TestReconcileOfDamagedState: it reads every row anew, believes no image, and leaves a state that is whole.
 func TestReconcileOfDamagedState(t *testing.T) {
-	exit := somePosition("p", `{"pm_execution_history": {"prev_state": "S2", "last_trim": {"timestamp": "2026-01-20T10:00:00Z", "signal": "emergency_exit"}}}`)
+	exit := somePosition(
+		"p",
+		`{"pm_execution_history": {"prev_state": "S2", "last_trim": {"timestamp": "2026-01-20T10:00:00Z", "signal": "emergency_exit"}}}`,
+	)
 	snapshot := []decode.Message{&decode.Begin{CommitLSN: 0x300, CommitTime: benchCommitTime, Snapshot: true, Tables: someTables},
 		insertOf(someBlock("C", true)), insertOf(exit), &decode.Commit{CommitLSN: 0x300, EndLSN: 0x300}}
 	for what, change := range map[string]func(map[string]string){
@@ -143,7 +150,8 @@ func TestOtherSource(t *testing.T) {
 	sink, _ := committed(t)
 	other := new(OtherSourceError)
 	for _, reconcile := range []string{"", "for a test"} {
-		if err := runOn(sink, "another", reconcile, nil); !errors.As(err, &other) || other.What != "slot" || other.Holds != "s" || !IsPermanent(err) {
+		if err := runOn(sink, "another", reconcile, nil); !errors.As(err, &other) || other.What != "slot" || other.Holds != "s" ||
+			!IsPermanent(err) {
 			t.Errorf("slot: %v", err)
 		}
 	}

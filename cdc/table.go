@@ -6,7 +6,7 @@ import (
 )
 
 // applyTruncate reports an emptied table and each row that was in it. It returns false when the batch is full and rows
-// are left; applied again, it goes on. A batch may be cut and the process end in between: the images of the rows that
+// are left; applied again, it continues. A batch may be cut and the process end in between: the images of the rows that
 // were reported are gone by then, so what is left is what is known, and the count of events done tells their ordinals.
 func (m *machine) applyTruncate(t *decode.Truncate) (complete bool, err error) {
 	if m.tx.truncating == nil {

@@ -14,8 +14,20 @@ import (
 // drawText draws a text, mostly one that is nearly of a kind that is not kept as it stands.
 func drawText() *rapid.Generator[[]byte] {
 	return rapid.Custom(func(t *rapid.T) []byte {
-		kinds := []string{"0f2b3c4d-5e6f-4a1b-8c9d-0123456789ab", "2026-01-18 11:06:52.514883+00", "2026-01-18 11:06:52+00", "9999-12-31 23:59:59.9+00", "2026-01-18 11:06:52.500000+00", "2026-01-18T11:06:52+00",
-			"onchain_crypto", "", "0", "-0.5", "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr", strings.Repeat("x", 300)}
+		kinds := []string{
+			"0f2b3c4d-5e6f-4a1b-8c9d-0123456789ab",
+			"2026-01-18 11:06:52.514883+00",
+			"2026-01-18 11:06:52+00",
+			"9999-12-31 23:59:59.9+00",
+			"2026-01-18 11:06:52.500000+00",
+			"2026-01-18T11:06:52+00",
+			"onchain_crypto",
+			"",
+			"0",
+			"-0.5",
+			"7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr",
+			strings.Repeat("x", 300),
+		}
 		if rapid.IntRange(0, 4).Draw(t, "any") == 0 {
 			return rapid.SliceOf(rapid.Byte()).Draw(t, "text")
 		}
@@ -109,7 +121,12 @@ func TestImageComesBack(t *testing.T) {
 				p.columns[i] = nil
 			}
 		}
-		p.completed, p.incomplete, p.freshTrade = rapid.Int64().Draw(t, "completed"), rapid.Bool().Draw(t, "incomplete"), rapid.Bool().Draw(t, "fresh")
+		p.completed, p.incomplete, p.freshTrade = rapid.Int64().
+			Draw(t, "completed"),
+			rapid.Bool().
+				Draw(t, "incomplete"),
+			rapid.Bool().
+				Draw(t, "fresh")
 		places := []place{{}, {lsn: 7, streamed: true, change: 1}, {lsn: 7, event: 1}, {lsn: 7}}
 		for k := range keyCount + 1 {
 			m := p.memory(k)

@@ -83,7 +83,7 @@ func (s *teller) commitTold() {
 	s.commit()
 }
 
-// restart goes on from the state's bytes, as another process does.
+// restart continues from the state's bytes, as another process does.
 func (s *teller) restart() {
 	state := NewState()
 	state.Checkpoint = s.machine.state.Checkpoint
@@ -292,10 +292,18 @@ func stories() map[string][]step {
 			{0, "emergency", ""}, {300, "total_quantity=400 total_tokens_sold=600 sell-emergency",
 				"emergency_exit.executed[page] remaining_quantity=400 [no_pool_change tokens_left]"},
 			{600, "tick", ""}, {899, "tick", ""},
-			{900, "tick", "emergency_exit.pending[page] flag=emergency_exit held_quantity=400 engine_price=0.5 value_usd=200 reminder=0 exit_reason=ema333_lost"},
+			{
+				900,
+				"tick",
+				"emergency_exit.pending[page] flag=emergency_exit held_quantity=400 engine_price=0.5 value_usd=200 reminder=0 exit_reason=ema333_lost",
+			},
 			{1000, "total_quantity=300 total_tokens_sold=700 sell-emergency",
 				"emergency_exit.executed[page] remaining_quantity=300 [no_pool_change tokens_left]"},
-			{4500, "tick", "emergency_exit.pending[page] flag=emergency_exit held_quantity=300 engine_price=0.5 value_usd=150 reminder=1 exit_reason=ema333_lost"},
+			{
+				4500,
+				"tick",
+				"emergency_exit.pending[page] flag=emergency_exit held_quantity=300 engine_price=0.5 value_usd=150 reminder=1 exit_reason=ema333_lost",
+			},
 		},
 		"executed, recorded two transactions later": {
 			{0, "exit", ""}, {600, "tick", pending}, {700, "total_quantity=0 total_tokens_sold=1000 toast", ""},
@@ -334,7 +342,11 @@ func stories() map[string][]step {
 		"the engine's part is unchanged TOAST": {{0, "exit", ""}, {100, "total_quantity=900 toast", ""},
 			{600, "tick", strings.NewReplacer("=1000", "=900", "=500", "=450").Replace(pending)}},
 		"dust is not held": {{0, "exit total_quantity=0.002", ""}, {600, "tick", ""}, {610, "total_quantity=0.0021", ""},
-			{1210, "tick", "emergency_exit.pending[page] flag=exit_position held_quantity=0.0021 engine_price=0.5 value_usd=0.00105 reminder=0 exit_reason=ema333_lost"}},
+			{
+				1210,
+				"tick",
+				"emergency_exit.pending[page] flag=exit_position held_quantity=0.0021 engine_price=0.5 value_usd=0.00105 reminder=0 exit_reason=ema333_lost",
+			}},
 		"a quantity that is no number is held": {{0, "exit total_quantity=NaN", ""},
 			{600, "tick", "emergency_exit.pending[page] flag=exit_position held_quantity=NaN engine_price=0.5 reminder=0 exit_reason=ema333_lost"}},
 		"both flags, and the flag as it was": {{0, "emergency", ""}, {10, "exit", ""},
@@ -441,7 +453,7 @@ func TestStories(t *testing.T) {
 	}
 }
 
-// TestFirstSight: a snapshot, an insert and an update of a row that nobody knew find an exit that is wanted already; its ten
+// TestFirstSight: a snapshot, an insert and an update of a row that no one knew find an exit that is wanted already; its ten
 // minutes count from there.
 func TestFirstSight(t *testing.T) {
 	for name, first := range map[string]func(s *teller){

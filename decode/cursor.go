@@ -66,7 +66,7 @@ func (c *cursor) text() []byte {
 	return b[:n]
 }
 
-// end reports the first error, or the bytes that nobody has read.
+// end reports the first error, or the bytes that no one has read.
 func (c *cursor) end() error {
 	if c.err == nil && len(c.data) > 0 {
 		return fmt.Errorf("unexpected %d bytes left", len(c.data))

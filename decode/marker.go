@@ -33,7 +33,7 @@ type marker struct {
 	Why    string `json:"why"`
 	LSN    LSN    `json:"since_lsn"`
 	Time   Micros `json:"since_time"`
-	Nonce  string `json:"nonce"` // makes the digest one that nobody knows before the message is committed
+	Nonce  string `json:"nonce"` // makes the digest one that no one knows before the message is committed
 }
 
 // Content returns the message that says g, for pg_logical_emit_message with MarkerPrefix, and sets g.Digest. The nonce is
@@ -61,7 +61,13 @@ func (d *Decoder) decodeMarker(content []byte) Message {
 	}
 	for _, t := range Tables {
 		if m.Table == t.String() {
-			d.gone = TableGone{Table: t, ID: TableID{m.OID, m.Member}, Why: m.Why, Since: Progress{LSN: m.LSN, Time: m.Time}, Digest: digestOf(content)}
+			d.gone = TableGone{
+				Table:  t,
+				ID:     TableID{m.OID, m.Member},
+				Why:    m.Why,
+				Since:  Progress{LSN: m.LSN, Time: m.Time},
+				Digest: digestOf(content),
+			}
 			return &d.gone
 		}
 	}

@@ -109,7 +109,7 @@ type TableGone struct {
 	Digest string
 }
 
-// Annotation is the content of pg_logical_emit_message(true, 'lowcap-cdc', content), written by somebody who wants
+// Annotation is the content of pg_logical_emit_message(true, 'lowcap-cdc', content), written by someone who wants
 // the events of the surrounding transaction to say who did it and why.
 type Annotation struct{ Content []byte }
 

@@ -9,7 +9,12 @@ type ColumnError struct {
 }
 
 func (e *ColumnError) Error() string {
-	return fmt.Sprintf("table %q: column %q %s; make it again as the source's schema has it, then run: lowcap-cdc reconcile", e.Table, e.Column, e.Why)
+	return fmt.Sprintf(
+		"table %q: column %q %s; make it again as the source's schema has it, then run: lowcap-cdc reconcile",
+		e.Table,
+		e.Column,
+		e.Why,
+	)
 }
 
 // Column is a column of a table, as a Relation message or the catalog describes it.

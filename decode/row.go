@@ -96,7 +96,10 @@ var positionColumnNames = [positionColumns]column{
 	PositionID: {name: "id", required: true, key: true}, TokenChain: {name: "token_chain", required: true},
 	TokenContract: {name: "token_contract", required: true}, TokenTicker: {name: "token_ticker"},
 	Timeframe: {name: "timeframe", required: true}, BookID: {name: "book_id"},
-	Status: {name: "status", required: true}, State: {name: "state", required: true}, CurrentTradeID: {name: "current_trade_id", required: true},
+	Status: {
+		name:     "status",
+		required: true,
+	}, State: {name: "state", required: true}, CurrentTradeID: {name: "current_trade_id", required: true},
 	TotalQuantity: {name: "total_quantity"}, TotalAllocationUSD: {name: "total_allocation_usd"},
 	TotalExtractedUSD: {name: "total_extracted_usd"}, TotalTokensBought: {name: "total_tokens_bought"},
 	TotalTokensSold: {name: "total_tokens_sold"}, ClosedAt: {name: "closed_at"},

@@ -9,7 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Foreign is a record in an event topic that is no event: somebody else wrote it, or its bytes are broken. It is
+// Foreign is a record in an event topic that is no event: someone else wrote it, or its bytes are broken. It is
 // an error only where there is no handler for it.
 type Foreign struct {
 	Topic     string // with its prefix

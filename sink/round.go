@@ -9,6 +9,6 @@ type Round struct {
 	// that came out.
 	Begun func(*Stored) bool
 	// Handled remembers that the first n events of this round, and all rounds before, need not come again. With sending
-	// it also remembers that the event after them is on its way: to whoever goes on after a crash Begun says so.
+	// it also remembers that the event after them is on its way: to whoever continues after a crash Begun says so.
 	Handled func(ctx context.Context, n int, sending bool) error
 }

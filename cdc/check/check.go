@@ -4,10 +4,10 @@ package check
 // Severity says what a finding means for a run.
 type Severity string
 
-// The severities of a finding. The zero value counts as Fail: what nobody has shown to be right is not.
+// The severities of a finding. The zero value counts as Fail: what no one has shown to be right is not.
 const (
 	OK   Severity = "ok"
-	Warn Severity = "warn" // a run works; somebody should know
+	Warn Severity = "warn" // a run works; someone should know
 	Fail Severity = "fail" // a run does not work, or breaks the promise
 )
 

@@ -45,7 +45,11 @@ func (c *auditTokenCommand) Run(s *settings.Settings, std *settings.Streams) err
 		return err
 	}
 	if len(lines) == 0 && known > 0 {
-		return fmt.Errorf("%d committed events are about %q, none of them between --from and --to; leave these out, or widen them", known, c.Token)
+		return fmt.Errorf(
+			"%d committed events are about %q, none of them between --from and --to; leave these out, or widen them",
+			known,
+			c.Token,
+		)
 	}
 	if len(lines) == 0 {
 		return fmt.Errorf("no committed event is about %q; run: lowcap-cdc tail --since 24h, to see which tokens there are", c.Token)

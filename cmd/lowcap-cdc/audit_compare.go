@@ -63,7 +63,7 @@ func (c *auditCompareCommand) once(ctx context.Context, comparer *audit.Comparer
 	return nil
 }
 
-// again compares every so often. Differences are told by log and metric, and it goes on: they may be repaired.
+// again compares every so often. Differences are told by log and metric, and it continues: they may be repaired.
 func (c *auditCompareCommand) again(ctx context.Context, comparer *audit.Comparer, std *settings.Streams, log zerolog.Logger) error {
 	m := newCompareMetrics()
 	if c.Metrics != "" {
@@ -100,7 +100,7 @@ func (c *auditCompareCommand) again(ctx context.Context, comparer *audit.Compare
 	}
 }
 
-// compareMetrics are what a comparer that goes on says of itself.
+// compareMetrics are what a comparer that continues says of itself.
 type compareMetrics struct {
 	registry    *prometheus.Registry
 	differences prometheus.Gauge
@@ -110,10 +110,22 @@ type compareMetrics struct {
 
 func newCompareMetrics() *compareMetrics {
 	m := &compareMetrics{
-		registry:    prometheus.NewRegistry(),
-		differences: prometheus.NewGauge(prometheus.GaugeOpts{Name: "lowcap_cdc_compare_differences", Help: "Differences that the last comparison found between the events and the tables."}),
-		last:        prometheus.NewGauge(prometheus.GaugeOpts{Name: "lowcap_cdc_compare_last_timestamp_seconds", Help: "When the last comparison came to its end; 0 before the first."}),
-		failures:    prometheus.NewCounter(prometheus.CounterOpts{Name: "lowcap_cdc_compare_failures_total", Help: "Comparisons that could not be made."}),
+		registry: prometheus.NewRegistry(),
+		differences: prometheus.NewGauge(
+			prometheus.GaugeOpts{
+				Name: "lowcap_cdc_compare_differences",
+				Help: "Differences that the last comparison found between the events and the tables.",
+			},
+		),
+		last: prometheus.NewGauge(
+			prometheus.GaugeOpts{
+				Name: "lowcap_cdc_compare_last_timestamp_seconds",
+				Help: "When the last comparison came to its end; 0 before the first.",
+			},
+		),
+		failures: prometheus.NewCounter(
+			prometheus.CounterOpts{Name: "lowcap_cdc_compare_failures_total", Help: "Comparisons that could not be made."},
+		),
 	}
 	m.registry.MustRegister(m.differences, m.last, m.failures)
 	return m
@@ -139,7 +151,13 @@ func (m *compareMetrics) serve(address string) (stop func(), err error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
-	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10}
+	server := &http.Server{
+		Handler:        mux,
+		ReadTimeout:    10 * time.Second,
+		WriteTimeout:   10 * time.Second,
+		IdleTimeout:    time.Minute,
+		MaxHeaderBytes: 8 << 10,
+	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); server.Serve(listener) }() //nolint:errcheck // it ends when it is closed
 	return func() { server.Close(); <-ended }, nil             //nolint:errcheck // nobody waits for an answer any more

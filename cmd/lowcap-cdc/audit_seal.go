@@ -27,7 +27,12 @@ func (c *auditKeygenCommand) Run(_ *settings.Settings, std *settings.Streams) er
 		return settings.Usage(err)
 	}
 	fmt.Fprintln(std.Out, public)
-	fmt.Fprintf(std.Err, "%s signs: keep it where those who write the sink cannot read it. %s.pub verifies: give it to everybody.\n", c.Out, c.Out)
+	fmt.Fprintf(
+		std.Err,
+		"%s signs: keep it where those who write the sink cannot read it. %s.pub verifies: give it to everybody.\n",
+		c.Out,
+		c.Out,
+	)
 	return nil
 }
 
@@ -182,7 +187,10 @@ func (r *sealRun) deliver(ctx context.Context, sealed *audit.SealedLog) error {
 			continue
 		}
 		if err := w.Deliver(ctx, sealed.Log, &last.Checkpoint, note); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("take seal %d to %s: %w; it stands in %s, and goes there with the next run", last.Size, w, err, r.options.Log))
+			failed = errors.Join(
+				failed,
+				fmt.Errorf("take seal %d to %s: %w; it stands in %s, and goes there with the next run", last.Size, w, err, r.options.Log),
+			)
 			continue
 		}
 		r.told[w] = last.Size

@@ -41,7 +41,9 @@ func (f *sealFlags) read() (*seal.Log, error) {
 	case log.Torn > 0:
 		return nil, fmt.Errorf("read seals: %s: %w: its last %d bytes are no whole seal", f.Seals, seal.ErrLog, log.Torn)
 	case log.Last() == nil:
-		return nil, settings.Usage(fmt.Errorf("read seals: %s holds no seal; make one with: lowcap-cdc audit seal --key FILE --log FILE", f.Seals))
+		return nil, settings.Usage(
+			fmt.Errorf("read seals: %s holds no seal; make one with: lowcap-cdc audit seal --key FILE --log FILE", f.Seals),
+		)
 	}
 	return log, nil
 }

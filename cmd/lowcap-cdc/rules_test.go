@@ -19,25 +19,47 @@ const module = "lowcap-cdc/"
 // rooms says what each room may import of the others, directly. A room below one that is named belongs to it.
 // Nobody reaches up, and two rooms that stand beside each other do not know each other.
 var rooms = map[string][]string{
-	"schemas":               nil,
-	"schemas/schematest":    {"schemas"},
-	"decode":                nil,
-	"cdc":                   {"decode", "schemas"},
-	"cdc/check":             nil,
-	"cdc/pg":                {"cdc", "cdc/check", "decode", "schemas"},
-	"sink":                  {"cdc", "cdc/check", "schemas"},
-	"sink/file":             {"cdc", "cdc/check", "schemas", "sink"},
-	"sink/kafka":            {"cdc", "cdc/check", "schemas", "sink"},
-	"sink/sinktest":         {"cdc", "schemas", "sink"},
-	"cmd/lowcap-parquet":    {"schemas", "sink", "sink/file"},
-	"internal/settings":     {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "sink/file", "sink/kafka"},
-	"internal/readable":     {"cdc", "schemas", "sink", "internal/settings"},
-	"internal/systemd":      nil,
-	"internal/monitor":      {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "internal/settings"},
-	"internal/supervise":    {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "sink/kafka", "internal/monitor", "internal/settings", "internal/systemd"},
-	"internal/page":         {"cdc", "schemas", "sink", "internal/monitor", "internal/readable", "internal/settings"},
-	"internal/notify":       {"cdc", "schemas", "sink", "sink/kafka", "internal/readable", "internal/settings"}, // and its receivers
-	"internal/audit":        {"internal/audit/belief", "internal/audit/seal", "cdc", "cdc/pg", "decode", "schemas", "sink", "sink/file", "internal/readable", "internal/settings"},
+	"schemas":            nil,
+	"schemas/schematest": {"schemas"},
+	"decode":             nil,
+	"cdc":                {"decode", "schemas"},
+	"cdc/check":          nil,
+	"cdc/pg":             {"cdc", "cdc/check", "decode", "schemas"},
+	"sink":               {"cdc", "cdc/check", "schemas"},
+	"sink/file":          {"cdc", "cdc/check", "schemas", "sink"},
+	"sink/kafka":         {"cdc", "cdc/check", "schemas", "sink"},
+	"sink/sinktest":      {"cdc", "schemas", "sink"},
+	"cmd/lowcap-parquet": {"schemas", "sink", "sink/file"},
+	"internal/settings":  {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "sink/file", "sink/kafka"},
+	"internal/readable":  {"cdc", "schemas", "sink", "internal/settings"},
+	"internal/systemd":   nil,
+	"internal/monitor":   {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "internal/settings"},
+	"internal/supervise": {
+		"cdc",
+		"cdc/check",
+		"cdc/pg",
+		"decode",
+		"schemas",
+		"sink",
+		"sink/kafka",
+		"internal/monitor",
+		"internal/settings",
+		"internal/systemd",
+	},
+	"internal/page":   {"cdc", "schemas", "sink", "internal/monitor", "internal/readable", "internal/settings"},
+	"internal/notify": {"cdc", "decode", "schemas", "sink", "sink/kafka", "internal/readable", "internal/settings"}, // and its receivers
+	"internal/audit": {
+		"internal/audit/belief",
+		"internal/audit/seal",
+		"cdc",
+		"cdc/pg",
+		"decode",
+		"schemas",
+		"sink",
+		"sink/file",
+		"internal/readable",
+		"internal/settings",
+	},
 	"internal/audit/seal":   {"schemas", "sink"},
 	"internal/audit/belief": {"internal/readable", "cdc", "decode", "schemas"},
 	"internal/golden":       nil,
@@ -107,7 +129,9 @@ func TestArrows(t *testing.T) {
 
 // TestHeartIsPure: the heart, the decoder and the contract do no I/O and know no clock and no log.
 func TestHeartIsPure(t *testing.T) {
-	impure := regexp.MustCompile(`^(net|net/http|os|os/.*|io/ioutil|log|log/.*|syscall|runtime|runtime/.*|database/.*|github\.com/(jackc|segmentio|rs)/.*)$`)
+	impure := regexp.MustCompile(
+		`^(net|net/http|os|os/.*|io/ioutil|log|log/.*|syscall|runtime|runtime/.*|database/.*|github\.com/(jackc|segmentio|rs)/.*)$`,
+	)
 	for _, p := range packages(t, "./cdc", "./cdc/internal/...", "./cdc/check", "./decode", "./schemas") {
 		for _, imported := range p.imports {
 			if impure.MatchString(imported) {
@@ -139,7 +163,8 @@ func clocks(t *testing.T, dir string) (places []string) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			if s, ok := n.(*ast.SelectorExpr); ok {
 				of, isName := s.X.(*ast.Ident)
-				if isName && of.Name == "time" && slices.Contains([]string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}, s.Sel.Name) {
+				if isName && of.Name == "time" &&
+					slices.Contains([]string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}, s.Sel.Name) {
 					places = append(places, set.Position(s.Pos()).String())
 				}
 			}

@@ -52,7 +52,7 @@ type slotStatus struct {
 	Retained  int64    `json:"retained_wal_bytes"`
 	Loss      *float64 `json:"loss_seconds"` // null: no limit, or it does not fall behind, or that is unknown
 
-	unknown bool // there is a limit, and without the sink nobody knows how fast it comes near
+	unknown bool // there is a limit, and without the sink no one knows how fast it comes near
 }
 
 type checkpointStatus struct {

@@ -239,7 +239,7 @@ func TestRefusesAlteredSegment(t *testing.T) {
 	}
 }
 
-// TestKeepsToItself: the lock outlives its file, and nobody else reads what was written.
+// TestKeepsToItself: the lock outlives its file, and no one else reads what was written.
 func TestKeepsToItself(t *testing.T) {
 	dir, out := filesOf(t, recorded(t), 20_000), filepath.Join(t.TempDir(), "out")
 	first, err := openTarget(out)

@@ -29,7 +29,7 @@ const (
 )
 
 // openTarget makes the directory, and locks it: two writers would write into each other's files. It locks the directory
-// itself, which nobody removes by clearing up, and the file that older versions lock.
+// itself, which no one removes by clearing up, and the file that older versions lock.
 func openTarget(dir string) (*target, error) {
 	if err := os.MkdirAll(filepath.Join(dir, doneName), dirMode); err != nil {
 		return nil, err

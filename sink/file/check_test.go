@@ -92,7 +92,7 @@ func TestFileSegmentDamage(t *testing.T) {
 	}
 }
 
-// TestFileManifestGone is loud: without it nobody could say whether the segments are all.
+// TestFileManifestGone is loud: without it no one could say whether the segments are all.
 func TestFileManifestGone(t *testing.T) {
 	for name, harm := range map[string]func(dir string){
 		"gone":  func(dir string) { remove(t, dir, manifestName) },

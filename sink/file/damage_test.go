@@ -106,7 +106,7 @@ func TestEveryFlippedBit(t *testing.T) {
 	}
 }
 
-// TestEveryFlippedBitEndsTheRun flips a bit of each byte. A run that begins there goes on exactly where it was, or
+// TestEveryFlippedBitEndsTheRun flips a bit of each byte. A run that begins there continues exactly where it was, or
 // refuses and has changed nothing; what it does not read, it leaves alone.
 func TestEveryFlippedBitEndsTheRun(t *testing.T) {
 	d, dir := newSmallSink(t), t.TempDir()

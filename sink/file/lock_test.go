@@ -12,7 +12,7 @@ import (
 	"lowcap-cdc/sink"
 )
 
-// TestLockOutlivesItsFile: somebody who clears away the lock's file lets nobody in.
+// TestLockOutlivesItsFile: someone who clears away the lock's file lets no one in.
 func TestLockOutlivesItsFile(t *testing.T) {
 	dir := t.TempDir()
 	first, _ := resumed(t, dir, Options{})
@@ -52,7 +52,7 @@ func TestFilesThatAreTakenAway(t *testing.T) {
 	}
 }
 
-// TestPermissions: what a trading bot does is nobody else's business.
+// TestPermissions: what a trading bot does is no one else's business.
 func TestPermissions(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "here")
 	f, _ := resumed(t, dir, Options{RotateSize: 1})

@@ -40,7 +40,7 @@ func TestRotatedFileConforms(t *testing.T) {
 	unpacked(t, dir)
 }
 
-// stored reads what is committed, as somebody beside the running sink may.
+// stored reads what is committed, as someone beside the running sink may.
 func stored(t testing.TB, dir string) [][]byte {
 	t.Helper()
 	var values [][]byte
@@ -141,7 +141,7 @@ func rotated(t testing.TB, n int) (dir string) {
 }
 
 // TestFileRotationKilled stops at each point of a rotation and of an archive, as a crash would. A reader beside the dead
-// sink, and the next instance, have exactly what was committed; so it goes on when each start is killed there again.
+// sink, and the next instance, have exactly what was committed; so it continues when each start is killed there again.
 func TestFileRotationKilled(t *testing.T) {
 	for _, point := range []string{pointRotate, pointRotated,
 		pointArchive + ":1", pointArchived + ":1", pointArchive + ":2", pointArchived + ":2"} {

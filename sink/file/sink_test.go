@@ -33,7 +33,7 @@ func TestFileConforms(t *testing.T) {
 	})
 }
 
-// committedLength reads state.log as somebody beside the running sink may.
+// committedLength reads state.log as someone beside the running sink may.
 func committedLength(t testing.TB, dir string) int64 {
 	file, err := os.Open(filepath.Join(dir, stateName))
 	if err != nil {
@@ -184,7 +184,7 @@ func TestFileHook(t *testing.T) {
 	}
 }
 
-// continues closes f, expects exactly the first want commits, and goes on to the third one.
+// continues closes f, expects exactly the first want commits, and moves on to the third one.
 func continues(t *testing.T, f *Sink, dir string, want int) {
 	t.Helper()
 	if err := f.Close(); err != nil {

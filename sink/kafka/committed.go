@@ -139,7 +139,7 @@ func (v *visitor) visit(at partition, batch *recordBatch, from int64) error {
 }
 
 // committed filters an answer as the protocol asks of a read_committed client: the broker names the transactions that
-// were aborted and where each begins; its records are dropped until its control batch. It returns the offset to go on
+// were aborted and where each begins; its records are dropped until its control batch. It returns the offset to continue
 // from: past the asked one when there was any batch, whose own record may have been compacted away.
 func committed(at partition, part *fetchPartition, offset int64, v visitor) (next int64, err error) {
 	if part == nil {

@@ -87,7 +87,7 @@ func (r *rewritten) bytes() (n int64) {
 	return n
 }
 
-// expect reads the state back: what the broker has swept away was nobody's last.
+// expect reads the state back: what the broker has swept away was no one's last.
 func (r *rewritten) expect(t *testing.T, k cdc.Sink) {
 	t.Helper()
 	read := make(map[string][]byte)

@@ -25,7 +25,7 @@ func published(n int) *cdc.Batch {
 	return batch
 }
 
-// strangers are records that somebody else may write into a topic, and what is said of each.
+// strangers are records that someone else may write into a topic, and what is said of each.
 func strangers() map[string]*kgo.Record {
 	event := string(published(1).Events[0].Value)
 	replaced := func(old, with string) *kgo.Record { return kgo.StringRecord(strings.Replace(event, old, with, 1)) }

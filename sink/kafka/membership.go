@@ -24,7 +24,7 @@ type membership struct {
 	missing    map[string]bool // topics that an earlier generation of this process looked for and did not find
 
 	begun     map[partition]int64 // where an earlier member was sending
-	handled   map[partition]int64 // where the next member would go on
+	handled   map[partition]int64 // where the next member would continue
 	committed map[partition]int64
 }
 
@@ -54,7 +54,7 @@ func (m *membership) consume(ctx context.Context) error {
 	})
 }
 
-// round is what was found, as the member gets it; before is where the member after this one would go on without it.
+// round is what was found, as the member gets it; before is where the member after this one would continue without it.
 func (m *membership) round(f found, before map[partition]int64) *sink.Round {
 	return &sink.Round{Events: f.events, Begun: m.isBegun, Handled: func(ctx context.Context, n int, sending bool) error {
 		m.handled = maps.Clone(before)
@@ -76,7 +76,7 @@ func (m *membership) isBegun(e *sink.Stored) bool {
 	return ok && offset == e.Offset
 }
 
-// assigned returns where each partition goes on, and how many records were lost before that. Where the group has never
+// assigned returns where each partition continues, and how many records were lost before that. Where the group has never
 // been, that is the end of now, and it is committed at once: an event that comes before the first delivery would
 // otherwise be passed over by a crash. In a topic that was not there yet it is the beginning.
 func (m *membership) assigned(ctx context.Context) (at map[partition]int64, lost int64, err error) {
@@ -188,7 +188,7 @@ func (k *Sink) places(ctx context.Context, group string, partitions map[string][
 	return places, nil
 }
 
-// commit commits where the next member would go on, as far as that has moved; sending, when not nil, is on its way.
+// commit commits where the next member would continue, as far as that has moved; sending, when not nil, is on its way.
 func (m *membership) commit(ctx context.Context, sending *sink.Stored) error {
 	offsets, moved := make(map[string][]kafka.OffsetCommit), make(map[partition]int64)
 	for p, offset := range m.handled {

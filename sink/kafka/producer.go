@@ -52,7 +52,7 @@ func newProducer(k *Sink) *producer {
 		encoder: encoder{contentType: k.config.Format.contentType()}}
 }
 
-// roundTrip sends one request. After an error nobody knows whether it has reached the broker.
+// roundTrip sends one request. After an error no one knows whether it has reached the broker.
 func (p *producer) roundTrip(ctx context.Context, request protocol.Message) (protocol.Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()

@@ -294,7 +294,7 @@ func merge(ctx context.Context, cursors []*cursor, visit func(*sink.Stored) erro
 }
 
 // found is what partitions have brought together: events in the order of sequence, records that are none, and where each
-// partition goes on that has moved.
+// partition continues that has moved.
 type found struct {
 	events  []sink.Stored
 	foreign []*sink.Foreign

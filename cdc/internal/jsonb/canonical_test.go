@@ -82,7 +82,8 @@ func drawJSON(t *rapid.T, depth int) string {
 	case "timestamp":
 		return `"2026-01-01T00:00:0` + rapid.SampledFrom([]string{`1Z"`, `1+00:00"`, `1.0"`, `2Z"`, `"`}).Draw(t, "timestamp")
 	case "object":
-		names := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "usd_basis", "dx_count", "recovery_started", "timestamp", "\u00e9\"", ""}), 0, 14).Draw(t, "names")
+		names := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "usd_basis", "dx_count", "recovery_started", "timestamp", "\u00e9\"", ""}), 0, 14).
+			Draw(t, "names")
 		for i, name := range names {
 			names[i] = drawString(t, name) + blank + ":" + blank + drawJSON(t, depth-1)
 		}

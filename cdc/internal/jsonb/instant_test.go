@@ -14,7 +14,8 @@ import (
 func TestInstantsAsTheLibraryHasThem(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		at := time.UnixMicro(rapid.Int64Range(-62167219200000000, 253402300799999999).Draw(t, "at")).UTC()
-		layout := rapid.SampledFrom([]string{"2006-01-02T15:04:05.000000-07:00", "2006-01-02 15:04:05.999999-07", "2006-01-02T15:04:05Z"}).Draw(t, "layout")
+		layout := rapid.SampledFrom([]string{"2006-01-02T15:04:05.000000-07:00", "2006-01-02 15:04:05.999999-07", "2006-01-02T15:04:05Z"}).
+			Draw(t, "layout")
 		text := at.Format(layout)
 		if layout == "2006-01-02T15:04:05Z" {
 			at = at.Truncate(time.Second)

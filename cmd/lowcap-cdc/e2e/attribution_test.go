@@ -9,7 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// TestAttribution: without the bot's help each event says who was connected, and nobody can say it for another.
+// TestAttribution: without the bot's help each event says who was connected, and no one can say it for another.
 func TestAttribution(t *testing.T) {
 	s := newSite(t)
 	sink, events := s.file("x")
@@ -22,12 +22,19 @@ func TestAttribution(t *testing.T) {
 	s.ok(sink, "init", "--attribution")
 	s.drain("k", sink)
 	block := func(n int) string {
-		return fmt.Sprintf("insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1) values ('W%d', 'solana', '1h', true)", n)
+		return fmt.Sprintf(
+			"insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1) values ('W%d', 'solana', '1h', true)",
+			n,
+		)
 	}
 	s.exec("create role " + s.name + "_anon; grant all on all tables in schema public to " + s.name + "_anon")
 	s.exec(block(1))
-	s.exec("begin; set local role " + s.name + `_anon; select set_config('request.jwt.claims', '{"sub":"7f","role":"anon","email":"anna@example.org"}', true); ` + block(2) + "; commit")
-	// Somebody says that it was somebody else, and writes what the trigger writes, as far as he can know it.
+	s.exec(
+		"begin; set local role " + s.name + `_anon; select set_config('request.jwt.claims', '{"sub":"7f","role":"anon","email":"anna@example.org"}', true); ` + block(
+			2,
+		) + "; commit",
+	)
+	// Someone says that it was someone else, and writes what the trigger writes, as far as he can know it.
 	forged := `{"xid":"0","user":"nobody","session_user":"nobody","application":"","client_address":null,"claims":null}`
 	s.exec("begin; " + block(3) + "; select pg_logical_emit_message(true, 'lowcap-cdc.session', repeat('0', 64) || '" + forged + "'); " +
 		"select pg_logical_emit_message(true, 'lowcap-cdc', '{\"actor\":\"the boss\"}'); " + block(4) + "; commit")
@@ -43,10 +50,12 @@ func TestAttribution(t *testing.T) {
 		t.Fatalf("no %s of %s", name, contract)
 		return gjson.Result{}
 	}
-	if who := by("W1", "set").Get("data.origin.session"); who.Get("user").String() != "postgres" || who.Get("claims").Raw != "null" || !who.Get("session_user").Exists() {
+	if who := by("W1", "set").Get("data.origin.session"); who.Get("user").String() != "postgres" || who.Get("claims").Raw != "null" ||
+		!who.Get("session_user").Exists() {
 		t.Errorf("%s", who.Raw)
 	}
-	if who := by("W2", "set").Get("data.origin.session"); who.Get("user").String() != s.name+"_anon" || who.Get("session_user").String() != "postgres" ||
+	if who := by("W2", "set").Get("data.origin.session"); who.Get("user").String() != s.name+"_anon" ||
+		who.Get("session_user").String() != "postgres" ||
 		who.Get("claims.email").String() != "anna@example.org" {
 		t.Errorf("%s", who.Raw)
 	}

@@ -163,7 +163,7 @@ func TestCheckOfANewRole(t *testing.T) {
 	s.checkSays(append(args, "check"), "0 rows, 0 blocked now")
 }
 
-// TestStandbyTakesOver starts a second instance beside the first: it waits for the slot, and goes on when the first one
+// TestStandbyTakesOver starts a second instance beside the first: it waits for the slot, and continues when the first one
 // is killed. Then Postgres crashes, the walsender is terminated and the broker restarts; nothing is lost or doubled.
 func TestStandbyTakesOver(t *testing.T) {
 	s := newSite(t)

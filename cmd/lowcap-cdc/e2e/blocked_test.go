@@ -9,7 +9,7 @@ import (
 )
 
 // TestWalsenderLivesWhileTheBrokerHangs stops the broker's process for four times as long as the server waits for a sign
-// of life. The connection must stay the same one, and everything arrive once when the broker goes on.
+// of life. The connection must stay the same one, and everything arrive once when the broker continues.
 func TestWalsenderLivesWhileTheBrokerHangs(t *testing.T) {
 	const timeout = 2 * time.Second
 	s := newSite(t)
@@ -54,7 +54,7 @@ func (s *site) walsender(slot string) (pid int) {
 	return pid
 }
 
-// writeFor writes all the time, so that the server has something to send that nobody takes.
+// writeFor writes all the time, so that the server has something to send that no one takes.
 func (s *site) writeFor(d time.Duration) {
 	s.t.Helper()
 	end, tick := time.After(d), time.NewTicker(20*time.Millisecond)
@@ -62,7 +62,10 @@ func (s *site) writeFor(d time.Duration) {
 	for i := 0; ; i++ {
 		select {
 		case <-tick.C:
-			s.exec(`update lowcap_positions set features = jsonb_build_object('ta', repeat(md5($1::text), 2000), 'pm_execution_history', jsonb_build_object('prev_state', $1::text))`, strconv.Itoa(i))
+			s.exec(
+				`update lowcap_positions set features = jsonb_build_object('ta', repeat(md5($1::text), 2000), 'pm_execution_history', jsonb_build_object('prev_state', $1::text))`,
+				strconv.Itoa(i),
+			)
 		case <-end:
 			return
 		}

@@ -25,7 +25,7 @@ func administer(t *testing.T, k *lab.Kafka, f func(*kadm.Client) error) {
 }
 
 // TestClusterIsRepairedUnderARunningSidecar takes from the cluster what the sidecar needs, and gives it back: each time
-// one clear line says what to do, and then it goes on by itself, with nothing lost and nothing twice.
+// one clear line says what to do, and then it continues by itself, with nothing lost and nothing twice.
 func TestClusterIsRepairedUnderARunningSidecar(t *testing.T) {
 	for name, c := range map[string]struct {
 		take, give func(s *site, k *lab.Kafka)
@@ -77,7 +77,11 @@ func TestClusterIsRepairedUnderARunningSidecar(t *testing.T) {
 func (s *site) limitMessages(k *lab.Kafka, bytes string) {
 	s.t.Helper()
 	administer(s.t, k, func(a *kadm.Client) error {
-		_, err := a.AlterTopicConfigs(s.t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &bytes}}, s.name+".positions")
+		_, err := a.AlterTopicConfigs(
+			s.t.Context(),
+			[]kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &bytes}},
+			s.name+".positions",
+		)
 		return err
 	})
 }

@@ -77,12 +77,20 @@ func TestCompareFindsMutants(t *testing.T) {
 	s.liveOn()
 	s.exec(`update lowcap_positions set current_trade_id = gen_random_uuid()`)
 	s.exec(`update lowcap_positions set status = 'paused'`)
-	s.exec(`insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1, last_s1_failure_ts) values ('NEW', 'solana', '1h', true, now())`)
+	s.exec(
+		`insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1, last_s1_failure_ts) values ('NEW', 'solana', '1h', true, now())`,
+	)
 	s.exec(`insert into lowcap_positions (token_chain, token_contract, timeframe, features) values ('solana', 'NEW', '1h',
 		'{"pm_execution_history":{"last_s1_buy":{"timestamp":"2026-01-18T11:00:00Z","price":1}}}')`)
-	s.exec(`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,trim_pool}', '{"usd_basis":77}') where token_contract = 'NEW'`)
-	s.exec(`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,last_trim_signal}', '{"timestamp":"2026-01-19T11:00:00Z"}') where token_contract = 'NEW'`)
-	s.exec(`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,last_emergency_exit_ts}', '"2026-01-19T11:00:00Z"') where token_contract = 'NEW'`)
+	s.exec(
+		`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,trim_pool}', '{"usd_basis":77}') where token_contract = 'NEW'`,
+	)
+	s.exec(
+		`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,last_trim_signal}', '{"timestamp":"2026-01-19T11:00:00Z"}') where token_contract = 'NEW'`,
+	)
+	s.exec(
+		`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,last_emergency_exit_ts}', '"2026-01-19T11:00:00Z"') where token_contract = 'NEW'`,
+	)
 	s.exec(`insert into lowcap_positions (token_chain, token_contract, timeframe) values ('solana', 'GONE', '1h')`)
 	s.exec(`delete from lowcap_positions where token_contract = 'GONE'`)
 	s.drain("k", sink)
@@ -111,7 +119,10 @@ func TestCompareFindsMutants(t *testing.T) {
 func isLast(all []string, at int) bool {
 	kind := gjson.Get(all[at], "type").String()
 	if strings.Contains(kind, "unknown_key") || strings.Contains(kind, "stream.") || strings.Contains(kind, "orphaned") ||
-		strings.Contains(kind, "success_observed") || strings.Contains(kind, "rebuy_used") || strings.Contains(kind, "dx_bought") || strings.Contains(kind, "position.created") {
+		strings.Contains(
+			kind,
+			"success_observed",
+		) || strings.Contains(kind, "rebuy_used") || strings.Contains(kind, "dx_bought") || strings.Contains(kind, "position.created") {
 		return false
 	}
 	family := func(text string) string {
@@ -126,7 +137,8 @@ func isLast(all []string, at int) bool {
 	}
 	return !slices.ContainsFunc(all[from:], func(later string) bool {
 		same := later != all[at] && gjson.Get(later, "subject").String() == gjson.Get(all[at], "subject").String()
-		return same && (columns || family(later) == family(all[at]) || strings.Contains(kind, "position.baseline") || strings.Contains(kind, "execution."))
+		return same &&
+			(columns || family(later) == family(all[at]) || strings.Contains(kind, "position.baseline") || strings.Contains(kind, "execution."))
 	})
 }
 

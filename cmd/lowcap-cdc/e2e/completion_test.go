@@ -19,7 +19,8 @@ func TestBashCompletion(t *testing.T) {
 		}
 	}
 	for _, shell := range []string{"zsh", "fish"} {
-		if out, err := exec.CommandContext(t.Context(), shared.binary, "completion", shell).CombinedOutput(); err != nil || !strings.Contains(string(out), "follow") {
+		if out, err := exec.CommandContext(t.Context(), shared.binary, "completion", shell).CombinedOutput(); err != nil ||
+			!strings.Contains(string(out), "follow") {
 			t.Errorf("%s: %v %s", shell, err, out)
 		}
 	}

@@ -148,7 +148,9 @@ func TestFailpoints(t *testing.T) {
 			if point == "between-partitions" {
 				s.smallMessages() // so that one commit takes several rounds of requests
 			}
-			s.exec(`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,notes}', to_jsonb(repeat(md5(timeframe), 200)))`)
+			s.exec(
+				`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,notes}', to_jsonb(repeat(md5(timeframe), 200)))`,
+			)
 			if point != "during-snapshot" {
 				s.crash(kafka, point+":1")
 			}
@@ -168,8 +170,9 @@ func (s *site) smallMessages() {
 	}
 	defer client.Close()
 	limit := "60000"
-	_, err = kadm.NewClient(client).AlterTopicConfigs(s.t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &limit}},
-		s.name+".quarantine")
+	_, err = kadm.NewClient(client).
+		AlterTopicConfigs(s.t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &limit}},
+			s.name+".quarantine")
 	if err != nil {
 		s.t.Fatal(err)
 	}

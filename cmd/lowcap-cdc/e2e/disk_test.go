@@ -41,7 +41,7 @@ func fillUp(t *testing.T, dir string) (ballast string) {
 }
 
 // TestDiskFull: a full disk under the file sink is one line that says so, at a start and while the sidecar runs; when
-// there is room again it goes on by itself, and nothing is lost or doubled.
+// there is room again it continues by itself, and nothing is lost or doubled.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -53,7 +53,9 @@ func TestDiskFull(t *testing.T) {
 	s.drain("r", reference)
 
 	ballast := fillUp(t, disk)
-	s.exec(`update lowcap_positions set features = jsonb_build_object('pm_execution_history', jsonb_build_object('notes', repeat('a', 20000)))`)
+	s.exec(
+		`update lowcap_positions set features = jsonb_build_object('pm_execution_history', jsonb_build_object('notes', repeat('a', 20000)))`,
+	)
 	cmd := s.command("f", sink, "--until", "now")
 	out, _ := cmd.CombinedOutput() // its exit code is looked at
 	s.expectLine(cmd, out, settings.ExitFailed, "no space left on device", "make room (df -h")
@@ -68,7 +70,9 @@ func TestDiskFull(t *testing.T) {
 	t.Cleanup(func() { running.Process.Kill() }) //nolint:errcheck // it may have ended
 	waitFor(t, log, "streaming")
 	ballast = fillUp(t, disk)
-	s.exec(`update lowcap_positions set features = jsonb_build_object('pm_execution_history', jsonb_build_object('notes', repeat('b', 20000)))`)
+	s.exec(
+		`update lowcap_positions set features = jsonb_build_object('pm_execution_history', jsonb_build_object('notes', repeat('b', 20000)))`,
+	)
 	waitFor(t, log, "make room (df -h")
 	remove(t, ballast)
 	s.waitConfirmed("f")

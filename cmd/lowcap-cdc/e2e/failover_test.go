@@ -105,7 +105,11 @@ func (p *pair) promote() {
 
 // both is the connection string that names both servers and takes the one that may be written to.
 func (p *pair) both() string {
-	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/trading?sslmode=disable&target_session_attrs=read-write", p.primary.Port, p.standby.Port)
+	return fmt.Sprintf(
+		"postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/trading?sslmode=disable&target_session_attrs=read-write",
+		p.primary.Port,
+		p.standby.Port,
+	)
 }
 
 // follow runs the sidecar through a promotion and returns the events that it published after the first baselines.
@@ -136,7 +140,7 @@ func (p *pair) follow(ready string) []string {
 	return namesOf(decodeSaid(p.t, events()[before:]))
 }
 
-// TestFailoverSlot: from Postgres 17 on the slot is on the standby too, and the stream goes on after a promotion as if
+// TestFailoverSlot: from Postgres 17 on the slot is on the standby too, and the stream continues after a promotion as if
 // nothing had been: nothing lost, nothing twice.
 func TestFailoverSlot(t *testing.T) {
 	for _, major := range []string{"17", "18"} {

@@ -10,7 +10,7 @@ import (
 )
 
 // TestForeignRecords puts records that are no events between the events of a token: each verb that reads says where they
-// are, one a line, and goes on to what stands behind them.
+// are, one a line, and moves on to what stands behind them.
 func TestForeignRecords(t *testing.T) {
 	s := newSite(t)
 	s.live()

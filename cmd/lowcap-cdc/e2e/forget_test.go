@@ -166,7 +166,7 @@ func TestPromotedWithoutWhatWasPublished(t *testing.T) {
 }
 
 // TestDeletedTopics takes topics away from a sidecar at work. An event topic is made again, since the next event needs
-// it; without the state nothing may go on.
+// it; without the state nothing may continue.
 func TestDeletedTopics(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

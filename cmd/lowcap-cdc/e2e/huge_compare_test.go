@@ -134,7 +134,14 @@ func (s *site) readState(sink string) {
 		}
 	}
 	speed := float64(read.Bytes) / read.Milliseconds * 1000
-	s.t.Logf("state of %d records, %d MB, read in %.0f ms: %.0f MB/s, with %d lines on the way", read.Records, read.Bytes>>20, read.Milliseconds, speed/(1<<20), said)
+	s.t.Logf(
+		"state of %d records, %d MB, read in %.0f ms: %.0f MB/s, with %d lines on the way",
+		read.Records,
+		read.Bytes>>20,
+		read.Milliseconds,
+		speed/(1<<20),
+		said,
+	)
 	if read.Records < int64(*hugeCopy) || speed < slowState {
 		s.t.Errorf("%d records, %.0f bytes/s", read.Records, speed)
 	}

@@ -66,8 +66,11 @@ func TestHugeDocument(t *testing.T) {
 	s.drain("k", killed.sink)
 	s.drain("f", whole.sink)
 	for i := range 3 {
-		s.exec(`update lowcap_positions set features = jsonb_build_object('ta', repeat(md5($2), $1), 'pm_execution_history', jsonb_build_object('prev_state', $2::text))`,
-			*hugeMB<<20/32, fmt.Sprint("S", i))
+		s.exec(
+			`update lowcap_positions set features = jsonb_build_object('ta', repeat(md5($2), $1), 'pm_execution_history', jsonb_build_object('prev_state', $2::text))`,
+			*hugeMB<<20/32,
+			fmt.Sprint("S", i),
+		)
 	}
 	s.compareHuge(killed, whole, int64(*hugeMB)<<20*11/10)
 }
@@ -84,7 +87,8 @@ func TestHugeCopy(t *testing.T) {
 	for i := range *hugeCopy {
 		fmt.Fprintf(&rows, "solana\tC%d\t1h\t%s\n", i, history)
 	}
-	_, err := s.conn.PgConn().CopyFrom(t.Context(), strings.NewReader(rows.String()), `copy lowcap_positions (token_chain, token_contract, timeframe, features) from stdin`)
+	_, err := s.conn.PgConn().
+		CopyFrom(t.Context(), strings.NewReader(rows.String()), `copy lowcap_positions (token_chain, token_contract, timeframe, features) from stdin`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -128,7 +128,10 @@ func TestPage(t *testing.T) {
 	sink, _ := s.file("x")
 	s.drain("k", sink)
 	s.liveOn()
-	s.exec(`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,trim_pool}', '["<b>bad</b>"]') where token_contract = $1`, contract)
+	s.exec(
+		`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,trim_pool}', '["<b>bad</b>"]') where token_contract = $1`,
+		contract,
+	)
 	instance := s.serve(sink)
 	instance.await("/readyz", 200, "streaming")
 	b := openBrowser(t)
@@ -149,7 +152,11 @@ func TestPage(t *testing.T) {
 	b.sees("searched", "events, the oldest first")
 	b.sees("timeline", "entry_block.set", "execution.reverted", "emergency_exit.executed", "by anna")
 	b.screenshot("light")
-	call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}})
+	call(
+		b,
+		emulation.SetEmulatedMedia,
+		emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}},
+	)
 	b.screenshot("dark")
 	do(b, chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile))
 	if over := b.number(`document.documentElement.scrollWidth - window.innerWidth`); over > 0 {

@@ -41,7 +41,8 @@ func TestStatusOfASinkThatIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, code := s.verb("file:"+path, "status")
-	if code != 1 || !strings.Contains(text, "are unknown") || !strings.Contains(text, "PROBLEM") || !strings.Contains(text, `database "`+s.name+`"`) {
+	if code != 1 || !strings.Contains(text, "are unknown") || !strings.Contains(text, "PROBLEM") ||
+		!strings.Contains(text, `database "`+s.name+`"`) {
 		t.Errorf("exit %d: %s", code, text)
 	}
 	for _, wrong := range []string{"nothing has been published", "none", "no events"} {
@@ -79,7 +80,11 @@ func (s *site) liveOn() {
 		`{"prev_state":"S3","last_trim":{"timestamp":"2026-01-01T00:00:09Z","price":0.4,"size_frac":1,"signal":"emergency_exit"},
 			"trim_pool":{"usd_basis":150.5,"recovery_started":false,"dx_count":0}}`,
 	} {
-		s.exec(`update lowcap_positions set features = jsonb_build_object('pm_execution_history', $2::text::jsonb) where token_contract = $1`, contract, history)
+		s.exec(
+			`update lowcap_positions set features = jsonb_build_object('pm_execution_history', $2::text::jsonb) where token_contract = $1`,
+			contract,
+			history,
+		)
 	}
 	s.exec(`begin; select pg_logical_emit_message(true, 'lowcap-cdc', '{"actor":"anna","reason":"manual unblock"}');
 		update token_timeframe_blocks set blocked_s1 = false; commit`)
@@ -117,7 +122,8 @@ func TestReadingVerbs(t *testing.T) {
 			s.checkTail(sink, committed())
 			s.checkAudit(sink)
 			s.checkStatus(sink)
-			if out := s.ok(sink, "audit", "verify"); !strings.Contains(out, fmt.Sprintf("events    %d", len(committed()))) || !strings.Contains(out, "every event once") {
+			if out := s.ok(sink, "audit", "verify"); !strings.Contains(out, fmt.Sprintf("events    %d", len(committed()))) ||
+				!strings.Contains(out, "every event once") {
 				t.Error(out)
 			}
 			s.checkReplay(sink, committed())
@@ -147,7 +153,10 @@ func (s *site) checkTail(sink string, committed []string) {
 	if err := json.Unmarshal([]byte(committed[len(committed)-1]), &last); err != nil {
 		s.t.Fatal(err)
 	}
-	if out := s.ok(sink, "tail", "--since", last.Data.Origin.CommitLSN, "--json"); strings.Join(printedNames(s.t, out), " ") != "position.status_changed" {
+	if out := s.ok(sink, "tail", "--since", last.Data.Origin.CommitLSN, "--json"); strings.Join(
+		printedNames(s.t, out),
+		" ",
+	) != "position.status_changed" {
 		s.t.Errorf("since the last LSN: %s", out)
 	}
 	if got := s.ok(sink, "tail", "-n", "2", "--json"); got != strings.Join(committed[len(committed)-2:], "\n")+"\n" {
@@ -184,7 +193,8 @@ func (s *site) checkAudit(sink string) {
 		s.t.Errorf("by ticker:\n%s\nby id:\n%s\nby contract:\n%s", byTicker, byID, table)
 	}
 	var lines []readable.Line
-	if err := json.Unmarshal([]byte(s.ok(sink, "audit", contract, "--format", "json")), &lines); err != nil || len(lines) != strings.Count(table, "\n")-1 {
+	if err := json.Unmarshal([]byte(s.ok(sink, "audit", contract, "--format", "json")), &lines); err != nil ||
+		len(lines) != strings.Count(table, "\n")-1 {
 		s.t.Errorf("%v: %d lines", err, len(lines))
 	}
 	records, err := csv.NewReader(strings.NewReader(s.ok(sink, "audit", contract, "--format", "csv"))).ReadAll()
@@ -194,7 +204,8 @@ func (s *site) checkAudit(sink string) {
 	if out := s.ok(sink, "audit", contract, "--from", lines[1].LSN, "--to", lines[2].LSN); strings.Count(out, "\n") != 2 {
 		s.t.Errorf("one event: %s", out)
 	}
-	if out, code := s.verb(sink, "audit", contract, "--from", "2030-01-01"); code != 1 || !strings.Contains(out, "none of them between --from and --to") {
+	if out, code := s.verb(sink, "audit", contract, "--from", "2030-01-01"); code != 1 ||
+		!strings.Contains(out, "none of them between --from and --to") {
 		s.t.Errorf("exit %d: %s", code, out)
 	}
 	if out, code := s.verb(sink, "audit", "NOSUCH"); code != 1 || !strings.Contains(out, "no committed event") {
@@ -217,7 +228,8 @@ func (s *site) checkStatus(sink string) {
 		}
 		Blocks, Pools []json.RawMessage
 	}
-	if err := json.Unmarshal([]byte(s.ok(sink, "status", "--json")), &st); err != nil || len(st.Blocks) != 1 || len(st.Pools) != 1 || st.Slot.Confirmed == "" {
+	if err := json.Unmarshal([]byte(s.ok(sink, "status", "--json")), &st); err != nil || len(st.Blocks) != 1 || len(st.Pools) != 1 ||
+		st.Slot.Confirmed == "" {
 		s.t.Errorf("%v: %+v", err, st)
 	}
 }
@@ -228,7 +240,10 @@ func (s *site) checkReplay(sink string, committed []string) {
 	if out := s.ok(sink, "replay", "--into", "file:"+dir); !strings.HasPrefix(out, fmt.Sprintf("%d events copied", len(committed))) {
 		s.t.Error(out)
 	}
-	if out := s.ok(sink, "replay", "--into", "file:"+dir); !strings.Contains(out, fmt.Sprintf("0 events copied to file:%s, %d were there", dir, len(committed))) {
+	if out := s.ok(sink, "replay", "--into", "file:"+dir); !strings.Contains(
+		out,
+		fmt.Sprintf("0 events copied to file:%s, %d were there", dir, len(committed)),
+	) {
 		s.t.Error(out)
 	}
 	content, err := os.ReadFile(filepath.Join(dir, "events.jsonl"))
@@ -283,7 +298,8 @@ func TestVerifyFindsTampering(t *testing.T) {
 	if _, err := admin.DeleteRecords(t.Context(), ends.Offsets()); err != nil {
 		t.Fatal(err)
 	}
-	if out := s.ok(sink, "audit", "verify"); !strings.Contains(out, "was removed by the broker") || !strings.Contains(out, "removed, or before") {
+	if out := s.ok(sink, "audit", "verify"); !strings.Contains(out, "was removed by the broker") ||
+		!strings.Contains(out, "removed, or before") {
 		t.Errorf("retention: %s", out)
 	}
 	for _, e := range events {
@@ -333,7 +349,17 @@ func TestTeardown(t *testing.T) {
 	if out, code := s.verb(sink, "teardown"); code != 2 || !strings.Contains(out, "nothing was dropped") {
 		t.Errorf("exit %d: %s", code, out)
 	}
-	cmd := exec.CommandContext(t.Context(), shared.binary, "teardown", "--postgres", shared.postgres.DSN(s.name), "--sink", sink, "--slot", s.name+"k")
+	cmd := exec.CommandContext(
+		t.Context(),
+		shared.binary,
+		"teardown",
+		"--postgres",
+		shared.postgres.DSN(s.name),
+		"--sink",
+		sink,
+		"--slot",
+		s.name+"k",
+	)
 	cmd.Stdin = bytes.NewBufferString(s.name + "k\n")
 	var out []byte
 	for deadline := time.Now().Add(20 * time.Second); ; { // the server notices the killed instance soon
@@ -351,7 +377,8 @@ func TestTeardown(t *testing.T) {
 	}
 	var left int
 	if err := s.conn.QueryRow(t.Context(), `select (select count(*) from pg_replication_slots where slot_name = $1) + (select count(*) from pg_publication)`,
-		s.name+"k").Scan(&left); err != nil || left != 0 {
+		s.name+"k").Scan(&left); err != nil ||
+		left != 0 {
 		t.Errorf("%v: %d left", err, left)
 	}
 }

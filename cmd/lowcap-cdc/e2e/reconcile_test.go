@@ -73,8 +73,11 @@ func TestReconcileAsksFirst(t *testing.T) {
 	sink, events := s.file("x")
 	s.drain("f", sink)
 	reconcile := func(answer string, args ...string) (string, int) {
-		cmd := exec.CommandContext(t.Context(), shared.binary, append([]string{"reconcile", "--postgres", shared.postgres.DSN(s.name), "--sink", sink,
-			"--slot", s.name + "f"}, args...)...)
+		cmd := exec.CommandContext(
+			t.Context(),
+			shared.binary,
+			append([]string{"reconcile", "--postgres", shared.postgres.DSN(s.name), "--sink", sink,
+				"--slot", s.name + "f"}, args...)...)
 		cmd.Stdin = strings.NewReader(answer)
 		out, _ := cmd.CombinedOutput()
 		return string(out), cmd.ProcessState.ExitCode()

@@ -29,7 +29,7 @@ func TestRecordedEvents(t *testing.T) {
 	traces := tracesOfDifferentTokens(t)
 	for i := range traces {
 		if traces[i].Name == "blocks: success after S1-only failure" {
-			continue // goes on with the rows of the trace before
+			continue // continues with the rows of the trace before
 		}
 		if err := traces[i].Prepare(t.Context(), s.conn); err != nil {
 			t.Fatal(err)
@@ -63,7 +63,7 @@ func TestRecordedEvents(t *testing.T) {
 }
 
 // tracesOfDifferentTokens returns the traces, which are all of one position, with a position for each. The trace that
-// goes on where the one before ends keeps that one's.
+// continues where the one before ends keeps that one's.
 func tracesOfDifferentTokens(t *testing.T) []lab.Trace {
 	t.Helper()
 	traces, err := lab.Traces()

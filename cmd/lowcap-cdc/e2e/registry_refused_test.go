@@ -93,7 +93,13 @@ func behindLock(t *testing.T, address string, files *lab.Certificates) string {
 		t.Fatal(err)
 	}
 	// Only before TLS 1.3 is it sure that a client reads why it was refused.
-	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool()}
+	server.TLS = &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		MaxVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{certificate},
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		ClientCAs:    x509.NewCertPool(),
+	}
 	server.TLS.ClientCAs.AppendCertsFromPEM(ca)
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -118,7 +124,9 @@ func TestIncompatibleSchema(t *testing.T) {
 	sink, _ := s.kafka()
 	address := registry(t).URL()
 	subject := s.name + ".positions-lowcap.v1.PositionBaseline"
-	body, err := json.Marshal(map[string]string{"schema": `{"type":"record","name":"PositionBaseline","namespace":"lowcap.v1","fields":[{"name":"id","type":"long"}]}`})
+	body, err := json.Marshal(
+		map[string]string{"schema": `{"type":"record","name":"PositionBaseline","namespace":"lowcap.v1","fields":[{"name":"id","type":"long"}]}`},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +163,8 @@ func TestRegistryGoesAway(t *testing.T) {
 	waitFor(t, log, "pipeline ended")
 	s.exit(1)
 	s.awaitValue("lowcap.emergency_exit.executed.v1")
-	if out, code := s.verb(sink, "tail", with...); code != settings.ExitFailed || !strings.Contains(out, "no answer from the schema registry") {
+	if out, code := s.verb(sink, "tail", with...); code != settings.ExitFailed ||
+		!strings.Contains(out, "no answer from the schema registry") {
 		t.Errorf("exit %d: %s", code, out)
 	}
 	if out, code := s.verb(sink, "tail"); code != settings.ExitRepair || !strings.Contains(out, "set --schema-registry") {

@@ -167,7 +167,9 @@ func TestSchemasAreRegisteredOnce(t *testing.T) {
 			t.Errorf("%s has versions %v", subject, versions)
 		}
 	}
-	if all := strings.Join(ours, " "); len(ours) != 2*len(schemas.Kinds()) || !strings.Contains(all, s.name+".trim-pools-lowcap.v1.TrimPoolOpened") || !strings.Contains(all, s.name+".trim-pools-trim_pool.opened") {
+	if all := strings.Join(ours, " "); len(ours) != 2*len(schemas.Kinds()) ||
+		!strings.Contains(all, s.name+".trim-pools-lowcap.v1.TrimPoolOpened") ||
+		!strings.Contains(all, s.name+".trim-pools-trim_pool.opened") {
 		t.Errorf("%d subjects: %s", len(ours), all)
 	}
 	if out := s.ok(sink, "init", "--schema-registry", address, "--dry-run"); strings.Count(out, "-- subject ") != len(schemas.Kinds()) {

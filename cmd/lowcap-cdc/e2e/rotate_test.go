@@ -25,7 +25,10 @@ func (s *site) rotating() (url, dir string) {
 // burst makes events of more than a megabyte in one transaction.
 func (s *site) burst(word string) {
 	s.t.Helper()
-	s.exec(`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,notes}', to_jsonb(repeat(md5($1 || timeframe), 200)))`, word)
+	s.exec(
+		`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history,notes}', to_jsonb(repeat(md5($1 || timeframe), 200)))`,
+		word,
+	)
 }
 
 // read returns what tail reads from a sink, with or without its options.
@@ -108,7 +111,10 @@ func TestRotatedIsRead(t *testing.T) {
 	if out := s.ok(plain, "status"); !strings.Contains(out, "history.unknown_key") {
 		t.Error(out)
 	}
-	if out := s.ok(plain, "audit", gjson.Get(events[0], "data.entity.token_contract").String()); !strings.Contains(out, "history.unknown_key") {
+	if out := s.ok(plain, "audit", gjson.Get(events[0], "data.entity.token_contract").String()); !strings.Contains(
+		out,
+		"history.unknown_key",
+	) {
 		t.Error(out)
 	}
 	s.checkReplay(plain, events)

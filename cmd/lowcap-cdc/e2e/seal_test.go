@@ -50,7 +50,8 @@ func TestSealedTrail(t *testing.T) {
 			s.ok(sink, "replay", "--into", "file:"+copied)
 			s.ok("file:"+copied, "audit", append(with, "--require-complete")...)
 			rewrite(t, filepath.Join(copied, "events.jsonl"), gjson.Get(events[2], "id").String())
-			if out, code := s.verb("file:"+copied, "replay", "--into", "file:"+filepath.Join(dir, "laundered")); code == 0 || !strings.Contains(out, "stopped") && !strings.Contains(out, "events.jsonl") {
+			if out, code := s.verb("file:"+copied, "replay", "--into", "file:"+filepath.Join(dir, "laundered")); code == 0 ||
+				!strings.Contains(out, "stopped") && !strings.Contains(out, "events.jsonl") {
 				t.Errorf("laundered through replay: exit %d: %s", code, out)
 			}
 		})
@@ -72,7 +73,7 @@ func rewrite(t *testing.T, path, id string) {
 	}
 }
 
-// TestSealAgainstTheBroker drops events from the topics, as retention or somebody with the right to delete does.
+// TestSealAgainstTheBroker drops events from the topics, as retention or someone with the right to delete does.
 func TestSealAgainstTheBroker(t *testing.T) {
 	s := newSite(t)
 	s.live()
@@ -131,11 +132,28 @@ func TestSealsLeaveTheHouse(t *testing.T) {
 	git("-C", in("repository"), "commit", "--quiet", "--allow-empty", "--message", "begin")
 	git("-C", in("repository"), "push", "--quiet", "--set-upstream", "origin", "HEAD")
 	var posted atomic.Value
-	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { posted.Store(r.Header.Get("Idempotency-Key")) }))
+	receiver := httptest.NewServer(
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { posted.Store(r.Header.Get("Idempotency-Key")) }),
+	)
 	defer receiver.Close()
 	s.ok(sink, "audit", "keygen", "--out", in("key"), "--name", "bot.example/trail")
-	out := s.ok(sink, "audit", "seal", "--key", in("key"), "--log", in("seals.txt"), "--to", "file:"+in("copy.txt"), "--to", "git:"+in("repository"),
-		"--to", receiver.URL+"/seals", "--to", "stdout:")
+	out := s.ok(
+		sink,
+		"audit",
+		"seal",
+		"--key",
+		in("key"),
+		"--log",
+		in("seals.txt"),
+		"--to",
+		"file:"+in("copy.txt"),
+		"--to",
+		"git:"+in("repository"),
+		"--to",
+		receiver.URL+"/seals",
+		"--to",
+		"stdout:",
+	)
 	log, err := os.ReadFile(in("seals.txt"))
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +174,8 @@ func TestSealsLeaveTheHouse(t *testing.T) {
 	receiver.Close()
 	s.liveOn()
 	s.drain("k", sink)
-	if out, code := s.verb(sink, "audit", "seal", "--key", in("key"), "--log", in("seals.txt"), "--to", receiver.URL); code != 1 || !strings.Contains(out, "goes there with the next run") {
+	if out, code := s.verb(sink, "audit", "seal", "--key", in("key"), "--log", in("seals.txt"), "--to", receiver.URL); code != 1 ||
+		!strings.Contains(out, "goes there with the next run") {
 		t.Errorf("exit %d: %s", code, out)
 	}
 }

@@ -85,20 +85,22 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestCheckOfTLSAtAPlaintextPort: the port is named at once, and not only that nobody answers.
+// TestCheckOfTLSAtAPlaintextPort: the port is named at once, and not only that no one answers.
 func TestCheckOfTLSAtAPlaintextPort(t *testing.T) {
 	t.Parallel()
 	k := securedBroker(t)
 	s := newSite(t)
 	begun := time.Now()
 	out, code := s.verb("kafka://"+k.Addr(), "check", "--kafka-tls")
-	if code != settings.ExitRepair || !strings.Contains(out, k.Addr()+" ends the connection when TLS begins") || !strings.Contains(out, "without --kafka-tls") {
+	if code != settings.ExitRepair || !strings.Contains(out, k.Addr()+" ends the connection when TLS begins") ||
+		!strings.Contains(out, "without --kafka-tls") {
 		t.Errorf("exit %d: %s", code, out)
 	}
 	if took := time.Since(begun); took > 20*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	if out, _ := s.verb("kafka://"+k.TLS(), "check", "--kafka-tls"); strings.Contains(out, "plaintext") || !strings.Contains(out, "--kafka-ca") {
+	if out, _ := s.verb("kafka://"+k.TLS(), "check", "--kafka-tls"); strings.Contains(out, "plaintext") ||
+		!strings.Contains(out, "--kafka-ca") {
 		t.Errorf("another fault of TLS says %s", out)
 	}
 }
@@ -165,7 +167,17 @@ func TestTopicRights(t *testing.T) {
 // prepareTopics makes the topics as an administrator.
 func (s *site) prepareTopics(k *lab.Kafka) {
 	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), shared.binary, "init", "--postgres", shared.postgres.DSN(s.name), "--sink", "kafka://"+k.Addr(), "--topic-prefix", s.name+".")
+	cmd := exec.CommandContext(
+		s.t.Context(),
+		shared.binary,
+		"init",
+		"--postgres",
+		shared.postgres.DSN(s.name),
+		"--sink",
+		"kafka://"+k.Addr(),
+		"--topic-prefix",
+		s.name+".",
+	)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		s.t.Fatalf("%v: %s", err, out)
 	}
@@ -192,7 +204,10 @@ func (s *site) grantAllBut(k *lab.Kafka, resource, operation string) {
 			return
 		}
 		granted += len(left)
-		results, err := admin.CreateACLs(s.t.Context(), b.Allow("User:mallory").AllowHosts().Operations(left...).ResourcePatternType(kadm.ACLPatternLiteral))
+		results, err := admin.CreateACLs(
+			s.t.Context(),
+			b.Allow("User:mallory").AllowHosts().Operations(left...).ResourcePatternType(kadm.ACLPatternLiteral),
+		)
 		if err != nil || results[0].Err != nil {
 			s.t.Fatal(err, results)
 		}
@@ -220,7 +235,10 @@ func (s *site) waitForACLs(admin *kadm.Client, want int) {
 		case <-deadline:
 			s.t.Fatalf("%d rights are granted, want %d", got, want)
 		}
-		all, err := admin.DescribeACLs(s.t.Context(), kadm.NewACLs().AnyResource().ResourcePatternType(kadm.ACLPatternAny).Operations().Allow("User:mallory").AllowHosts())
+		all, err := admin.DescribeACLs(
+			s.t.Context(),
+			kadm.NewACLs().AnyResource().ResourcePatternType(kadm.ACLPatternAny).Operations().Allow("User:mallory").AllowHosts(),
+		)
 		if err != nil {
 			s.t.Fatal(err)
 		}

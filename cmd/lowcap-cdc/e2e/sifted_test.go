@@ -9,10 +9,13 @@ const mb = 1 << 20
 
 // document is SQL for a features document of a size.
 func document(size int) string {
-	return fmt.Sprintf(`jsonb_build_object('pm_execution_history', jsonb_build_object('prev_state', 'S3'), 'ta', repeat(md5('x'), %d))`, size/32)
+	return fmt.Sprintf(
+		`jsonb_build_object('pm_execution_history', jsonb_build_object('prev_state', 'S3'), 'ta', repeat(md5('x'), %d))`,
+		size/32,
+	)
 }
 
-// TestMemoryOfAnyMessage: what nobody wants takes no memory, however large it is, and a row takes little more than what is
+// TestMemoryOfAnyMessage: what no one wants takes no memory, however large it is, and a row takes little more than what is
 // wanted of it.
 func TestMemoryOfAnyMessage(t *testing.T) {
 	for name, c := range map[string]struct {

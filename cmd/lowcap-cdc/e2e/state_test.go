@@ -16,7 +16,11 @@ func TestLostImage(t *testing.T) {
 	s.seedPositions(2)
 	s.drain("k", sink)
 	topic := s.name + ".cdc-state"
-	client, err := kgo.NewClient(kgo.SeedBrokers(shared.started.Addr()), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(shared.started.Addr()),
+		kgo.ConsumeTopics(topic),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ const createBlocks = `create table token_timeframe_blocks (token_contract text n
 const blockA = `insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1) values ('A', 'solana', '1h', true)`
 
 // TestMigrationAndRollback runs the source's own life beside the sidecar: the blocks do not exist yet, are migrated in,
-// rolled back and migrated in again, and the positions' events go on all the while, also across a restart.
+// rolled back and migrated in again, and the positions' events continue all the while, also across a restart.
 func TestMigrationAndRollback(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -75,7 +75,10 @@ func TestMigrationAndRollback(t *testing.T) {
 	s.seedPositions(3)
 	sink, events := s.file("x")
 	s.drain("k", sink)
-	if got := namesOf(decodeSaid(t, events())); !slices.Equal(got, []string{"table.missing", "position.baseline", "position.baseline", "position.baseline"}) {
+	if got := namesOf(decodeSaid(t, events())); !slices.Equal(
+		got,
+		[]string{"table.missing", "position.baseline", "position.baseline", "position.baseline"},
+	) {
 		t.Fatalf("first events %q", got)
 	}
 	first, _ := s.background(sink, "streaming")
@@ -113,7 +116,9 @@ func TestPositionsMadeAnew(t *testing.T) {
 	sink, events := s.file("x")
 	s.drain("k", sink)
 	before := len(events())
-	s.exec(`create table fresh (like lowcap_positions including all); drop table lowcap_positions; alter table fresh rename to lowcap_positions`)
+	s.exec(
+		`create table fresh (like lowcap_positions including all); drop table lowcap_positions; alter table fresh rename to lowcap_positions`,
+	)
 	s.seedPositions(1)
 	s.background(sink, "starting")
 	waitForEvents(t, events, before, "position.baseline")
@@ -186,14 +191,14 @@ func TestReconcileIsRepeatedAfterACrash(t *testing.T) {
 	s.exec(`select pg_drop_replication_slot($1)`, s.name+"k")
 	s.exec(`update lowcap_positions set status = 'active' where timeframe = 'p1'`)
 	s.crash(sink, "during-snapshot:2")
-	s.drain("k", sink, "--no-reconcile") // the slot is there, and newer than the checkpoint: nothing may go on with it
+	s.drain("k", sink, "--no-reconcile") // the slot is there, and newer than the checkpoint: nothing may continue with it
 	got := namesOf(decodeSaid(t, events()[before:]))
 	if want := []string{"stream.gap", "position.status_changed", "stream.reconciled"}; !slices.Equal(got, want) {
 		t.Errorf("events %q, want %q", got, want)
 	}
 }
 
-// TestSchemaChanges changes the tables under a running stream: what can be read goes on, what cannot stops with one line
+// TestSchemaChanges changes the tables under a running stream: what can be read continues, what cannot stops with one line
 // that says what to do.
 func TestSchemaChanges(t *testing.T) {
 	t.Parallel()

@@ -38,7 +38,7 @@ func refuses(t *testing.T, verb string, environment []string, args ...string) (l
 }
 
 // TestInvalidSettings: a setting that cannot be right is exit code 2 in every verb, at once, before anything is asked or
-// written; nobody listens at the addresses.
+// written; no one listens at the addresses.
 func TestInvalidSettings(t *testing.T) {
 	t.Parallel()
 	const database, broker = "postgres://u@127.0.0.1:1/x", "kafka://127.0.0.1:1"

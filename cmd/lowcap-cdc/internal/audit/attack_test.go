@@ -152,7 +152,7 @@ func without(lines [][]byte, at int) [][]byte {
 	return append(append([][]byte{}, lines[:at]...), lines[at+1:]...)
 }
 
-// TestAttacker gives the sink, its state and the process to somebody who writes what he likes, with every hash and the
+// TestAttacker gives the sink, its state and the process to someone who writes what he likes, with every hash and the
 // checkpoint made anew. One seal kept elsewhere finds each of his changes of what was sealed, and tells what was not.
 func TestAttacker(t *testing.T) {
 	all, _ := recordedLines(t)
@@ -198,7 +198,8 @@ func TestAttacker(t *testing.T) {
 				t.Errorf("verify finds %q, want %q", findings, c.want)
 			}
 			sealedNow, err := h.seal()
-			if c.name != "edits the first" && c.name != "edits one" && c.name != "drops one" && c.name != "inserts" && c.name != "reorders" && err == nil {
+			if c.name != "edits the first" && c.name != "edits one" && c.name != "drops one" && c.name != "inserts" && c.name != "reorders" &&
+				err == nil {
 				t.Errorf("sealed over it: %+v", sealedNow)
 			}
 			if err != nil && !errors.Is(err, ErrRefused) {
@@ -236,7 +237,7 @@ func TestForkAfterASeal(t *testing.T) {
 	}
 }
 
-// TestSealer goes on from where it is, also without the frontier, and writes nothing when nothing came.
+// TestSealer continues from where it is, also without the frontier, and writes nothing when nothing came.
 func TestSealer(t *testing.T) {
 	lines, _ := recordedLines(t)
 	h := newHouse(t, lines[:3])
@@ -413,7 +414,9 @@ func TestWitness(t *testing.T) {
 	look := func() (*SealedLog, error) {
 		s := h.sink()
 		defer s.Close() //nolint:errcheck // it was only read
-		return (&Sealer{Reader: s, Key: w.key, Log: w.log, Cosign: h.log, Of: h.key.Verifier, reread: time.Millisecond}).Seal(context.Background())
+		return (&Sealer{Reader: s, Key: w.key, Log: w.log, Cosign: h.log, Of: h.key.Verifier, reread: time.Millisecond}).Seal(
+			context.Background(),
+		)
 	}
 	h.mustSeal()
 	first, err := os.ReadFile(h.log)

@@ -23,7 +23,7 @@ type chainCheck struct {
 	head      schemas.Chain // the last event that the checkpoint knows; zero when this sink has none of the source
 }
 
-// take goes on to the next event and returns what is wrong with it, or nothing. removed says that the sink removes
+// take moves on to the next event and returns what is wrong with it, or nothing. removed says that the sink removes
 // events, so that a number may be missing here.
 func (c *chainCheck) take(a *schemas.Attributes, event []byte, removed bool) (finding string) {
 	number, chain := c.at.Next()
@@ -44,7 +44,10 @@ func (c *chainCheck) take(a *schemas.Attributes, event []byte, removed bool) (fi
 	case a.Number > number:
 		finding = c.miss(number, a.Number-1, removed)
 	case a.Chain != chain:
-		finding = fmt.Sprintf("does not hold the hash of event %d before it: that one is not the one that was published, or this one is not", c.at.Number)
+		finding = fmt.Sprintf(
+			"does not hold the hash of event %d before it: that one is not the one that was published, or this one is not",
+			c.at.Number,
+		)
 	}
 	if c.First == 0 {
 		c.First = a.Number
@@ -107,7 +110,7 @@ func NewLinks(ctx context.Context, reader sink.Reader, part bool) (*Links, error
 	return &Links{Removes: part || removes(kept), sources: make(map[string]*chainCheck)}, err
 }
 
-// Follow goes on to the next event. The error says what does not fit the one before it, and is ErrAltered.
+// Follow moves on to the next event. The error says what does not fit the one before it, and is ErrAltered.
 func (l *Links) Follow(a *schemas.Attributes, event []byte) error {
 	check := l.sources[a.Source]
 	if check == nil {
@@ -123,7 +126,7 @@ func (l *Links) Follow(a *schemas.Attributes, event []byte) error {
 	return nil
 }
 
-// adoptedFrom returns the source whose history goes on under another name with an event, empty when it is none such.
+// adoptedFrom returns the source whose history continues under another name with an event, empty when it is none such.
 func adoptedFrom(a *schemas.Attributes, event []byte) string {
 	if a.Type.Name() != "stream.adopted" {
 		return ""

@@ -32,7 +32,7 @@ func verified(t *testing.T, lines [][]byte, head schemas.Chain) []string {
 	return verifiedAgainst(t, lines, head, &Anchors{})
 }
 
-// verifiedAgainst is verified with what somebody has kept.
+// verifiedAgainst is verified with what someone has kept.
 func verifiedAgainst(t *testing.T, lines [][]byte, head schemas.Chain, anchors *Anchors) []string {
 	t.Helper()
 	v, err := newVerifier(anchors)

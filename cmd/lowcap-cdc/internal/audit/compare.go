@@ -90,8 +90,12 @@ func (c *Comparer) await(ctx context.Context, place decode.LSN) error {
 	}
 	for has := known.LSN; has < place; {
 		if time.Since(begun) > c.Patience {
-			return fmt.Errorf("the sink is behind: after %s it has everything up to %s, and the tables were read at %s; is run at work? look with: lowcap-cdc status",
-				c.Patience, has, place)
+			return fmt.Errorf(
+				"the sink is behind: after %s it has everything up to %s, and the tables were read at %s; is run at work? look with: lowcap-cdc status",
+				c.Patience,
+				has,
+				place,
+			)
 		}
 		select {
 		case <-ctx.Done():
@@ -140,7 +144,10 @@ func (c *Comparer) fold(ctx context.Context, truth *pg.Truth, out *Compared) (*b
 		case last < head.Number:
 			return nil, fmt.Errorf("%w: the checkpoint knows %d events, the last that is there is number %d", ErrAltered, head.Number, last)
 		case f.begins > 1:
-			return nil, fmt.Errorf("the events 1 to %d are gone, by retention or because this is a part: they do not tell what the tables hold", f.begins-1)
+			return nil, fmt.Errorf(
+				"the events 1 to %d are gone, by retention or because this is a part: they do not tell what the tables hold",
+				f.begins-1,
+			)
 		}
 		for _, t := range decode.Tables {
 			if !truth.Has(t) {

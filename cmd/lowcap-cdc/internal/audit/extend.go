@@ -10,7 +10,7 @@ import (
 	"lowcap-cdc/schemas"
 )
 
-// ErrRefused says that what a sink holds does not extend the last seal: somebody altered it, rolled it back or began it anew.
+// ErrRefused says that what a sink holds does not extend the last seal: someone altered it, rolled it back or began it anew.
 var ErrRefused = errors.New("refused to seal")
 
 // extension follows the events of a sink from a seal on, and holds each against the one before it.
@@ -53,7 +53,7 @@ func (x *extension) last() seal.Checkpoint {
 	return x.base
 }
 
-// take goes on to the next event.
+// take moves on to the next event.
 func (x *extension) take(a *schemas.Attributes, event []byte) {
 	if a.Number == 0 {
 		return // written under contract v1.0, before there was a chain
@@ -75,7 +75,7 @@ func (x *extension) of(a *schemas.Attributes, event []byte) *start {
 	s := x.sources[a.Source]
 	switch {
 	case s == nil && a.Number > 1:
-		// The history of another database goes on here, when somebody has said so.
+		// The history of another database continues here, when someone has said so.
 		if s = x.sources[adoptedFrom(a, event)]; s == nil {
 			s = x.begin()
 		}
@@ -107,7 +107,7 @@ func (x *extension) sealed(s *start, a *schemas.Attributes, event []byte) {
 	}
 }
 
-// extend goes on to an event behind the base.
+// extend moves on to an event behind the base.
 func (x *extension) extend(s *start, a *schemas.Attributes, event []byte) {
 	if s.at.Number < x.base.Size {
 		s.at = schemas.Chain{Number: x.base.Size, Hash: x.base.Chain} // what comes before was sealed, and not read
@@ -163,7 +163,10 @@ func (x *extension) end(removed bool) (*start, error) {
 	case s == nil:
 		return nil, fmt.Errorf("no event is there, the last seal is over %d", last.Size)
 	case s.anew:
-		return nil, fmt.Errorf("the numbering began anew after the sealed event %d: another start never extends a seal; begin another log", last.Size)
+		return nil, fmt.Errorf(
+			"the numbering began anew after the sealed event %d: another start never extends a seal; begin another log",
+			last.Size,
+		)
 	case s.broken != nil:
 		return nil, s.broken
 	case x.head.Number > 0 && x.head.Number < last.Size:
@@ -171,14 +174,18 @@ func (x *extension) end(removed bool) (*start, error) {
 	case !s.holds && s.at.Number >= last.Size:
 		return nil, fmt.Errorf("the sealed event %d is not there", last.Size)
 	case !s.holds:
-		return nil, fmt.Errorf("the last event is number %d, the last seal is over %d: the end was cut off, or rolled back", s.at.Number, last.Size)
+		return nil, fmt.Errorf(
+			"the last event is number %d, the last seal is over %d: the end was cut off, or rolled back",
+			s.at.Number,
+			last.Size,
+		)
 	case x.head.Number > s.at.Number:
 		return nil, fmt.Errorf("the checkpoint knows %d events, the last that is there is number %d", x.head.Number, s.at.Number)
 	}
 	return s, nil
 }
 
-// current returns the start that goes on: the checkpoint's; in a copy the only one, or the one that was sealed.
+// current returns the start that continues: the checkpoint's; in a copy the only one, or the one that was sealed.
 func (x *extension) current() (*start, error) {
 	if s := x.sources[x.origin]; s != nil {
 		return s, nil

@@ -38,7 +38,10 @@ func ParseMoment(text string, age func(string) (time.Time, bool)) (Moment, error
 	if at, ok := age(text); ok {
 		return Moment{Time: at}, nil
 	}
-	return Moment{}, fmt.Errorf("%q is neither a time (2026-01-18T14:00:00Z), nor an age (2h), nor an LSN (0/16B3748), nor an event's number", text)
+	return Moment{}, fmt.Errorf(
+		"%q is neither a time (2026-01-18T14:00:00Z), nor an age (2h), nor an LSN (0/16B3748), nor an event's number",
+		text,
+	)
 }
 
 // includes reports whether an event had happened by then. now is the source that the trail is of today: only its LSNs can be
@@ -83,7 +86,7 @@ type BlockedRow struct {
 	Book      string     `json:"book_id"`
 	Ticker    string     `json:"token_ticker,omitempty"`
 	Stages    []string   `json:"stages"`
-	Since     *string    `json:"since"` // when the first of them became blocked; null when nobody saw it
+	Since     *string    `json:"since"` // when the first of them became blocked; null when no one saw it
 	Why       string     `json:"why"`   // the trigger
 	By        belief.Who `json:"by"`
 	Event     string     `json:"event_id"`
@@ -154,7 +157,10 @@ func At(ctx context.Context, reader sink.Reader, m Moment, token string) (*Stand
 	case m.Number > 0 && f.last.Number < m.Number:
 		return nil, fmt.Errorf("event %d is not there; the last one is number %d", m.Number, f.last.Number)
 	case f.begins > 1:
-		return nil, fmt.Errorf("the events 1 to %d are gone, by retention or because this is a part: rows that have not changed since would be missing here", f.begins-1)
+		return nil, fmt.Errorf(
+			"the events 1 to %d are gone, by retention or because this is a part: rows that have not changed since would be missing here",
+			f.begins-1,
+		)
 	}
 	return f.standing(token), nil
 }
@@ -195,7 +201,11 @@ func (f *fold) standing(token string) *Standing {
 		}
 	}
 	slices.SortFunc(s.Blocked, func(a, b BlockedRow) int {
-		return cmp.Or(cmp.Compare(value(a.Since), value(b.Since)), cmp.Compare(a.Contract+a.Timeframe, b.Contract+b.Timeframe), cmp.Compare(a.Book, b.Book))
+		return cmp.Or(
+			cmp.Compare(value(a.Since), value(b.Since)),
+			cmp.Compare(a.Contract+a.Timeframe, b.Contract+b.Timeframe),
+			cmp.Compare(a.Book, b.Book),
+		)
 	})
 	slices.SortFunc(s.Pools, func(a, b PoolRow) int {
 		return cmp.Or(cmp.Compare(a.Ticker, b.Ticker), cmp.Compare(a.Position, b.Position))

@@ -79,7 +79,9 @@ func TestMomentOfAToken(t *testing.T) {
 			t.Fatal(err)
 		}
 		var fields map[string]json.RawMessage
-		if err := json.Unmarshal(out.Bytes(), &fields); err != nil || fields["blocked"] == nil || fields["pools"] == nil || fields["trades"] == nil || fields["exits_wanted"] == nil {
+		if err := json.Unmarshal(out.Bytes(), &fields); err != nil || fields["blocked"] == nil || fields["pools"] == nil ||
+			fields["trades"] == nil ||
+			fields["exits_wanted"] == nil {
 			t.Errorf("%v: %s", err, out.Bytes())
 		}
 		if err := standing.Print(&out, false); err != nil || !strings.Contains(out.String(), "blocked") {

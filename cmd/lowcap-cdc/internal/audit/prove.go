@@ -33,7 +33,11 @@ func Prove(ctx context.Context, reader sink.Reader, log *seal.Log, id string) (*
 		if s := log.Last(); s != nil {
 			last = s.Size
 		}
-		return nil, fmt.Errorf("prove event %d: the last seal is over %d; prove it when it is sealed: lowcap-cdc audit seal --key FILE --log FILE", proof.Number, last)
+		return nil, fmt.Errorf(
+			"prove event %d: the last seal is over %d; prove it when it is sealed: lowcap-cdc audit seal --key FILE --log FILE",
+			proof.Number,
+			last,
+		)
 	}
 	var earlier []seal.Seal
 	for _, s := range log.Seals {

@@ -36,9 +36,15 @@ func (v *Report) Print(out io.Writer, asJSON bool) error {
 	case len(v.Findings) > 0:
 	case v.Sealed == nil || v.Sealed.Last == 0 && !v.Sealed.Expected:
 		fmt.Fprintln(out, "ok        every event once, in order, well-formed, each with the hash of the one before it")
-		fmt.Fprintln(out, "          who can write the sink can make all of that anew; what shows it is a seal kept elsewhere: --seals FILE --pub FILE.pub")
+		fmt.Fprintln(
+			out,
+			"          who can write the sink can make all of that anew; what shows it is a seal kept elsewhere: --seals FILE --pub FILE.pub",
+		)
 	default:
-		fmt.Fprintln(out, "ok        every event once, in order, well-formed, and, as far as it is sealed or expected, the one that was published")
+		fmt.Fprintln(
+			out,
+			"ok        every event once, in order, well-formed, and, as far as it is sealed or expected, the one that was published",
+		)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"lowcap-cdc/schemas"
 )
 
-// Anchors are what somebody kept of a trail, out of reach of those who write it.
+// Anchors are what someone kept of a trail, out of reach of those who write it.
 type Anchors struct {
 	Log             *seal.Log      // nil when there are no seals
 	Expect          *schemas.Chain // an event's number and the SHA-256 of its bytes; nil when nothing is expected
@@ -86,14 +86,14 @@ func (c *anchorCheck) seals() []seal.Seal {
 	return c.Log.Seals
 }
 
-// take goes on to an event. from, when not empty, is the source whose history goes on with it.
+// take moves on to an event. from, when not empty, is the source whose history continues with it.
 func (c *anchorCheck) take(a *schemas.Attributes, event []byte, from string) {
 	if a.Number == 0 {
 		return
 	}
 	s := c.current[a.Source]
 	if s == nil && from != "" {
-		s = c.current[from] // the history of another database goes on here
+		s = c.current[from] // the history of another database continues here
 	}
 	if s == nil || a.Number == 1 && s.at.Number > 0 {
 		if s != nil {

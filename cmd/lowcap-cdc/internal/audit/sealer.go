@@ -16,7 +16,7 @@ import (
 
 // Sealer writes seals over what a sink holds. It only reads the sink, so whoever writes there need not hold its key.
 //
-// A witness is a sealer too: it checks the seals that somebody else has made, and cosigns them.
+// A witness is a sealer too: it checks the seals that someone else has made, and cosigns them.
 type Sealer struct {
 	Reader sink.Reader
 	Key    *seal.Signer

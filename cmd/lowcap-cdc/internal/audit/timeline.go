@@ -17,7 +17,12 @@ import (
 
 // Timeline returns the events of a token between two points, and how many name the token at all. A ticker or a position
 // leads to its contract first: blocks know only that.
-func Timeline(ctx context.Context, reader sink.Reader, token string, from, to settings.Point) (lines []readable.Line, known int, err error) {
+func Timeline(
+	ctx context.Context,
+	reader sink.Reader,
+	token string,
+	from, to settings.Point,
+) (lines []readable.Line, known int, err error) {
 	contracts := make(map[string]bool)
 	err = reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
 		if about := readable.EntityOf(e); about.Contract != "" && readable.IsToken(token, e) {
@@ -104,7 +109,9 @@ func fit(text string, n int) string {
 
 func printCSV(out io.Writer, lines []readable.Line) error {
 	w := csv.NewWriter(out)
-	records := [][]string{{"time", "event", "severity", "token", "contract", "timeframe", "detail", "flags", "actor", "reason", "session", "lsn", "sequence", "id"}}
+	records := [][]string{
+		{"time", "event", "severity", "token", "contract", "timeframe", "detail", "flags", "actor", "reason", "session", "lsn", "sequence", "id"},
+	}
 	for i := range lines {
 		l := &lines[i]
 		record := []string{l.Time, l.Event, string(l.Severity), l.Token, l.Contract, l.Timeframe, l.Detail,

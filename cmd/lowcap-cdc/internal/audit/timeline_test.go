@@ -13,7 +13,13 @@ import (
 // no terminal gets all of it.
 func TestTableFitsTheTerminal(t *testing.T) {
 	lines := []readable.Line{
-		{Time: "2026-01-18T11:06:52.514883Z", Event: "execution.buy_recorded", Token: "WIF", Timeframe: "1h", Detail: strings.Repeat("detail=1 ", 50)},
+		{
+			Time:      "2026-01-18T11:06:52.514883Z",
+			Event:     "execution.buy_recorded",
+			Token:     "WIF",
+			Timeframe: "1h",
+			Detail:    strings.Repeat("detail=1 ", 50),
+		},
 		{Time: "2026-01-18T11:06:53.514883Z", Event: "entry_block.cleared", Token: strings.Repeat("x", 44), Timeframe: "4h", Actor: "ännä",
 			Reason: "unblocked by hand after a long talk", Detail: "stages=s1", Flags: []string{"manual"}},
 	}

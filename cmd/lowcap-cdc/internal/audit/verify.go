@@ -20,7 +20,7 @@ import (
 // ErrAltered is what verify ends with when the sink does not hold what it should.
 var ErrAltered = errors.New("the sink does not hold what was committed")
 
-// Verify reads every event of a sink and holds it against what must be true of all, and against what somebody has kept. It
+// Verify reads every event of a sink and holds it against what must be true of all, and against what someone has kept. It
 // reads again before it says that something is wrong: a broker shows the end of a transaction in one topic before it does in
 // another.
 func Verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report, error) {
@@ -213,8 +213,8 @@ func (v *verifier) checkOrder(e *sink.Stored, a *schemas.Attributes) {
 	delete(v.trimmed, lane{e.Topic, e.Partition})
 }
 
-// adopted returns the source whose history goes on under another name with this event, empty when it is none such. Its
-// numbers and hashes go on too.
+// adopted returns the source whose history continues under another name with this event, empty when it is none such. Its
+// numbers and hashes continue too.
 func (v *verifier) adopted(e *sink.Stored, a *schemas.Attributes) (from string) {
 	from = adoptedFrom(a, e.Value)
 	before, known := v.Sources[from]

@@ -56,7 +56,7 @@ func (h *hung) Commit(context.Context, *cdc.Batch) error {
 }
 
 // TestStuckLoop lets a pipeline hang, first while it reads and then while it commits. Within its limit the process is
-// alive, after it it is stuck, and when it goes on it is alive again.
+// alive, after it it is stuck, and when it continues it is alive again.
 func TestStuckLoop(t *testing.T) {
 	m, h := New("test"), &hung{inside: make(chan struct{}), release: make(chan struct{})}
 	ended := make(chan error)

@@ -72,12 +72,18 @@ func (m *metrics) registerFlow() {
 		m.events.WithLabelValues(string(k.Type), k.Topic)
 	}
 	m.commits = m.counter("commits_total", "Batches committed to the sink, with events or only with a new checkpoint.")
-	m.transactions = m.counter("transactions_total", "Postgres transactions whose events were committed to the sink; those without events are not counted.")
+	m.transactions = m.counter(
+		"transactions_total",
+		"Postgres transactions whose events were committed to the sink; those without events are not counted.",
+	)
 	m.bytes = m.counter("event_bytes_total", "Bytes of the events committed to the sink, before compression.")
 	m.batch = m.histogram("batch_events", "Events in a commit.", prometheus.ExponentialBucketsRange(1, 10000, 9))
 	m.commit = m.histogram("commit_duration_seconds", "How long the sink took to make a batch durable, in seconds.", durations(0.0005, 60))
-	m.latency = m.histogram("end_to_end_latency_seconds",
-		"From the commit in Postgres to the commit in the sink, in seconds, of each streamed event; by the clocks of two machines.", durations(0.001, 600))
+	m.latency = m.histogram(
+		"end_to_end_latency_seconds",
+		"From the commit in Postgres to the commit in the sink, in seconds, of each streamed event; by the clocks of two machines.",
+		durations(0.001, 600),
+	)
 	m.gaps = m.counter("gaps_total", "stream.gap events: parts of the WAL that were never seen.")
 	m.quarantined = m.counter("quarantined_total", "Events in the topic quarantine.")
 	m.lastExit = m.gauge("last_emergency_exit_timestamp_seconds",
@@ -93,14 +99,21 @@ func (m *metrics) registerState() {
 	for _, cause := range []string{causeSource, causeSink, causeFenced, causeOther} {
 		m.restarts.WithLabelValues(cause)
 	}
-	m.fenced = m.counter("fenced_total", "Pipelines that ended because a newer instance had taken the sink over, or a transaction had timed out.")
+	m.fenced = m.counter(
+		"fenced_total",
+		"Pipelines that ended because a newer instance had taken the sink over, or a transaction had timed out.",
+	)
 	m.leader = m.gauge("leader", "1 for the instance that reads from the slot, or that starts again after it did; 0 for a standby.")
 	m.lagBytes = m.gauge("replication_lag_bytes", "WAL that the server has written and the sink has not confirmed, in bytes.")
-	m.lagSeconds = m.gauge("replication_lag_seconds",
-		"How long ago the server's WAL ended where the sink is now, in seconds. Up to 10 while nothing of interest happens: the checkpoint moves that often then.")
+	m.lagSeconds = m.gauge(
+		"replication_lag_seconds",
+		"How long ago the server's WAL ended where the sink is now, in seconds. Up to 10 while nothing of interest happens: the checkpoint moves that often then.",
+	)
 	m.retained = m.gauge("retained_wal_bytes", "WAL that the server keeps for the slot, in bytes.")
-	m.loss = m.gauge("slot_loss_seconds",
-		"Estimate of the time until the server removes WAL that the slot needs (max_slot_wal_keep_size), in seconds, at the rate at which the retained WAL has grown during the last 5 minutes. +Inf without a limit or growth.")
+	m.loss = m.gauge(
+		"slot_loss_seconds",
+		"Estimate of the time until the server removes WAL that the slot needs (max_slot_wal_keep_size), in seconds, at the rate at which the retained WAL has grown during the last 5 minutes. +Inf without a limit or growth.",
+	)
 	m.loss.Set(math.Inf(1))
 	m.missing = m.gaugeVec("table_missing", "1 while the publication does not bring the table.", "table")
 	for _, table := range pg.Tables() {

@@ -27,8 +27,10 @@ func gather(t *testing.T) []*dto.MetricFamily {
 // TestMetricsReference writes docs/metrics.md from the registry and compares it with what is there.
 func TestMetricsReference(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# Metrics\n\nServed at `/metrics` of `--http`. Written by `go test ./cmd/lowcap-cdc/internal/monitor -run TestMetricsReference -update`.\n" +
-		"Besides these there are the usual `go_*` and `process_*`.\n\n| name | kind | labels | |\n|---|---|---|---|\n")
+	b.WriteString(
+		"# Metrics\n\nServed at `/metrics` of `--http`. Written by `go test ./cmd/lowcap-cdc/internal/monitor -run TestMetricsReference -update`.\n" +
+			"Besides these there are the usual `go_*` and `process_*`.\n\n| name | kind | labels | |\n|---|---|---|---|\n",
+	)
 	for _, f := range gather(t) {
 		if strings.HasPrefix(f.GetName(), prefix) {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", f.GetName(), strings.ToLower(f.GetType().String()), labels(f), f.GetHelp())

@@ -20,7 +20,7 @@ type feed struct {
 	more     chan struct{} // closed when a message comes
 }
 
-// message is a server-sent event. It is marshalled once for all who listen, and not at all when nobody does.
+// message is a server-sent event. It is marshalled once for all who listen, and not at all when no one does.
 type message struct {
 	once sync.Once
 	line pageLine

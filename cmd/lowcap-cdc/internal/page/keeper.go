@@ -13,7 +13,7 @@ import (
 	"lowcap-cdc/sink"
 )
 
-// keeper owns the board. The pipeline hands it each change; visitors get copies. It waits for nobody, so a commit
+// keeper owns the board. The pipeline hands it each change; visitors get copies. It waits for no one, so a commit
 // never waits for a visitor.
 type keeper struct {
 	changes chan func(*board)

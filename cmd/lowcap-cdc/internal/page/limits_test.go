@@ -64,8 +64,15 @@ func largeBatch(number int) *cdc.Batch {
 	b := &cdc.Batch{}
 	for i := range 100 {
 		raw := strings.Repeat(`"<`, 1000)
-		b.Events = append(b.Events, cdc.Event{Attributes: schemas.Attributes{Type: (*schemas.HistoryMalformed)(nil).Type()}, Value: fmt.Appendf(nil,
-			`{"type":"lowcap.history.malformed.v1","sequence":"%032d","data":{"key":"k","raw":%q,"entity":{"token_ticker":"T"}}}`, number*100+i, raw)})
+		b.Events = append(
+			b.Events,
+			cdc.Event{Attributes: schemas.Attributes{Type: (*schemas.HistoryMalformed)(nil).Type()}, Value: fmt.Appendf(
+				nil,
+				`{"type":"lowcap.history.malformed.v1","sequence":"%032d","data":{"key":"k","raw":%q,"entity":{"token_ticker":"T"}}}`,
+				number*100+i,
+				raw,
+			)},
+		)
 	}
 	return b
 }

@@ -141,7 +141,7 @@ func (p *pageServer) first() (text []byte, at int) {
 }
 
 // stream serves server-sent events: "now" with the current state, at once and then every pageEvery, and "line" with each
-// event that is committed. It ends by itself after a while, and the page comes back: so nobody stays who does not read.
+// event that is committed. It ends by itself after a while, and the page comes back: so no one stays who does not read.
 func (p *pageServer) stream(w http.ResponseWriter, r *http.Request) {
 	select {
 	case p.streams <- struct{}{}:

@@ -29,7 +29,7 @@ func SessionOf(session gjson.Result) string {
 	return strings.TrimSpace(text)
 }
 
-// Who names who made a change: who somebody said it was, else whom the server recorded; and the reason that was given.
+// Who names who made a change: who someone said it was, else whom the server recorded; and the reason that was given.
 func (l *Line) Who() string {
 	who := l.Actor
 	if who == "" {

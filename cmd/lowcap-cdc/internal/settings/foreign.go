@@ -7,7 +7,7 @@ import (
 	"lowcap-cdc/sink"
 )
 
-// mostForeign is how many foreign records are told of, one a line. Somebody who writes there by mistake writes many.
+// mostForeign is how many foreign records are told of, one a line. Someone who writes there by mistake writes many.
 const mostForeign = 100
 
 // foreignRecords logs each record in the event topics that is no event, once: some verbs read twice.

@@ -9,7 +9,17 @@ import (
 )
 
 // strange are texts that would do something to a terminal.
-var strange = []string{"\x1b[2J", "\x1b]0;title\x07", "\u009b31m", "a\rb\nc", "\u202eexe.txt", "\x7f", "\u2028", "raw \x9b31m", "\U000E0001tag"}
+var strange = []string{
+	"\x1b[2J",
+	"\x1b]0;title\x07",
+	"\u009b31m",
+	"a\rb\nc",
+	"\u202eexe.txt",
+	"\x7f",
+	"\u2028",
+	"raw \x9b31m",
+	"\U000E0001tag",
+}
 
 func isSafe(text string) bool { return utf8.ValidString(text) && strings.IndexFunc(text, isHidden) < 0 }
 
@@ -28,7 +38,8 @@ func TestPrintable(t *testing.T) {
 		if err := json.Unmarshal(source, &before); err != nil {
 			t.Fatal(err)
 		}
-		if err := json.Unmarshal(printed, &after); err != nil || before.(map[string]any)["k"] != after.(map[string]any)["k"] || !isSafe(string(printed)) {
+		if err := json.Unmarshal(printed, &after); err != nil || before.(map[string]any)["k"] != after.(map[string]any)["k"] ||
+			!isSafe(string(printed)) {
 			t.Errorf("%q: %q means something else (%v)", source, printed, err)
 		}
 	}

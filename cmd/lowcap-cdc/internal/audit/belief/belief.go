@@ -1,4 +1,4 @@
-// Package belief folds events into what somebody who has read all of them believes of the two tables. It looks at nothing but
+// Package belief folds events into what someone who has read all of them believes of the two tables. It looks at nothing but
 // the events, so it can say what stood in the tables at any moment, and whether the events tell the truth.
 package belief
 
@@ -19,12 +19,12 @@ type Beliefs struct {
 	Missing   map[string]bool      // tables that have left the stream: nothing is known of what happens in them
 }
 
-// New returns the beliefs of somebody who has read nothing.
+// New returns the beliefs of someone who has read nothing.
 func New() *Beliefs {
 	return &Beliefs{Blocks: make(map[string]*Block), Positions: make(map[string]*Position), Missing: make(map[string]bool)}
 }
 
-// Who did something: what somebody said, and what the server recorded.
+// Who did something: what someone said, and what the server recorded.
 type Who struct {
 	Actor   string `json:"actor,omitempty"`
 	Reason  string `json:"reason,omitempty"`
@@ -43,7 +43,7 @@ type Block struct {
 type Stage struct {
 	Blocked bool
 	Failure string // when it last failed, as the row has it
-	Since   string // when it became blocked; empty when nobody saw it
+	Since   string // when it became blocked; empty when no one saw it
 	Why     string // the trigger of the event that said so
 	By      Who
 	Event   string // its id
@@ -54,7 +54,7 @@ type Position struct {
 	Entity  Entity
 	Status  string
 	Trade   string // current_trade_id; empty when flat
-	Opened  string // when, empty when nobody saw it
+	Opened  string // when, empty when no one saw it
 	TradeBy string // id of the event
 	History cdc.Meanings
 	Unknown bool            // nothing is known of the history yet
@@ -73,7 +73,7 @@ type Entity struct{ ID, Chain, Contract, Ticker, Timeframe, Book string }
 // Exit is an exit that is wanted and has not happened.
 type Exit struct{ Since, Flag, Reason, Held, ValueUSD, Event string }
 
-// Take goes on to the next event.
+// Take moves on to the next event.
 func (b *Beliefs) Take(a *schemas.Attributes, event []byte) {
 	if a.Number == 1 {
 		*b = *New() // the state was lost, and everything is told anew
@@ -134,7 +134,7 @@ func (b *Beliefs) block(a *schemas.Attributes, name string, data gjson.Result) {
 	}
 }
 
-// take goes on to an event of a stage's block.
+// take moves on to an event of a stage's block.
 func (s *Stage) take(a *schemas.Attributes, stage, name string, data gjson.Result) {
 	after := data.Get("after")
 	s.Failure = after.Get("last_" + stage + "_failure_ts").String()
@@ -156,7 +156,7 @@ func whoOf(data gjson.Result) Who {
 	return Who{Actor: origin.Get("actor").String(), Reason: origin.Get("reason").String(), Session: readable.SessionOf(origin.Get("session"))}
 }
 
-// String names who it was: who somebody said it was, else whom the server recorded.
+// String names who it was: who someone said it was, else whom the server recorded.
 func (w Who) String() string {
 	switch {
 	case w.Actor != "" || w.Reason != "":

@@ -64,7 +64,12 @@ func (c *Comparison) block(row *decode.BlockRow) {
 	if c.beliefs.Missing[decode.Blocks.String()] {
 		return
 	}
-	key := BlockKey(text(row[decode.BlockContract]), text(row[decode.BlockChain]), text(row[decode.BlockTimeframe]), text(row[decode.BlockBook]))
+	key := BlockKey(
+		text(row[decode.BlockContract]),
+		text(row[decode.BlockChain]),
+		text(row[decode.BlockTimeframe]),
+		text(row[decode.BlockBook]),
+	)
 	b := c.beliefs.Blocks[key]
 	delete(c.beliefs.Blocks, key)
 	if b == nil {

@@ -130,7 +130,8 @@ func ParseVerifier(text string) (*Verifier, error) {
 		return nil, errKey
 	}
 	cosigned := cosignHash(name, key)
-	if text != plain && text != fmt.Sprintf("%s+%08x+%s", name, cosigned, base64.StdEncoding.EncodeToString(append([]byte{cosignedType}, key...))) {
+	if text != plain &&
+		text != fmt.Sprintf("%s+%08x+%s", name, cosigned, base64.StdEncoding.EncodeToString(append([]byte{cosignedType}, key...))) {
 		return nil, errKey
 	}
 	log, err := note.NewVerifier(plain)

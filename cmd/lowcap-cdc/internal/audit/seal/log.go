@@ -167,7 +167,12 @@ func (l *Log) Last() *Seal {
 func (l *Log) After(other *Log) ([]Seal, error) {
 	for i := range other.Seals {
 		if i >= len(l.Seals) || l.Seals[i].Checkpoint != other.Seals[i].Checkpoint {
-			return nil, fmt.Errorf("%s has not the seal over %d events that %s has: it was rolled back, or forked", l.path, other.Seals[i].Size, other.path)
+			return nil, fmt.Errorf(
+				"%s has not the seal over %d events that %s has: it was rolled back, or forked",
+				l.path,
+				other.Seals[i].Size,
+				other.path,
+			)
 		}
 	}
 	return l.Seals[len(other.Seals):], nil

@@ -82,7 +82,9 @@ func (p *Path) Hashes(root tlog.Hash) ([]tlog.Hash, error) {
 		hashes = append(hashes, s.tree.Root())
 	}
 	if err := tlog.CheckRecord(hashes, int64(p.size), root, int64(p.number-1), p.leaf); err != nil {
-		return nil, errors.New("prove event: the events that are there are not those that were sealed; run: lowcap-cdc audit verify --seals FILE --pub FILE.pub")
+		return nil, errors.New(
+			"prove event: the events that are there are not those that were sealed; run: lowcap-cdc audit verify --seals FILE --pub FILE.pub",
+		)
 	}
 	return hashes, nil
 }
