@@ -132,7 +132,8 @@ func (s *shell) run(p *part) {
 		output := s.await(c.text(), wait)
 		s.t.Logf("$ %s\n%s", c.text(), strings.Join(output, "\n"))
 		if was, is := exitCode(c.output), exitCode(output); was != is {
-			s.t.Fatalf("%s: ends with %q, where %s has %q", c.text(), is, operations, was)
+			journal := strings.Join(s.do("journalctl --no-pager -o cat -n 20"), "\n")
+			s.t.Fatalf("%s: ends with %q, where %s has %q\n%s", c.text(), is, operations, was, journal)
 		}
 		c.output = output
 	}
