@@ -83,7 +83,15 @@ func (s *Source) startSnapshot(ctx context.Context, start cdc.Start) error {
 	if s.config.Temporary {
 		temporary = "TEMPORARY "
 	}
+	waiting, created := context.WithCancel(ctx)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		tellWaiting(waiting, s.config)
+	}()
 	slot, err := createSlot(ctx, s.repl, s.config.Slot, temporary, hasFailover(s.repl))
+	created()
+	<-told
 	if err != nil {
 		return s.explainSlot("create", err)
 	}
