@@ -82,6 +82,13 @@ func meaningOf(k key, raw []byte) Meaning {
 	return Meaning{digest: v.sum()}
 }
 
+// PoolIsEmpty reports whether a pool, as an event or a row has it, holds nothing by what can be read of it. One whose basis
+// cannot be read may still hold what it held before.
+func PoolIsEmpty(pool []byte) bool {
+	v, bad := new(valueParser).read(trimPool, pool)
+	return bad == nil && v.empty && !v.isUnread("usd_basis")
+}
+
 // InstantOf returns a timestamp column as events have it, given as Postgres prints it in UTC.
 func InstantOf(column []byte) string { return string(instantColumn(column)) }
 

@@ -33,3 +33,17 @@ func TestMeaning(t *testing.T) {
 		t.Error("an unknown key is known")
 	}
 }
+
+// TestPoolIsEmpty: a field that cannot be read does not make an empty pool hold something.
+func TestPoolIsEmpty(t *testing.T) {
+	for pool, want := range map[string]bool{
+		`null`: true, `{}`: true, `{"usd_basis": 0, "recovery_started": false, "dx_count": 0}`: true,
+		`{"usd_basis": 0, "recovery_started": "yes", "dx_count": 0}`: true,
+		`{"usd_basis": "60.0"}`: false, `{"usd_basis": 60.0}`: false, `[]`: false,
+		`{"usd_basis": 0, "recovery_started": true, "dx_count": 1}`: false,
+	} {
+		if got := PoolIsEmpty([]byte(pool)); got != want {
+			t.Errorf("%s: %v", pool, got)
+		}
+	}
+}

@@ -124,9 +124,8 @@ func (p *Position) set(a *schemas.Attributes, key string, value gjson.Result) {
 	if key != "trim_pool" {
 		return
 	}
-	pool := p.History.Get(key)
 	switch {
-	case pool.IsEmpty():
+	case cdc.PoolIsEmpty([]byte(value.Raw)):
 		p.Pool, p.PoolAt, p.PoolBy = "", "", ""
 		return
 	case p.Pool == "":

@@ -196,11 +196,11 @@ func serveAuth(conn net.Conn, way, want string) {
 	var got []string
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
 		words := strings.Fields(lines.Text())
-		switch {
-		case words[0] == "EHLO":
+		switch words[0] {
+		case "EHLO":
 			fmt.Fprintf(conn, "250-mail.example\r\n250 AUTH %s\r\n", way)
 			continue
-		case words[0] == "AUTH":
+		case "AUTH":
 			got = append(got, words[2:]...)
 		default:
 			got = append(got, words...)
