@@ -4,6 +4,7 @@ package consumers
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,7 +127,9 @@ func TestPythonSDKReadsEvents(t *testing.T) {
 		for _, h := range r.Headers {
 			headers[h.Key] = string(h.Value)
 		}
-		if _, err := schemas.ParseStrict(headers, r.Value); err != nil {
+		if _, err := schemas.ParseStrict(headers, r.Value); errors.Is(err, schemas.ErrNotEvent) {
+			continue // what the test of the alerts put between them
+		} else if err != nil {
 			t.Fatal(err)
 		}
 		if err := json.NewEncoder(&lines).Encode(map[string]any{"headers": headers, "key": string(r.Key),
