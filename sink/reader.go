@@ -40,6 +40,10 @@ type Range struct {
 	// Foreign, when not nil, gets each record that is no event, in place of the sink's own handler. Reading continues
 	// behind that record unless Foreign returns an error.
 	Foreign func(*Foreign) error
+
+	// Damaged, when not nil, gets the damage that a file sink finds in the bytes of its commits; the reader then hands out what
+	// is there all the same, for who looks at each event itself. Without it damage ends the reading. An error from it does too.
+	Damaged func(error) error
 }
 
 // Reader reads back what a sink has committed, without disturbing the writer. Both durable sinks are readers.

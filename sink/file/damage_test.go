@@ -106,6 +106,29 @@ func TestEveryFlippedBit(t *testing.T) {
 	}
 }
 
+// TestDamageIsReadBehind: who looks at each event itself is told of the damage and gets every line, what is wrong with one or not.
+func TestDamageIsReadBehind(t *testing.T) {
+	d, dir := newSmallSink(t), t.TempDir()
+	for name, whole := range d.files {
+		d.put(t, dir, name, whole)
+	}
+	text := bytes.Clone(d.files[eventsName])
+	text[len(text)/2] ^= 1
+	write(t, dir, eventsName, text)
+	lines := 0
+	count := func(*sink.Stored) error { lines++; return nil }
+	if err := newFile(t, dir, Options{}).ReadEvents(t.Context(), sink.Range{}, count); !errors.Is(err, sink.ErrCorrupt) {
+		t.Fatalf("the damage is read over: %v", err)
+	}
+	lines = 0
+	var damage error
+	damaged := func(err error) error { damage = err; return nil }
+	err := newFile(t, dir, Options{}).ReadEvents(t.Context(), sink.Range{Damaged: damaged}, count)
+	if want := bytes.Count(d.events, []byte{'\n'}); err != nil || !errors.Is(damage, sink.ErrCorrupt) || lines != want {
+		t.Errorf("%d lines of %d, damage %v, error %v", lines, want, damage, err)
+	}
+}
+
 // TestEveryFlippedBitEndsTheRun flips a bit of each byte. A run that begins there continues exactly where it was, or
 // refuses and has changed nothing; what it does not read, it leaves alone.
 func TestEveryFlippedBitEndsTheRun(t *testing.T) {

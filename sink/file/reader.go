@@ -60,7 +60,7 @@ func (f *Sink) openCommitted() (file *os.File, log logState, err error) {
 // ReadEvents implements Reader. A file has no topics: all of its events are read, those of other topics left out. The
 // oldest segments may have been removed; one that is missing between others is sink.ErrCorrupt.
 func (f *Sink) ReadEvents(ctx context.Context, r sink.Range, visit func(*sink.Stored) error) error {
-	m := mark{visit: r.Filter(visit)}
+	m := mark{visit: r.Filter(visit), damaged: r.Damaged}
 	for {
 		if err := f.readChanged(ctx, &m); err != nil {
 			return err
@@ -81,6 +81,8 @@ type mark struct {
 	offset int64       // the byte of its text up to which everything was handed out
 	log    fs.FileInfo // of state.log when it was looked at last
 	visit  func(*sink.Stored) error
+
+	damaged func(error) error // see sink.Range
 }
 
 // readChanged is readNew if there is a commit since the last time: every commit makes the log longer, or puts another in
@@ -116,7 +118,11 @@ func (f *Sink) readNew(ctx context.Context, m *mark) error {
 		return nil
 	}
 	m.enter(v.first)
-	if err := v.verify(ctx, m.offset); err != nil {
+	err = v.verify(ctx, m.offset)
+	if errors.Is(err, sink.ErrCorrupt) && m.damaged != nil {
+		err = m.damaged(err)
+	}
+	if err != nil {
 		return err
 	}
 	return m.lines(ctx, io.NewSectionReader(v.live, m.offset, v.length-m.offset), eventsName, v.length)

@@ -51,7 +51,11 @@ func verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report,
 		v.add(f.Error())
 		return ctx.Err()
 	}
-	err = reader.ReadEvents(ctx, sink.Range{Foreign: foreign}, func(e *sink.Stored) error {
+	damaged := func(err error) error {
+		v.add(err.Error())
+		return ctx.Err()
+	}
+	err = reader.ReadEvents(ctx, sink.Range{Foreign: foreign, Damaged: damaged}, func(e *sink.Stored) error {
 		v.take(e)
 		return ctx.Err()
 	})
