@@ -27,6 +27,7 @@ type status struct {
 	LastHour   map[string]int      `json:"events_last_hour"` // by type
 	Blocks     []cdc.KnownBlock    `json:"blocks"`           // those that block something
 	Pools      []cdc.KnownPosition `json:"pools"`            // those that hold something
+	Waiting    []cdc.KnownPosition `json:"waiting"`          // an exit, a record, or tokens held in S0
 	LastExit   *readable.Line      `json:"last_emergency_exit"`
 	LastGap    *readable.Line      `json:"last_gap"`
 	Problems   []string            `json:"problems"`
@@ -96,7 +97,7 @@ func readStatus(ctx context.Context, s *settings.Settings) (*status, error) {
 	}
 	defer done()
 	st := &status{Sink: settings.Redact(s.Sink), Slot: slotStatus{Name: s.Slot}, LastHour: make(map[string]int), Problems: []string{},
-		Blocks: []cdc.KnownBlock{}, Pools: []cdc.KnownPosition{}}
+		Blocks: []cdc.KnownBlock{}, Pools: []cdc.KnownPosition{}, Waiting: []cdc.KnownPosition{}}
 	state := cdc.NewState()
 	st.Source.Database = pg.Database(s.Postgres)
 	err = st.readState(ctx, s, reader, state)
@@ -130,7 +131,7 @@ func (st *status) readState(ctx context.Context, s *settings.Settings, reader si
 	if err != nil {
 		return err
 	}
-	st.Blocks, st.Pools = rows.Blocked(), rows.Open()
+	st.Blocks, st.Pools, st.Waiting = rows.Blocked(), rows.Open(), rows.Waiting()
 	st.Rows, _ = state.Images()
 	checkpoint := &state.Checkpoint
 	st.Source.SystemID = checkpoint.SystemID

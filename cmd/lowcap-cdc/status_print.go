@@ -56,6 +56,14 @@ func (st *status) printSink(row func(name, format string, args ...any), now time
 		row("", "%s", poolLine(&st.Pools[i]))
 	}
 	cut(row, len(st.Pools))
+	if len(st.Waiting) == 0 {
+		return
+	}
+	row("waiting", "%d", len(st.Waiting))
+	for i := range firstRows(st.Waiting) {
+		row("", "%s", waitingLine(&st.Waiting[i]))
+	}
+	cut(row, len(st.Waiting))
 }
 
 // cut says how many rows of a list are not shown.
@@ -149,6 +157,28 @@ func poolLine(p *cdc.KnownPosition) string {
 	text += " " + string(p.PoolUSD) + " USD"
 	if p.Recovering {
 		text += fmt.Sprintf(", recovering, %s bought", p.DXCount)
+	}
+	return text
+}
+
+// waitingLine says what did not happen to a position.
+func waitingLine(p *cdc.KnownPosition) string {
+	text := readable.TokenOf(&p.Position)
+	if p.Position.Timeframe != nil {
+		text += " " + *p.Position.Timeframe
+	}
+	text += ", " + string(p.Quantity) + " tokens"
+	if p.Exit != nil {
+		text += ", exit wanted since " + readable.ShortTime(string(p.Exit.Since))
+		if p.Exit.ValueUSD != "" {
+			text += ", worth " + string(p.Exit.ValueUSD) + " USD"
+		}
+	}
+	if p.Stranded {
+		text += ", held in S0"
+	}
+	for _, g := range p.Unrecorded {
+		text += ", " + g.Direction + " of " + string(g.Tokens) + " without a record since " + readable.ShortTime(string(g.Since))
 	}
 	return text
 }

@@ -9,16 +9,18 @@ import (
 	"lowcap-cdc/schemas"
 )
 
-// Board holds the rows that an operator looks for: blocks in force, and open pools. It follows the
-// state records as they are committed.
+// Board holds the rows that an operator looks for: blocks in force, open pools, and positions that
+// wait for something. It follows the state records as they are committed.
 type Board struct {
 	blocks map[string]cdc.KnownBlock
 	pools  map[string]cdc.KnownPosition
+	waits  map[string]cdc.KnownPosition
 }
 
 // NewBoard returns an empty board.
 func NewBoard() *Board {
-	return &Board{blocks: make(map[string]cdc.KnownBlock), pools: make(map[string]cdc.KnownPosition)}
+	return &Board{blocks: make(map[string]cdc.KnownBlock), pools: make(map[string]cdc.KnownPosition),
+		waits: make(map[string]cdc.KnownPosition)}
 }
 
 // Row is what a board shows of a state record.
@@ -26,6 +28,7 @@ type Row struct {
 	key   string
 	block *cdc.KnownBlock    // nil for none, and for one that blocks nothing
 	pool  *cdc.KnownPosition // nil for none, and for one that holds nothing
+	waits *cdc.KnownPosition // nil for none, and for one that waits for nothing
 }
 
 // ReadRow reads a state record. It keeps nothing of it.
@@ -46,6 +49,9 @@ func ReadRow(key string, value []byte) (Row, error) {
 	if position != nil && position.PoolOpen {
 		row.pool = position
 	}
+	if position != nil && (position.Exit != nil || len(position.Unrecorded) > 0 || position.Stranded) {
+		row.waits = position
+	}
 	return row, nil
 }
 
@@ -53,11 +59,15 @@ func ReadRow(key string, value []byte) (Row, error) {
 func (b *Board) Put(row Row) {
 	delete(b.blocks, row.key)
 	delete(b.pools, row.key)
+	delete(b.waits, row.key)
 	if row.block != nil {
 		b.blocks[row.key] = *row.block
 	}
 	if row.pool != nil {
 		b.pools[row.key] = *row.pool
+	}
+	if row.waits != nil {
+		b.waits[row.key] = *row.waits
 	}
 }
 
@@ -82,9 +92,14 @@ func (b *Board) Blocked() []cdc.KnownBlock {
 }
 
 // Open returns the pools that hold something, by token.
-func (b *Board) Open() []cdc.KnownPosition {
-	list := make([]cdc.KnownPosition, 0, len(b.pools))
-	for _, position := range b.pools {
+func (b *Board) Open() []cdc.KnownPosition { return byToken(b.pools) }
+
+// Waiting returns the positions with an exit that is wanted, books without a record, or tokens held in S0, by token.
+func (b *Board) Waiting() []cdc.KnownPosition { return byToken(b.waits) }
+
+func byToken(positions map[string]cdc.KnownPosition) []cdc.KnownPosition {
+	list := make([]cdc.KnownPosition, 0, len(positions))
+	for _, position := range positions {
 		list = append(list, position)
 	}
 	slices.SortFunc(list, func(x, y cdc.KnownPosition) int {
