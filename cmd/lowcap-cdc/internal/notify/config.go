@@ -105,7 +105,8 @@ func (p *Plan) take(entry *ast.MappingValueNode) error {
 	}
 	text := yaml.FormatError(err, false, false)
 	if inlineSecret.MatchString(text) {
-		text += "\nsecrets do not stand in this file: name token-file, secret-file, password-file or to-file, or a variable of the environment with token-env and so on"
+		text += "\nsecrets do not stand in this file: name token-file, secret-file, password-file or to-file, " +
+			"or a variable of the environment with token-env and so on"
 	}
 	return errors.New(text)
 }

@@ -238,7 +238,8 @@ func (l *lane) forget() {
 func (l *lane) assigned(partitions int, removed int64) {
 	l.forget()
 	if removed > 0 {
-		l.log.Error().Int64("records", removed).Msg("events were removed from the topics before this route had read them; what they said is in the tables")
+		l.log.Error().Int64("records", removed).
+			Msg("events were removed from the topics before this route had read them; what they said is in the tables")
 	}
 	l.health.reads(time.Time{})
 	l.log.Info().Int("partitions", partitions).Msg("partitions assigned")

@@ -18,7 +18,8 @@ func (m *messenger) test(ctx context.Context, out io.Writer) error {
 	failed := 0
 	for _, r := range m.routes {
 		now := time.Now()
-		answer := r.receiver.Send(ctx, &receiver.Message{Severity: schemas.Info, What: "Test of lowcap-cdc notify, route " + r.name, At: now, Link: r.page,
+		answer := r.receiver.Send(ctx, &receiver.Message{Severity: schemas.Info, What: "Test of lowcap-cdc notify, route " + r.name,
+			At: now, Link: r.page,
 			Facts:     []receiver.Fact{{Name: "meaning", Value: "nothing has happened; somebody ran notify --test"}},
 			Reference: fmt.Sprintf("lowcap-cdc/test/%s/%d", r.name, now.UnixNano())}, false)
 		fmt.Fprintf(out, "%-20s %-10s %s\n", r.name, answer.Kind, answer.Detail)

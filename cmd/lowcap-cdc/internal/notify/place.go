@@ -33,7 +33,8 @@ func (p *places) take() error {
 		return fmt.Errorf("open --state: %w", err)
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return errors.Join(fmt.Errorf("open --state %s: another notify uses it (%w); stop that one, or name another directory", p.dir, err), lock.Close())
+		err = fmt.Errorf("open --state %s: another notify uses it (%w); stop that one, or name another directory", p.dir, err)
+		return errors.Join(err, lock.Close())
 	}
 	p.lock = lock
 	return nil
@@ -55,7 +56,8 @@ func (p *places) read(name string) (at *place, isNew bool, err error) {
 	}
 	at = &place{}
 	if err := json.Unmarshal(content, at); err != nil || (at.Sequence == "" && at.Number > 0) {
-		return nil, false, fmt.Errorf("read place of %s: %s is damaged; remove it to begin at now (or with --from), and look at lowcap-cdc tail --since for what came meanwhile",
+		return nil, false, fmt.Errorf("read place of %s: %s is damaged; remove it to begin at now (or with --from), "+
+			"and look at lowcap-cdc tail --since for what came meanwhile",
 			name, p.path(name))
 	}
 	return at, false, nil

@@ -28,8 +28,9 @@ func Say(ctx context.Context, to *Options, what, detail string) error {
 		return err
 	}
 	now := time.Now()
-	answer := routes[0].send(ctx, &receiver.Message{Severity: schemas.Page, What: what, At: now, Reference: fmt.Sprintf("%s/%d", what, now.UnixNano()),
-		Facts: []receiver.Fact{{Name: "detail", Value: readable.Cut(readable.Printable(detail), longestSaid)}}})
+	answer := routes[0].send(ctx, &receiver.Message{Severity: schemas.Page, What: what, At: now,
+		Reference: fmt.Sprintf("%s/%d", what, now.UnixNano()),
+		Facts:     []receiver.Fact{{Name: "detail", Value: readable.Cut(readable.Printable(detail), longestSaid)}}})
 	if answer.Kind != receiver.Delivered {
 		return errors.New("the receiver answers " + answer.Detail)
 	}

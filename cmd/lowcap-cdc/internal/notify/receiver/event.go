@@ -49,7 +49,8 @@ var facts = map[string]struct{ name, unit string }{
 	"kind": {"why", ""}, "exit_reason": {"reason", ""}, "why": {"why", ""}, "price": {"price", ""}, "engine_price": {"price now", ""},
 	"size_frac": {"planned share", ""}, "proceeds_usd": {"proceeds", "USD"}, "exit_value_usd": {"value before the sale", "USD"},
 	"value_usd": {"worth", "USD"}, "usd": {"amount", "USD"}, "usd_basis": {"pool", "USD"}, "delta_usd": {"pool changed by", "USD"},
-	"pnl_usd": {"result", "USD"}, "held_quantity": {"held", "tokens"}, "remaining_quantity": {"left", "tokens"}, "quantity": {"left", "tokens"},
+	"pnl_usd": {"result", "USD"}, "held_quantity": {"held", "tokens"},
+	"remaining_quantity": {"left", "tokens"}, "quantity": {"left", "tokens"},
 	"tokens": {"amount", "tokens"}, "wanted_since": {"wanted since", ""}, "reminder": {"reminder", ""}, "stages": {"stages", ""},
 }
 
@@ -138,7 +139,8 @@ func (m *Message) number(label, unit, name string, value gjson.Result) {
 
 func (m *Message) text(name, value string) {
 	if value != "" && len(m.Facts) < mostFacts {
-		m.Facts = append(m.Facts, Fact{readable.Printable(readable.Cut(name, longestToken)), readable.Printable(readable.Cut(value, longestValue))})
+		fact := Fact{readable.Printable(readable.Cut(name, longestToken)), readable.Printable(readable.Cut(value, longestValue))}
+		m.Facts = append(m.Facts, fact)
 	}
 }
 

@@ -19,8 +19,10 @@ type pagerduty struct{ base, key string }
 func (p *pagerduty) isIdempotent() bool { return true }
 
 func (p *pagerduty) post(m *Message, plain bool, now time.Time) (post, error) {
-	payload := map[string]any{"summary": firstRunes(m.Title(), pagerdutySummary), "source": "lowcap-cdc", "severity": pagerdutySeverity(m.Severity)}
-	event := map[string]any{"routing_key": p.key, "event_action": "trigger", "dedup_key": shortReference(m.Reference, pagerdutyKey), "payload": payload}
+	payload := map[string]any{"summary": firstRunes(m.Title(), pagerdutySummary), "source": "lowcap-cdc",
+		"severity": pagerdutySeverity(m.Severity)}
+	event := map[string]any{"routing_key": p.key, "event_action": "trigger",
+		"dedup_key": shortReference(m.Reference, pagerdutyKey), "payload": payload}
 	if plain {
 		payload["summary"] = m.Plain(now)
 	} else {
