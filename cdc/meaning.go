@@ -82,11 +82,11 @@ func meaningOf(k key, raw []byte) Meaning {
 	return Meaning{digest: v.sum()}
 }
 
-// PoolIsEmpty reports whether a pool, as an event or a row has it, holds nothing by what can be read of it. One whose basis
-// cannot be read may still hold what it held before.
-func PoolIsEmpty(pool []byte) bool {
+// PoolIsEmpty reports whether a pool, as an event or a row has it, holds nothing by what can be read of it. held says that it
+// held something before: one whose basis cannot be read still does.
+func PoolIsEmpty(pool []byte, held bool) bool {
 	v, bad := new(valueParser).read(trimPool, pool)
-	return bad == nil && v.empty && !v.isUnread("usd_basis")
+	return bad != nil || v.empty && !(held && v.isUnread("usd_basis"))
 }
 
 // InstantOf returns a timestamp column as events have it, given as Postgres prints it in UTC.

@@ -39,11 +39,14 @@ func TestPoolIsEmpty(t *testing.T) {
 	for pool, want := range map[string]bool{
 		`null`: true, `{}`: true, `{"usd_basis": 0, "recovery_started": false, "dx_count": 0}`: true,
 		`{"usd_basis": 0, "recovery_started": "yes", "dx_count": 0}`: true,
-		`{"usd_basis": "60.0"}`: false, `{"usd_basis": 60.0}`: false, `[]`: false,
+		`[]`: true, `{"usd_basis": "60.0"}`: false, `{"usd_basis": 60.0}`: false,
 		`{"usd_basis": 0, "recovery_started": true, "dx_count": 1}`: false,
 	} {
-		if got := PoolIsEmpty([]byte(pool)); got != want {
+		if got := PoolIsEmpty([]byte(pool), true); got != want {
 			t.Errorf("%s: %v", pool, got)
 		}
+	}
+	if !PoolIsEmpty([]byte(`{"usd_basis": "60.0"}`), false) {
+		t.Error("a pool holds something at first sight, by a basis that cannot be read")
 	}
 }

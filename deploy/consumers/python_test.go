@@ -42,6 +42,7 @@ func (s *stage) poison(t *testing.T) {
 		if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: "lowcap.control", Key: []byte("k"), Value: value}).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
+		s.foreign++
 	}
 }
 

@@ -26,8 +26,9 @@ const recording = "../../schemas/testdata/events.jsonl"
 // stage is a real broker with the recorded events on it, and in their midst a transaction that was aborted: whoever does
 // not read committed sees an event "aborted" on each topic.
 type stage struct {
-	kafka  *lab.Kafka
-	events []cdc.Event
+	kafka   *lab.Kafka
+	events  []cdc.Event
+	foreign int // records between the events that are none
 }
 
 var shared struct { // a broker takes seconds to start; one serves all tests

@@ -125,7 +125,7 @@ func (p *Position) set(a *schemas.Attributes, key string, value gjson.Result) {
 		return
 	}
 	switch {
-	case cdc.PoolIsEmpty([]byte(value.Raw)):
+	case cdc.PoolIsEmpty([]byte(value.Raw), p.Pool != ""):
 		p.Pool, p.PoolAt, p.PoolBy = "", "", ""
 		return
 	case p.Pool == "":
