@@ -86,7 +86,7 @@ func meaningOf(k key, raw []byte) Meaning {
 // held something before: one whose basis cannot be read still does.
 func PoolIsEmpty(pool []byte, held bool) bool {
 	v, bad := new(valueParser).read(trimPool, pool)
-	return bad != nil || v.empty && !(held && v.isUnread("usd_basis"))
+	return bad != nil || v.empty && (!held || !v.isUnread("usd_basis"))
 }
 
 // InstantOf returns a timestamp column as events have it, given as Postgres prints it in UTC.
