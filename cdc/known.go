@@ -28,9 +28,22 @@ type KnownPosition struct {
 	Recovering bool             `json:"recovering"`
 
 	Quantity   schemas.Number `json:"total_quantity"`
+	Held       bool           `json:"held"`       // the quantity is more than dust
 	Exit       *KnownExit     `json:"exit"`       // wanted of a position that is held; null when it is not
 	Unrecorded []KnownGrowth  `json:"unrecorded"` // growth of the books that no record covers yet
 	Stranded   bool           `json:"stranded"`   // tokens are held although the engine is in S0
+	NotSet     *KnownLoss     `json:"not_set"`    // the last trade ended with a loss and its block was not set; null when it was, or need not
+}
+
+// KnownLoss is a trade that ended with a loss, two minutes after which its token was not blocked.
+type KnownLoss struct {
+	TradeID  string          `json:"trade_id"`
+	PnLUSD   schemas.Number  `json:"pnl_usd"`
+	Stages   []schemas.Stage `json:"stages"`    // in which it bought
+	FirstBuy schemas.Instant `json:"first_buy"` // a failure timestamp of the block from here on answers the loss
+	Since    schemas.Instant `json:"since"`     // commit time of the trade's end
+
+	BlockKey string `json:"-"` // of the state record of the block that the bot consults
 }
 
 // KnownExit is an exit that the engine wants of a position that is held.
@@ -117,11 +130,15 @@ func ReadPosition(key string, value []byte) (*KnownPosition, error) {
 // readWaits reads what did not happen yet, and what is left where nothing should be.
 func (p *KnownPosition) readWaits(image *positionImage) {
 	quantity, e := image.column(decode.TotalQuantity), &image.waits.exit
-	p.Quantity = schemas.Number(quantity)
-	p.Stranded = string(image.column(decode.State)) == "S0" && isHeld(image, image)
+	p.Quantity, p.Held = schemas.Number(quantity), isHeld(image, image)
+	p.Stranded = p.Held && string(image.column(decode.State)) == "S0"
 	if e.since != 0 {
 		p.Exit = &KnownExit{Since: jsonb.FormatInstant(e.since), Flag: e.flag.flag(), Reason: textOf(e.reason),
 			ValueUSD: valueOf(quantity, e.price), Told: e.told}
+	}
+	if l := &image.waits.unset; l.at != 0 {
+		p.NotSet = &KnownLoss{TradeID: string(l.trade), PnLUSD: schemas.Number(l.pnl), Stages: l.buys.stages(),
+			FirstBuy: jsonb.FormatInstant(l.buys.first), Since: jsonb.FormatInstant(l.at), BlockKey: blockPrefix + string(image.blockKey())}
 	}
 	p.Unrecorded = []KnownGrowth{}
 	for _, w := range []struct {

@@ -1,8 +1,11 @@
 package cdc
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 
+	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
 
@@ -39,5 +42,48 @@ func TestWaitsStand(t *testing.T) {
 	s.step(step{700, "no-exit state=S1 total_quantity=0", ""})
 	if at = stands(); at.Exit != nil || at.Stranded || at.Position.State == nil || at.PoolUSD != schemas.Number("") {
 		t.Errorf("%+v", at)
+	}
+}
+
+// TestLossStands: a loss without a block stands, also when it is not told, until the next trade ends.
+func TestLossStands(t *testing.T) {
+	s := newTeller(t)
+	s.snapshotAt(0)
+	const opens, closes = "current_trade_id=0b000000-0000-4000-8000-000000000002 buy-s2", "current_trade_id=null"
+	for n, of := range []struct{ do, trade, pnl string }{
+		{"buy-s1", "", ""}, {closes + " pnl=-5.50", "", ""}, {"tick", "0b000000-0000-4000-8000-000000000001", "-5.50"}, {"restart", "0b000000-0000-4000-8000-000000000001", "-5.50"},
+		{opens, "0b000000-0000-4000-8000-000000000001", "-5.50"}, {closes + " pnl=-7", "", ""}, {"tick", "0b000000-0000-4000-8000-000000000002", "-7"},
+		{opens, "0b000000-0000-4000-8000-000000000002", "-7"}, {closes + " pnl=3", "", ""}, {"tick", "", ""},
+	} {
+		s.beginAt(200 * n)
+		if of.do == "restart" {
+			s.commitTold()
+			s.restart()
+			s.beginAt(200*n + 1)
+		}
+		s.columns["total_quantity"] = "0"
+		s.columns["completed_trades"] = json.RawMessage("[]")
+		for _, word := range strings.Fields(of.do) {
+			s.word(word, 200*n)
+		}
+		if of.do != "tick" && of.do != "restart" {
+			s.apply(&decode.PositionChange{Op: decode.Update, New: s.row(false)})
+		}
+		s.commitTold()
+		keys := s.machine.state.positions.keys()
+		image, _ := s.machine.state.positions.get([]byte(keys.first()))
+		known, err := ReadPosition(positionPrefix+keys.first(), image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch l := known.NotSet; {
+		case l == nil && of.trade != "", l != nil && (l.TradeID != of.trade || string(l.PnLUSD) != of.pnl):
+			t.Errorf("after %d, %s: %+v", n, of.do, l)
+		case l != nil:
+			block := blockPrefix + storyToken + "\x00solana\x001h\x00onchain_crypto"
+			if l.BlockKey != block || l.Since == "" || l.FirstBuy == "" || len(l.Stages) != 1 {
+				t.Errorf("%+v", l)
+			}
+		}
 	}
 }

@@ -60,7 +60,7 @@ func (h *history) trackTrade(ended, opened []byte, s summary) {
 func (h *history) endTrade(trade []byte, s summary) {
 	w := &h.image.waits
 	buys := w.trade
-	w.trade = tradeBuys{}
+	w.trade, w.unset = tradeBuys{}, loss{} // a trade that ends is judged anew
 	pnl, ok := jsonb.ParseDecimal(s.pnl)
 	if !ok || pnl.Sign() >= 0 || (!buys.s1 && !buys.s2) || string(h.image.column(decode.BookID)) != effectiveBook ||
 		len(w.losses) == maxLosses {
@@ -80,6 +80,7 @@ func (m *machine) checkLoss(c *change, image *positionImage) {
 	if known && block.decode(data) == nil && max(block.fail1.at, block.fail2.at) >= l.buys.first {
 		return
 	}
+	w.unset = l
 	if w.lastNotSet != 0 && m.tx.CommitTime-w.lastNotSet < notSetEvery {
 		return
 	}

@@ -18,6 +18,7 @@ type waits struct {
 	trade      tradeBuys
 	losses     []loss        // oldest first; may be shared with the image before, so it is never written to
 	lastNotSet decode.Micros // commit time of the last entry_block.not_set
+	unset      loss          // the last ended trade whose block was not set, told or not; at is 0 when there is none
 	record     lastRecord
 	alarm      lastAlarm
 }
@@ -86,11 +87,13 @@ const (
 	hasLastNotSet
 	hasRecord
 	hasAlarm
+	hasUnset
 )
 
 func (w *waits) held() (bits uint64) {
 	for bit, present := range [...]bool{w.exit.since != 0, w.ended.at != 0, w.buys.since != 0, w.sells.since != 0,
-		w.trade != tradeBuys{}, len(w.losses) > 0, w.lastNotSet != 0, w.record.at != 0, w.alarm.at != 0} {
+		w.trade != tradeBuys{}, len(w.losses) > 0, w.lastNotSet != 0, w.record.at != 0, w.alarm.at != 0,
+		w.unset.at != 0} {
 		if present {
 			bits |= 1 << bit
 		}
@@ -106,7 +109,7 @@ func (w *waits) appendTo(dst []byte) []byte {
 	}
 	for bit, appendPart := range [...]func([]byte) []byte{w.exit.appendTo, w.ended.appendTo, w.buys.appendTo, w.sells.appendTo,
 		w.trade.appendTo, w.appendLosses, func(dst []byte) []byte { return appendInstant(dst, w.lastNotSet) }, w.record.appendTo,
-		w.alarm.appendTo} {
+		w.alarm.appendTo, w.unset.appendTo} {
 		if held&(1<<bit) != 0 {
 			dst = appendPart(dst)
 		}
@@ -121,12 +124,13 @@ func (w *waits) read(r *reader) {
 		return
 	}
 	for bit, readPart := range [...]func(*reader){w.exit.read, w.ended.read, w.buys.read, w.sells.read, w.trade.read,
-		w.readLosses, func(r *reader) { w.lastNotSet = r.instant() }, w.record.read, w.alarm.read} {
+		w.readLosses, func(r *reader) { w.lastNotSet = r.instant() }, w.record.read, w.alarm.read,
+		w.unset.read} {
 		if held&(1<<bit) != 0 {
 			readPart(r)
 		}
 	}
-	if held >= hasAlarm<<1 {
+	if held >= hasUnset<<1 {
 		r.fail(errNewer)
 	}
 }
@@ -180,19 +184,27 @@ func (t *tradeBuys) stages() []schemas.Stage { return stagesOf(t.s1, t.s2) }
 func (w *waits) appendLosses(dst []byte) []byte {
 	dst = append(dst, byte(len(w.losses)))
 	for i := range w.losses {
-		l := &w.losses[i]
-		dst = appendOptional(appendOptional(l.buys.appendTo(appendInstant(dst, l.at)), l.trade), l.pnl)
+		dst = w.losses[i].appendTo(dst)
 	}
 	return dst
 }
 
 func (w *waits) readLosses(r *reader) {
 	for n := r.byte(); n > 0 && r.err == nil; n-- {
-		l := loss{at: r.instant()}
-		l.buys.read(r)
-		l.trade, l.pnl = r.optional(), r.optional()
+		var l loss
+		l.read(r)
 		w.losses = append(w.losses, l)
 	}
+}
+
+func (l *loss) appendTo(dst []byte) []byte {
+	return appendOptional(appendOptional(l.buys.appendTo(appendInstant(dst, l.at)), l.trade), l.pnl)
+}
+
+func (l *loss) read(r *reader) {
+	l.at = r.instant()
+	l.buys.read(r)
+	l.trade, l.pnl = r.optional(), r.optional()
 }
 
 func (l *lastRecord) appendTo(dst []byte) []byte {

@@ -27,7 +27,7 @@ type status struct {
 	LastHour   map[string]int      `json:"events_last_hour"` // by type
 	Blocks     []cdc.KnownBlock    `json:"blocks"`           // those that block something
 	Pools      []cdc.KnownPosition `json:"pools"`            // those that hold something
-	Waiting    []cdc.KnownPosition `json:"waiting"`          // an exit, a record, or tokens held in S0
+	Waiting    []readable.Waiting  `json:"waiting"`          // for an exit, a record or a block, or with tokens in S0
 	LastExit   *readable.Line      `json:"last_emergency_exit"`
 	LastGap    *readable.Line      `json:"last_gap"`
 	Problems   []string            `json:"problems"`
@@ -97,7 +97,7 @@ func readStatus(ctx context.Context, s *settings.Settings) (*status, error) {
 	}
 	defer done()
 	st := &status{Sink: settings.Redact(s.Sink), Slot: slotStatus{Name: s.Slot}, LastHour: make(map[string]int), Problems: []string{},
-		Blocks: []cdc.KnownBlock{}, Pools: []cdc.KnownPosition{}, Waiting: []cdc.KnownPosition{}}
+		Blocks: []cdc.KnownBlock{}, Pools: []cdc.KnownPosition{}, Waiting: []readable.Waiting{}}
 	state := cdc.NewState()
 	st.Source.Database = pg.Database(s.Postgres)
 	err = st.readState(ctx, s, reader, state)

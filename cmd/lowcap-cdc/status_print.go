@@ -162,12 +162,14 @@ func poolLine(p *cdc.KnownPosition) string {
 }
 
 // waitingLine says what did not happen to a position.
-func waitingLine(p *cdc.KnownPosition) string {
+func waitingLine(p *readable.Waiting) string {
 	text := readable.TokenOf(&p.Position)
 	if p.Position.Timeframe != nil {
 		text += " " + *p.Position.Timeframe
 	}
-	text += ", " + string(p.Quantity) + " tokens"
+	if p.Held {
+		text += ", " + string(p.Quantity) + " tokens"
+	}
 	if p.Exit != nil {
 		text += ", exit wanted since " + readable.ShortTime(string(p.Exit.Since))
 		if p.Exit.ValueUSD != "" {
@@ -179,6 +181,10 @@ func waitingLine(p *cdc.KnownPosition) string {
 	}
 	for _, g := range p.Unrecorded {
 		text += ", " + g.Direction + " of " + string(g.Tokens) + " without a record since " + readable.ShortTime(string(g.Since))
+	}
+	if l := p.NotSet; l != nil {
+		text += ", lost " + strings.TrimPrefix(string(l.PnLUSD), "-") + " USD and is not blocked in " + stages(l.Stages) + " since " +
+			readable.ShortTime(string(l.Since))
 	}
 	return text
 }

@@ -1,29 +1,77 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
 	"lowcap-cdc/cdc"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/schemas"
 )
 
-// TestStatusSaysWhatWaits: an exit that is wanted, a book without a record, and tokens held in S0 are one line each position.
-func TestStatusSaysWhatWaits(t *testing.T) {
-	p := cdc.KnownPosition{Position: schemas.Position{ID: "p1"}, Quantity: "7960", Stranded: true,
+// waitingStatus is the status of a source where everything waits that can.
+func waitingStatus() status {
+	p := cdc.KnownPosition{Position: schemas.Position{ID: "p1"}, Quantity: "7960", Held: true, Stranded: true,
 		Exit:       &cdc.KnownExit{Since: "2026-11-24T06:00:00.000000Z", ValueUSD: "500"},
-		Unrecorded: []cdc.KnownGrowth{{Direction: "sell", Tokens: "3", Since: "2026-11-24T06:00:10.000000Z"}}}
-	st := status{Waiting: make([]cdc.KnownPosition, mostRows+2)}
-	st.Waiting[0] = p
+		Unrecorded: []cdc.KnownGrowth{{Direction: "sell", Tokens: "3", Since: "2026-11-24T06:00:10.000000Z"}},
+		NotSet: &cdc.KnownLoss{TradeID: "t1", PnLUSD: "-55.5", Stages: []schemas.Stage{schemas.S1, schemas.S2},
+			Since: "2026-11-24T06:01:00.000000Z", BlockKey: "b"}}
+	st := status{Waiting: make([]readable.Waiting, mostRows+2)}
+	st.Waiting[0] = readable.Waiting{KnownPosition: p, Severity: schemas.Page, Since: "2026-11-24T06:00:00.000000Z"}
+	return st
+}
+
+// TestStatusSaysWhatWaits: an exit that is wanted, a book without a record, tokens held in S0 and a loss without a block are one
+// line each position.
+func TestStatusSaysWhatWaits(t *testing.T) {
+	st := waitingStatus()
 	var out strings.Builder
 	if err := st.print(&out, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"p1, 7960 tokens, exit wanted since ", ", worth 500 USD, held in S0, sell of 3 without a record since ",
-		"and 2 more"} {
+		", lost 55.5 USD and is not blocked in s1+s2 since 2026-11-24T06:01", "and 2 more"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, &out)
 		}
+	}
+}
+
+// TestStatusTellsProgramsWhatWaits: --json has all of them, with the names that a filter uses.
+func TestStatusTellsProgramsWhatWaits(t *testing.T) {
+	st := waitingStatus()
+	var out strings.Builder
+	if err := readable.PrintJSON(&out, &st); err != nil {
+		t.Fatal(err)
+	}
+	var read struct {
+		Waiting []struct {
+			Severity, Since string
+			Position        struct{ ID string }
+			Quantity        json.Number `json:"total_quantity"`
+			Held, Stranded  bool
+			Exit            struct {
+				Since, Flag string
+				Value       json.Number `json:"value_usd"`
+				Told        int
+			}
+			Unrecorded []struct{ Direction, Since string }
+			NotSet     struct {
+				TradeID string      `json:"trade_id"`
+				PnL     json.Number `json:"pnl_usd"`
+				Stages  []string
+			} `json:"not_set"`
+		}
+	}
+	if err := json.Unmarshal([]byte(out.String()), &read); err != nil {
+		t.Fatalf("%v\n%s", err, &out)
+	}
+	first := read.Waiting[0]
+	if len(read.Waiting) != mostRows+2 || first.Severity != "page" || first.Since != "2026-11-24T06:00:00.000000Z" || first.Position.ID != "p1" ||
+		first.Quantity != "7960" || !first.Held || !first.Stranded || first.Exit.Value != "500" || len(first.Unrecorded) != 1 ||
+		first.NotSet.TradeID != "t1" || first.NotSet.PnL != "-55.5" || len(first.NotSet.Stages) != 2 || strings.Contains(out.String(), "BlockKey") {
+		t.Errorf("%+v\n%s", first, &out)
 	}
 }

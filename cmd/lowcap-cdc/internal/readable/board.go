@@ -15,20 +15,22 @@ type Board struct {
 	blocks map[string]cdc.KnownBlock
 	pools  map[string]cdc.KnownPosition
 	waits  map[string]cdc.KnownPosition
+	failed map[string]schemas.Instant // newest failure of each block that had one, in force or not
 }
 
 // NewBoard returns an empty board.
 func NewBoard() *Board {
 	return &Board{blocks: make(map[string]cdc.KnownBlock), pools: make(map[string]cdc.KnownPosition),
-		waits: make(map[string]cdc.KnownPosition)}
+		waits: make(map[string]cdc.KnownPosition), failed: make(map[string]schemas.Instant)}
 }
 
 // Row is what a board shows of a state record.
 type Row struct {
-	key   string
-	block *cdc.KnownBlock    // nil for none, and for one that blocks nothing
-	pool  *cdc.KnownPosition // nil for none, and for one that holds nothing
-	waits *cdc.KnownPosition // nil for none, and for one that waits for nothing
+	key    string
+	block  *cdc.KnownBlock    // nil for none, and for one that blocks nothing
+	pool   *cdc.KnownPosition // nil for none, and for one that holds nothing
+	waits  *cdc.KnownPosition // nil for none, and for one that waits for nothing
+	failed schemas.Instant    // of a block
 }
 
 // ReadRow reads a state record. It keeps nothing of it.
@@ -39,8 +41,11 @@ func ReadRow(key string, value []byte) (Row, error) {
 	if err != nil {
 		return row, err
 	}
-	if block != nil && len(block.Stages) > 0 {
-		row.block = block
+	if block != nil {
+		row.failed = block.FailureTS
+		if len(block.Stages) > 0 {
+			row.block = block
+		}
 	}
 	position, err := cdc.ReadPosition(key, value)
 	if err != nil {
@@ -49,7 +54,7 @@ func ReadRow(key string, value []byte) (Row, error) {
 	if position != nil && position.PoolOpen {
 		row.pool = position
 	}
-	if position != nil && (position.Exit != nil || len(position.Unrecorded) > 0 || position.Stranded) {
+	if position != nil && (position.Exit != nil || len(position.Unrecorded) > 0 || position.Stranded || position.NotSet != nil) {
 		row.waits = position
 	}
 	return row, nil
@@ -60,6 +65,10 @@ func (b *Board) Put(row Row) {
 	delete(b.blocks, row.key)
 	delete(b.pools, row.key)
 	delete(b.waits, row.key)
+	delete(b.failed, row.key)
+	if row.failed != "" {
+		b.failed[row.key] = row.failed
+	}
 	if row.block != nil {
 		b.blocks[row.key] = *row.block
 	}
@@ -93,9 +102,6 @@ func (b *Board) Blocked() []cdc.KnownBlock {
 
 // Open returns the pools that hold something, by token.
 func (b *Board) Open() []cdc.KnownPosition { return byToken(b.pools) }
-
-// Waiting returns the positions with an exit that is wanted, books without a record, or tokens held in S0, by token.
-func (b *Board) Waiting() []cdc.KnownPosition { return byToken(b.waits) }
 
 func byToken(positions map[string]cdc.KnownPosition) []cdc.KnownPosition {
 	list := make([]cdc.KnownPosition, 0, len(positions))

@@ -58,18 +58,17 @@ func Describe(s *sink.Stored) Line {
 	return l
 }
 
-// details prints an event's own fields, which come before the entity.
+// details prints an event's own fields.
 func details(data gjson.Result) []string {
 	var list []string
-	data.ForEach(func(key, value gjson.Result) bool {
-		if key.Str == "entity" {
-			return false
-		}
-		list = appendDetail(list, Printable(key.Str), value)
-		return true
-	})
+	for _, f := range Fields(data) {
+		list = appendDetail(list, Printable(f.Name), f.Value)
+	}
 	return list
 }
+
+// inParts are the objects of which a line shows each field. Of every other it shows the beginning.
+var inParts = map[string]bool{"blocked_for_seconds": true, "failure_ts": true, "from": true, "to": true, "last_sell": true, "block": true}
 
 func appendDetail(list []string, name string, value gjson.Result) []string {
 	switch {
@@ -77,7 +76,7 @@ func appendDetail(list []string, name string, value gjson.Result) []string {
 		return list
 	case strings.Contains(name, "_seconds") && value.Type == gjson.Number:
 		return append(list, strings.Replace(name, "_seconds", "", 1)+"="+Seconds(value.Num))
-	case value.IsObject() && (name == "blocked_for_seconds" || name == "failure_ts"):
+	case value.IsObject() && inParts[name]:
 		value.ForEach(func(key, inner gjson.Result) bool {
 			list = appendDetail(list, name+"."+Printable(key.Str), inner)
 			return true

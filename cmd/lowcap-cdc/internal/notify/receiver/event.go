@@ -33,6 +33,7 @@ var what = map[string]string{
 	"trim_pool.reverted":       "Trim pool taken back",
 	"entry_block.set":          "Entry blocked",
 	"entry_block.cleared":      "Entry block lifted",
+	"trade.closed":             "Trade closed",
 	"entry_block.orphaned":     "Entry block that the bot will never lift",
 	"entry_block.not_set":      "Loss without an entry block",
 	"stream.gap":               "Changes were lost",
@@ -49,7 +50,7 @@ var facts = map[string]struct{ name, unit string }{
 	"kind": {"why", ""}, "exit_reason": {"reason", ""}, "why": {"why", ""}, "price": {"price", ""}, "engine_price": {"price now", ""},
 	"size_frac": {"planned share", ""}, "proceeds_usd": {"proceeds", "USD"}, "exit_value_usd": {"value before the sale", "USD"},
 	"value_usd": {"worth", "USD"}, "usd": {"amount", "USD"}, "usd_basis": {"pool", "USD"}, "delta_usd": {"pool changed by", "USD"},
-	"pnl_usd": {"result", "USD"}, "held_quantity": {"held", "tokens"},
+	"pnl_usd": {"result", "USD"}, "decision_type": {"decision", ""}, "outcome_class": {"outcome", ""}, "held_quantity": {"held", "tokens"},
 	"remaining_quantity": {"left", "tokens"}, "quantity": {"left", "tokens"},
 	"tokens": {"amount", "tokens"}, "wanted_since": {"wanted since", ""}, "reminder": {"reminder", ""}, "stages": {"stages", ""},
 }
@@ -65,13 +66,9 @@ func Of(e *sink.Stored, page string) *Message {
 	at, _ := time.Parse(time.RFC3339Nano, a.Time) //nolint:errcheck // the zero time is not told
 	m := &Message{Severity: a.Severity, What: What(a.Type), Token: readable.Cut(line.Token, longestToken),
 		Timeframe: readable.Cut(line.Timeframe, longestToken), At: at, Link: page, Reference: a.ID, Event: e}
-	data.ForEach(func(name, value gjson.Result) bool {
-		if name.Str == "entity" {
-			return false // behind it stands what every event has
-		}
-		m.add(name.Str, value)
-		return len(m.Facts) < mostFacts
-	})
+	for _, f := range readable.Fields(data) {
+		m.add(f.Name, f.Value)
+	}
 	m.text("by", line.Actor)
 	m.text("said", line.Reason)
 	if len(line.Flags) > 0 {
