@@ -8,11 +8,10 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 
 	"lowcap-cdc/cmd/lowcap-cdc/internal/audit"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/metric"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 )
 
@@ -102,38 +101,24 @@ func (c *auditCompareCommand) again(ctx context.Context, comparer *audit.Compare
 
 // compareMetrics are what a comparer that continues says of itself.
 type compareMetrics struct {
-	registry    *prometheus.Registry
-	differences prometheus.Gauge
-	last        prometheus.Gauge
-	failures    prometheus.Counter
+	registry    metric.Registry
+	differences *metric.Gauge
+	last        *metric.Gauge
+	failures    *metric.Counter
 }
 
 func newCompareMetrics() *compareMetrics {
-	m := &compareMetrics{
-		registry: prometheus.NewRegistry(),
-		differences: prometheus.NewGauge(
-			prometheus.GaugeOpts{
-				Name: "lowcap_cdc_compare_differences",
-				Help: "Differences that the last comparison found between the events and the tables.",
-			},
-		),
-		last: prometheus.NewGauge(
-			prometheus.GaugeOpts{
-				Name: "lowcap_cdc_compare_last_timestamp_seconds",
-				Help: "When the last comparison came to its end; 0 before the first.",
-			},
-		),
-		failures: prometheus.NewCounter(
-			prometheus.CounterOpts{Name: "lowcap_cdc_compare_failures_total", Help: "Comparisons that could not be made."},
-		),
-	}
-	m.registry.MustRegister(m.differences, m.last, m.failures)
+	m := &compareMetrics{}
+	m.differences = m.registry.Gauge("lowcap_cdc_compare_differences",
+		"Differences that the last comparison found between the events and the tables.")
+	m.last = m.registry.Gauge("lowcap_cdc_compare_last_timestamp_seconds", "When the last comparison came to its end; 0 before the first.")
+	m.failures = m.registry.Counter("lowcap_cdc_compare_failures_total", "Comparisons that could not be made.")
 	return m
 }
 
 func (m *compareMetrics) note(c *audit.Compared) {
 	m.differences.Set(float64(c.Count))
-	m.last.SetToCurrentTime()
+	m.last.Set(float64(time.Now().UnixMicro()) / 1e6)
 }
 
 // serve serves the metrics until stop is called. An address without a host is this machine's own.
@@ -150,7 +135,7 @@ func (m *compareMetrics) serve(address string) (stop func(), err error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.Handle("GET /metrics", m.registry.Handler(4))
 	server := &http.Server{
 		Handler:        mux,
 		ReadTimeout:    10 * time.Second,

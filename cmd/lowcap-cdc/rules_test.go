@@ -33,7 +33,8 @@ var rooms = map[string][]string{
 	"internal/settings":  {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "sink/file", "sink/kafka"},
 	"internal/readable":  {"cdc", "schemas", "sink", "internal/settings"},
 	"internal/systemd":   nil,
-	"internal/monitor":   {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "internal/settings"},
+	"internal/metric":    nil,
+	"internal/monitor":   {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "internal/metric", "internal/settings"},
 	"internal/supervise": {
 		"cdc",
 		"cdc/check",
@@ -46,8 +47,17 @@ var rooms = map[string][]string{
 		"internal/settings",
 		"internal/systemd",
 	},
-	"internal/page":   {"cdc", "schemas", "sink", "internal/monitor", "internal/readable", "internal/settings"},
-	"internal/notify": {"cdc", "decode", "schemas", "sink", "sink/kafka", "internal/readable", "internal/settings"}, // and its receivers
+	"internal/page": {"cdc", "schemas", "sink", "internal/monitor", "internal/readable", "internal/settings"},
+	"internal/notify": { // and its receivers
+		"cdc",
+		"decode",
+		"schemas",
+		"sink",
+		"sink/kafka",
+		"internal/metric",
+		"internal/readable",
+		"internal/settings",
+	},
 	"internal/audit": {
 		"internal/audit/belief",
 		"internal/audit/seal",
@@ -178,7 +188,7 @@ func clocks(t *testing.T, dir string) (places []string) {
 func TestLinked(t *testing.T) {
 	for of, never := range map[string]string{
 		"./cmd/lowcap-parquet": `segmentio/kafka-go|franz-go|lowcap-cdc/sink/kafka|jackc/pgconn|lowcap-cdc/cdc/pg`,
-		"./cmd/lowcap-cdc":     `parquet-go|^testing$|lowcap-cdc/deploy|lowcap-cdc/sink/sinktest`,
+		"./cmd/lowcap-cdc":     `parquet-go|protobuf|^testing$|lowcap-cdc/deploy|lowcap-cdc/sink/sinktest`,
 		"./schemas":            `^lowcap-cdc/(cdc|decode|sink)`,
 		"./decode":             `jackc/`,
 		"./cdc":                `^net/http$|jackc/|segmentio/`,

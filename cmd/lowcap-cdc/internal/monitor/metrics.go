@@ -5,11 +5,9 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/metric"
 	"lowcap-cdc/schemas"
 )
 
@@ -24,107 +22,117 @@ const (
 // metrics are everything that /metrics serves. Every series is there from the beginning: a counter that appears with
 // its first event has no earlier sample, and an alert on its increase would miss that event.
 type metrics struct {
-	registry *prometheus.Registry
+	registry metric.Registry
 
-	events       *prometheus.CounterVec
-	commits      prometheus.Counter
-	transactions prometheus.Counter
-	bytes        prometheus.Counter
-	batch        prometheus.Histogram
-	commit       prometheus.Histogram
-	latency      prometheus.Histogram
-	gaps         prometheus.Counter
-	quarantined  prometheus.Counter
-	lastExit     prometheus.Gauge
-	committed    prometheus.Gauge
-	images       prometheus.Gauge
-	imageBytes   prometheus.Gauge
+	events       *metric.Vec[*metric.Counter]
+	commits      *metric.Counter
+	transactions *metric.Counter
+	bytes        *metric.Counter
+	batch        *metric.Histogram
+	commit       *metric.Histogram
+	latency      *metric.Histogram
+	gaps         *metric.Counter
+	quarantined  *metric.Counter
+	lastExit     *metric.Gauge
+	committed    *metric.Gauge
+	images       *metric.Gauge
+	imageBytes   *metric.Gauge
 
-	restarts *prometheus.CounterVec
-	fenced   prometheus.Counter
-	leader   prometheus.Gauge
+	restarts *metric.Vec[*metric.Counter]
+	fenced   *metric.Counter
+	leader   *metric.Gauge
 
-	lagBytes   prometheus.Gauge
-	lagSeconds prometheus.Gauge
-	retained   prometheus.Gauge
-	loss       prometheus.Gauge
-	missing    *prometheus.GaugeVec
+	lagBytes   *metric.Gauge
+	lagSeconds *metric.Gauge
+	retained   *metric.Gauge
+	loss       *metric.Gauge
+	missing    *metric.Vec[*metric.Gauge]
 
 	lastLSN string // the newest transaction that was counted
 }
 
 func newMetrics(version string, progress func() float64) *metrics {
-	m := &metrics{registry: prometheus.NewRegistry()}
+	m := &metrics{}
 	m.registerFlow()
 	m.registerState()
-	m.register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "lowcap_cdc_last_progress_timestamp_seconds",
-		Help: "When the pipeline last read a message or finished a commit, in seconds since 1970; 0 before that. Unlike a commit it also moves while nothing happens."}, progress))
-	build := m.gaugeVec("build_info", "1, with the version of lowcap-cdc and of Go.", "version", "go")
-	build.WithLabelValues(version, runtime.Version()).Set(1)
-	m.register(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.Funcs(prefix+"last_progress_timestamp_seconds",
+		"When the pipeline last read a message or finished a commit, in seconds since 1970; 0 before that. Unlike a commit it also moves while nothing happens.",
+	)(progress)
+	build := m.registry.Gauges(prefix+"build_info", "1, with the version of lowcap-cdc and of Go.", "version", "go")
+	build.With(version, runtime.Version()).Set(1)
+	m.registry.Runtime()
 	return m
 }
 
 // registerFlow makes the metrics that count events.
 func (m *metrics) registerFlow() {
-	m.events = m.counterVec("events_total", "Events committed to the sink, by type and by topic without its prefix.", "type", "topic")
+	m.events = m.registry.Counters(prefix+"events_total", "Events committed to the sink, by type and by topic without its prefix.", "type", "topic")
 	for _, k := range schemas.Kinds() {
-		m.events.WithLabelValues(string(k.Type), k.Topic)
+		m.events.With(string(k.Type), k.Topic)
 	}
-	m.commits = m.counter("commits_total", "Batches committed to the sink, with events or only with a new checkpoint.")
-	m.transactions = m.counter(
-		"transactions_total",
+	m.commits = m.registry.Counter(prefix+"commits_total", "Batches committed to the sink, with events or only with a new checkpoint.")
+	m.transactions = m.registry.Counter(
+		prefix+"transactions_total",
 		"Postgres transactions whose events were committed to the sink; those without events are not counted.",
 	)
-	m.bytes = m.counter("event_bytes_total", "Bytes of the events committed to the sink, before compression.")
-	m.batch = m.histogram("batch_events", "Events in a commit.", prometheus.ExponentialBucketsRange(1, 10000, 9))
-	m.commit = m.histogram("commit_duration_seconds", "How long the sink took to make a batch durable, in seconds.", durations(0.0005, 60))
-	m.latency = m.histogram(
-		"end_to_end_latency_seconds",
+	m.bytes = m.registry.Counter(prefix+"event_bytes_total", "Bytes of the events committed to the sink, before compression.")
+	m.batch = m.registry.Histogram(prefix+"batch_events", "Events in a commit.", exponential(1, 10000, 9))
+	m.commit = m.registry.Histogram(prefix+"commit_duration_seconds", "How long the sink took to make a batch durable, in seconds.", durations(0.0005, 60))
+	m.latency = m.registry.Histogram(
+		prefix+"end_to_end_latency_seconds",
 		"From the commit in Postgres to the commit in the sink, in seconds, of each streamed event; by the clocks of two machines.",
 		durations(0.001, 600),
 	)
-	m.gaps = m.counter("gaps_total", "stream.gap events: parts of the WAL that were never seen.")
-	m.quarantined = m.counter("quarantined_total", "Events in the topic quarantine.")
-	m.lastExit = m.gauge("last_emergency_exit_timestamp_seconds",
+	m.gaps = m.registry.Counter(prefix+"gaps_total", "stream.gap events: parts of the WAL that were never seen.")
+	m.quarantined = m.registry.Counter(prefix+"quarantined_total", "Events in the topic quarantine.")
+	m.lastExit = m.registry.Gauge(prefix+"last_emergency_exit_timestamp_seconds",
 		"Commit time of the last emergency_exit.executed or .triggered that this process has seen, in seconds since 1970; 0 for none.")
 }
 
 // registerState makes the metrics that show the current state.
 func (m *metrics) registerState() {
-	m.committed = m.gauge("committed_lsn_bytes", "Place in the WAL up to which everything is in the sink, in bytes from its beginning.")
-	m.images = m.gauge("images", "Rows whose last state is known.")
-	m.imageBytes = m.gauge("image_bytes", "Bytes of memory that the last states of all known rows take.")
-	m.restarts = m.counterVec("restarts_total", "Pipelines that ended with an error and were started again, by the part that failed.", "cause")
+	m.committed = m.registry.Gauge(prefix+"committed_lsn_bytes", "Place in the WAL up to which everything is in the sink, in bytes from its beginning.")
+	m.images = m.registry.Gauge(prefix+"images", "Rows whose last state is known.")
+	m.imageBytes = m.registry.Gauge(prefix+"image_bytes", "Bytes of memory that the last states of all known rows take.")
+	m.restarts = m.registry.Counters(prefix+"restarts_total", "Pipelines that ended with an error and were started again, by the part that failed.", "cause")
 	for _, cause := range []string{causeSource, causeSink, causeFenced, causeOther} {
-		m.restarts.WithLabelValues(cause)
+		m.restarts.With(cause)
 	}
-	m.fenced = m.counter(
-		"fenced_total",
+	m.fenced = m.registry.Counter(
+		prefix+"fenced_total",
 		"Pipelines that ended because a newer instance had taken the sink over, or a transaction had timed out.",
 	)
-	m.leader = m.gauge("leader", "1 for the instance that reads from the slot, or that starts again after it did; 0 for a standby.")
-	m.lagBytes = m.gauge("replication_lag_bytes", "WAL that the server has written and the sink has not confirmed, in bytes.")
-	m.lagSeconds = m.gauge(
-		"replication_lag_seconds",
+	m.leader = m.registry.Gauge(prefix+"leader", "1 for the instance that reads from the slot, or that starts again after it did; 0 for a standby.")
+	m.lagBytes = m.registry.Gauge(prefix+"replication_lag_bytes", "WAL that the server has written and the sink has not confirmed, in bytes.")
+	m.lagSeconds = m.registry.Gauge(
+		prefix+"replication_lag_seconds",
 		"How long ago the server's WAL ended where the sink is now, in seconds. Up to 10 while nothing of interest happens: the checkpoint moves that often then.",
 	)
-	m.retained = m.gauge("retained_wal_bytes", "WAL that the server keeps for the slot, in bytes.")
-	m.loss = m.gauge(
-		"slot_loss_seconds",
+	m.retained = m.registry.Gauge(prefix+"retained_wal_bytes", "WAL that the server keeps for the slot, in bytes.")
+	m.loss = m.registry.Gauge(
+		prefix+"slot_loss_seconds",
 		"Estimate of the time until the server removes WAL that the slot needs (max_slot_wal_keep_size), in seconds, at the rate at which the retained WAL has grown during the last 5 minutes. +Inf without a limit or growth.",
 	)
 	m.loss.Set(math.Inf(1))
-	m.missing = m.gaugeVec("table_missing", "1 while the publication does not bring the table.", "table")
+	m.missing = m.registry.Gauges(prefix+"table_missing", "1 while the publication does not bring the table.", "table")
 	for _, table := range pg.Tables() {
-		m.missing.WithLabelValues(table)
+		m.missing.With(table)
 	}
+}
+
+// exponential returns n bounds, each by the same factor larger than the one before.
+func exponential(from, to float64, n int) []float64 {
+	factor, bounds := math.Pow(to/from, 1/float64(n-1)), make([]float64, n)
+	for i := range bounds {
+		bounds[i] = from * math.Pow(factor, float64(i))
+	}
+	return bounds
 }
 
 // durations returns the bounds of a histogram of seconds, four to a decade.
 func durations(from, to float64) []float64 {
 	n := int(math.Round(4*math.Log10(to/from))) + 1
-	bounds := prometheus.ExponentialBucketsRange(from, to, n)
+	bounds := exponential(from, to, n)
 	for i := range bounds {
 		scale := math.Pow(10, math.Floor(math.Log10(bounds[i]))-1)
 		bounds[i] = math.Round(math.Round(bounds[i]/scale)*scale*1e6) / 1e6
@@ -132,39 +140,7 @@ func durations(from, to float64) []float64 {
 	return bounds
 }
 
-func (m *metrics) register(c ...prometheus.Collector) { m.registry.MustRegister(c...) }
-
 const prefix = "lowcap_cdc_"
-
-func (m *metrics) counter(name, help string) prometheus.Counter {
-	c := prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + name, Help: help})
-	m.register(c)
-	return c
-}
-
-func (m *metrics) counterVec(name, help string, labels ...string) *prometheus.CounterVec {
-	c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: prefix + name, Help: help}, labels)
-	m.register(c)
-	return c
-}
-
-func (m *metrics) gauge(name, help string) prometheus.Gauge {
-	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + name, Help: help})
-	m.register(g)
-	return g
-}
-
-func (m *metrics) gaugeVec(name, help string, labels ...string) *prometheus.GaugeVec {
-	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + name, Help: help}, labels)
-	m.register(g)
-	return g
-}
-
-func (m *metrics) histogram(name, help string, bounds []float64) prometheus.Histogram {
-	h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: prefix + name, Help: help, Buckets: bounds})
-	m.register(h)
-	return h
-}
 
 // observe counts a commit that ended at now.
 func (m *metrics) observe(p cdc.Progress, now time.Time) {
@@ -197,7 +173,7 @@ func (m *metrics) observe(p cdc.Progress, now time.Time) {
 // observeType counts the events of a type in a commit.
 func (m *metrics) observeType(t schemas.Type, n float64) {
 	topic := schemas.TopicOf(t)
-	m.events.WithLabelValues(string(t), topic).Add(n)
+	m.events.With(string(t), topic).Add(n)
 	if topic == schemas.Quarantine {
 		m.quarantined.Add(n)
 	}
@@ -227,9 +203,9 @@ func (m *metrics) inspected(s *pg.Inspection, t *trend) {
 	m.retained.Set(float64(s.Retained))
 	m.loss.Set(t.loss())
 	for _, table := range pg.Tables() {
-		m.missing.WithLabelValues(table).Set(0)
+		m.missing.With(table).Set(0)
 	}
 	for _, table := range s.Missing {
-		m.missing.WithLabelValues(table).Set(1)
+		m.missing.With(table).Set(1)
 	}
 }

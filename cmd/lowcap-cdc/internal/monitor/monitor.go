@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 
 	"lowcap-cdc/cdc/pg"
@@ -48,7 +47,7 @@ const metricsRequests = 4
 
 // Handler serves the metrics.
 func (m *Monitor) Handler() http.Handler {
-	return promhttp.HandlerFor(m.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: metricsRequests})
+	return m.metrics.registry.Handler(metricsRequests)
 }
 
 // Stuck says in words what the pipeline has been doing for too long, or nothing.
@@ -163,7 +162,7 @@ func (m *Monitor) SetStandby() {
 // Restarted notes that a pipeline ended with err and will be started again.
 func (m *Monitor) Restarted(err error) {
 	cause := causeOf(err)
-	m.metrics.restarts.WithLabelValues(cause).Inc()
+	m.metrics.restarts.With(cause).Inc()
 	if cause == causeFenced {
 		m.metrics.fenced.Inc()
 	}

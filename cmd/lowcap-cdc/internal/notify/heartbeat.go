@@ -51,11 +51,11 @@ func (m *messenger) beat(ctx context.Context, plan HeartbeatPlan) {
 			continue
 		}
 		if err := ping(ctx, client, plan.URL); err != nil && ctx.Err() == nil {
-			m.counts.beats.WithLabelValues("failed").Inc()
+			m.counts.beats.With("failed").Inc()
 			m.log.Warn().Err(err).Msg("the heartbeat does not arrive")
 			continue
 		}
-		m.counts.beats.WithLabelValues("sent").Inc()
+		m.counts.beats.With("sent").Inc()
 	}
 }
 

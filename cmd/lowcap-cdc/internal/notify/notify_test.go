@@ -488,20 +488,17 @@ func TestMetricsAreDocumented(t *testing.T) {
 	m := &messenger{counts: newCounts(), routes: []*route{{name: "phone", health: &health{}}}}
 	m.watch = newWatch(m)
 	m.counts.observe(m)
-	families, err := m.counts.registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
 	doc, err := os.ReadFile("../../../../docs/alerting.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	served := 0
-	for _, f := range families {
-		if strings.HasPrefix(f.GetName(), prefix) {
+	for line := range strings.Lines(string(m.counts.registry.Text())) {
+		if rest, isType := strings.CutPrefix(line, "# TYPE "+prefix); isType {
 			served++
-			if !strings.Contains(string(doc), "\n| `"+f.GetName()+"` |") {
-				t.Errorf("docs/alerting.md does not name %s", f.GetName())
+			name, _, _ := strings.Cut(rest, " ")
+			if !strings.Contains(string(doc), "\n| `"+prefix+name+"` |") {
+				t.Errorf("docs/alerting.md does not name %s", prefix+name)
 			}
 		}
 	}

@@ -103,7 +103,7 @@ func (r *route) deliver(ctx context.Context, m *receiver.Message) error {
 		answer := r.attempt(context.WithoutCancel(ctx), m)
 		r.health.note(answer)
 		if answer.Kind == receiver.Delivered {
-			r.counts.delivered.WithLabelValues(r.name).Inc()
+			r.counts.delivered.With(r.name).Inc()
 			r.log.Debug().Str("id", m.Reference).Str("what", m.Title()).Msg("delivered")
 			return nil
 		}
@@ -112,7 +112,7 @@ func (r *route) deliver(ctx context.Context, m *receiver.Message) error {
 		}
 		m.Repeat = m.Repeat || answer.Arrived
 		pause := max(answer.After, wait/2+rand.N(wait/2))
-		r.counts.retries.WithLabelValues(r.name).Inc()
+		r.counts.retries.With(r.name).Inc()
 		r.log.WithLevel(levelOf(answer.Kind)).Str("answer", string(answer.Kind)).Str("said", answer.Detail).Str("id", m.Reference).
 			Stringer("retry_in", pause.Round(time.Millisecond)).Msg(standing[answer.Kind])
 		sleep(ctx, pause)
@@ -157,7 +157,7 @@ func (r *route) send(ctx context.Context, m *receiver.Message) receiver.Answer {
 	}
 	r.log.Warn().Str("said", answer.Detail).Str("id", m.Reference).Msg("refused; sending it again as a short text")
 	if answer = r.receiver.Send(ctx, m, true); answer.Kind == receiver.Refused {
-		r.counts.refused.WithLabelValues(r.name).Inc()
+		r.counts.refused.With(r.name).Inc()
 	}
 	return answer
 }

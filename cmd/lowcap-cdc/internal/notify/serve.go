@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 )
 
@@ -26,7 +24,7 @@ func (m *messenger) serve(address string) (stop func(), err error) {
 		return nil, settings.Usage(fmt.Errorf("serve --http: %w", err))
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.counts.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 10}))
+	mux.Handle("GET /metrics", m.counts.registry.Handler(10))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if why := m.wrong(); why != "" {
