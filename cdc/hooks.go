@@ -15,6 +15,7 @@ type Hooks struct {
 	Durable    func(*Batch)                   // the sink has it; called from the goroutine that commits
 	Committed  func(Progress)                 // and it is confirmed to the source
 	Notice     func(text string)              // what an operator should know; called by the source, from any goroutine
+	Ignored    func()                         // a record of who makes a change was not the server's; called by the source, as Notice
 }
 
 // Progress is what a commit made durable.
@@ -39,13 +40,14 @@ func Tee(a, b Hooks) Hooks {
 		Durable:    both(a.Durable, b.Durable),
 		Committed:  both(a.Committed, b.Committed),
 		Notice:     both(a.Notice, b.Notice),
+		Ignored:    both0(a.Ignored, b.Ignored),
 	}
 }
 
 // nobody hears everything and does nothing, so that Run need not ask whether someone listens.
 var nobody = Hooks{
 	Starting: func() {}, Resuming: func() {}, Loaded: func(string, []byte) {}, Resumed: func() {}, Started: func(Start) {},
-	Heard: func() {}, Committing: func(*Batch) {}, Durable: func(*Batch) {}, Committed: func(Progress) {}, Notice: func(string) {},
+	Heard: func() {}, Committing: func(*Batch) {}, Durable: func(*Batch) {}, Committed: func(Progress) {}, Notice: func(string) {}, Ignored: func() {},
 }
 
 func both0(a, b func()) func() {

@@ -52,6 +52,9 @@ func (a *attributed) check(ctx context.Context, c Config, s *decode.Session, xid
 			return true, nil
 		}
 	}
+	if c.Ignored != nil {
+		c.Ignored()
+	}
 	if a.ignored++; a.ignored == 1 || a.ignored%1000 == 0 {
 		c.notice(fmt.Sprintf("%d records of who made a change were ignored: they do not carry the code of this database's secret (lowcap-cdc check)", a.ignored))
 	}

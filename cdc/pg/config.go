@@ -21,6 +21,7 @@ type Config struct {
 	Temporary   bool                     // the slot dies with the connection: for looking
 	Hook        func(point string) error // called at "during-snapshot" and "before-confirm"; nil in production
 	Notice      func(text string)        // told what an operator should know, from any goroutine; nil for nobody
+	Ignored     func()                   // told of each record of who makes a change that is not the server's; nil for nobody
 }
 
 func (c Config) notice(text string) {

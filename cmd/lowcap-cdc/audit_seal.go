@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -12,6 +13,7 @@ import (
 	"lowcap-cdc/cmd/lowcap-cdc/internal/audit/seal"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/notify"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
+	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
 )
 
@@ -37,14 +39,15 @@ func (c *auditKeygenCommand) Run(_ *settings.Settings, std *settings.Streams) er
 }
 
 type auditSealCommand struct {
-	Key      string        `help:"The private key, of audit keygen." required:"" placeholder:"FILE"`
-	Log      string        `help:"The file of seals, which is appended to; FILE.frontier stands beside it." required:"" placeholder:"FILE"`
-	Every    time.Duration `help:"Go on, and seal this often; without it once." placeholder:"5m"`
-	To       []string      `help:"Take each seal out of the house too: file:PATH, git:DIR, https://HOST/PATH (POST), stdout:. May be repeated." placeholder:"URL"`
-	Cosign   string        `help:"Be a witness: check the seals of this file against the sink, and write them, cosigned, to --log." placeholder:"FILE"`
-	Pub      string        `help:"With --cosign: the public key of those seals." placeholder:"FILE"`
-	NotifyTo string        `help:"Tell this receiver when a seal is refused; as notify --to." placeholder:"URL"`
-	NotifyAs string        `help:"How to tell it: alertmanager, webhook or slack." enum:"alertmanager,webhook,slack" default:"webhook"`
+	Key         string        `help:"The private key, of audit keygen." required:"" placeholder:"FILE"`
+	Log         string        `help:"The file of seals, which is appended to; FILE.frontier stands beside it." required:"" placeholder:"FILE"`
+	Every       time.Duration `help:"Go on, and seal this often; without it once." placeholder:"5m"`
+	To          []string      `help:"Take each seal out of the house too: file:PATH, git:DIR, https://HOST/PATH (POST), stdout:, or notify:ROUTE (its short form, by a route of --config). May be repeated." placeholder:"URL"`
+	Cosign      string        `help:"Be a witness: check the seals of this file against the sink, and write them, cosigned, to --log." placeholder:"FILE"`
+	Pub         string        `help:"With --cosign: the public key of those seals." placeholder:"FILE"`
+	NotifyTo    string        `help:"Tell this receiver when a seal is refused; as notify --to." placeholder:"URL"`
+	NotifyAs    string        `help:"How to tell it, where a URL is enough: alertmanager, webhook, slack, discord or ntfy." enum:"alertmanager,webhook,slack,discord,ntfy" default:"webhook"`
+	NotifyRoute string        `help:"Tell this route of --config when a seal is refused: any receiver that notify knows, and its fallback." placeholder:"ROUTE"`
 }
 
 // shortestEvery is the least time between two seals.
@@ -52,7 +55,11 @@ const shortestEvery = time.Second
 
 // Run seals, once or until it is told to stop.
 func (c *auditSealCommand) Run(s *settings.Settings, std *settings.Streams) error {
-	sealer, ways, err := c.prepare(std)
+	tellers, err := c.tellers(string(s.Config))
+	if err != nil {
+		return settings.Usage(err)
+	}
+	sealer, ways, err := c.prepare(string(s.Config), std)
 	if err != nil {
 		return settings.Usage(err)
 	}
@@ -61,7 +68,7 @@ func (c *auditSealCommand) Run(s *settings.Settings, std *settings.Streams) erro
 		return err
 	}
 	defer done()
-	r := &sealRun{options: c, sealer: sealer, ways: ways, std: std, log: s.Logger(std.Err)}
+	r := &sealRun{options: c, sealer: sealer, ways: ways, tellers: tellers, std: std, log: s.Logger(std.Err)}
 	sealer.Reader = reader
 	for {
 		err := r.once(ctx)
@@ -83,8 +90,27 @@ func (c *auditSealCommand) Run(s *settings.Settings, std *settings.Streams) erro
 	}
 }
 
+// tellers are who is told when a seal is refused.
+func (c *auditSealCommand) tellers(config string) (all []*notify.Teller, err error) {
+	if c.NotifyTo != "" {
+		one, err := notify.NewTeller(&notify.Options{To: c.NotifyTo, As: c.NotifyAs}, "", "")
+		if err != nil {
+			return nil, fmt.Errorf("--notify-to: %w", err)
+		}
+		all = append(all, one)
+	}
+	if c.NotifyRoute != "" {
+		one, err := notify.NewTeller(&notify.Options{}, config, c.NotifyRoute)
+		if err != nil {
+			return nil, fmt.Errorf("--notify-route: %w", err)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
 // prepare reads the keys and the ways, before anything is connected.
-func (c *auditSealCommand) prepare(std *settings.Streams) (*audit.Sealer, []audit.Way, error) {
+func (c *auditSealCommand) prepare(config string, std *settings.Streams) (*audit.Sealer, []audit.Way, error) {
 	if c.Every != 0 && c.Every < shortestEvery {
 		return nil, nil, fmt.Errorf("--every %s is shorter than %s", c.Every, shortestEvery)
 	}
@@ -103,14 +129,9 @@ func (c *auditSealCommand) prepare(std *settings.Streams) (*audit.Sealer, []audi
 		}
 		sealer.Of = owner
 	}
-	if c.NotifyTo != "" {
-		if err := (&notify.Options{To: c.NotifyTo, As: c.NotifyAs}).Check(""); err != nil {
-			return nil, nil, fmt.Errorf("--notify-to: %w", err)
-		}
-	}
 	var ways []audit.Way
 	for _, to := range c.To {
-		way, err := audit.ParseWay(to, owner, std.Out)
+		way, err := parseWay(to, config, owner, std)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -119,11 +140,38 @@ func (c *auditSealCommand) prepare(std *settings.Streams) (*audit.Sealer, []audi
 	return sealer, ways, nil
 }
 
+func parseWay(to, config string, owner *seal.Verifier, std *settings.Streams) (audit.Way, error) {
+	name, isRoute := strings.CutPrefix(to, "notify:")
+	if !isRoute {
+		return audit.ParseWay(to, owner, std.Out)
+	}
+	teller, err := notify.NewTeller(&notify.Options{}, config, name)
+	if err != nil {
+		return nil, fmt.Errorf("--to %s: %w", to, err)
+	}
+	return &toldWay{name, teller}, nil
+}
+
+// toldWay tells the short form of each seal to people, who then hold it.
+type toldWay struct {
+	route  string
+	teller *notify.Teller
+}
+
+// Deliver implements audit.Way.
+func (w *toldWay) Deliver(ctx context.Context, _ *seal.Log, c *seal.Checkpoint, _ []byte) error {
+	return w.teller.Say(ctx, schemas.Info, "The trail was sealed", c.Short(), notify.Fact{Name: "seal", Value: c.Short()},
+		notify.Fact{Name: "committed", Value: c.Time}, notify.Fact{Name: "check it", Value: "lowcap-cdc audit verify --expect, with the line above"})
+}
+
+func (w *toldWay) String() string { return "notify:" + w.route }
+
 // sealRun seals again and again.
 type sealRun struct {
 	options *auditSealCommand
 	sealer  *audit.Sealer
 	ways    []audit.Way
+	tellers []*notify.Teller
 	std     *settings.Streams
 	log     zerolog.Logger
 	told    map[audit.Way]uint64 // the size of the last seal that a way has taken
@@ -198,14 +246,14 @@ func (r *sealRun) deliver(ctx context.Context, sealed *audit.SealedLog) error {
 	return failed
 }
 
-// tell says at the receiver of --notify-to that a seal was refused.
-func (r *sealRun) tell(ctx context.Context, refused error) error {
-	if r.options.NotifyTo == "" {
-		return nil
+// tell tells everybody who is to know that a seal was refused.
+func (r *sealRun) tell(ctx context.Context, refused error) (failed error) {
+	for _, t := range r.tellers {
+		err := t.Say(ctx, schemas.Page, "The trail cannot be sealed", fmt.Sprint("audit.seal_refused/", time.Now().UnixNano()),
+			notify.Fact{Name: "why", Value: refused.Error()})
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("tell %s: %w", t.Name(), err))
+		}
 	}
-	to := &notify.Options{To: r.options.NotifyTo, As: r.options.NotifyAs}
-	if err := notify.Say(ctx, to, "audit.seal_refused", refused.Error()); err != nil {
-		return fmt.Errorf("tell --notify-to: %w", err)
-	}
-	return nil
+	return failed
 }

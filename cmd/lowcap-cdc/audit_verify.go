@@ -51,7 +51,7 @@ func (f *sealFlags) read() (*seal.Log, error) {
 type auditVerifyCommand struct {
 	sealFlags
 	Expect          string `help:"The event with this number must have this SHA-256: what verify and seal print, kept elsewhere." placeholder:"NUMBER:CHAIN"`
-	RequireComplete bool   `help:"Fail too when numbers are gone, by retention or because this is a part, or when no seal vouches for what is there."`
+	RequireComplete bool   `help:"Fail too when numbers are gone, by retention or because this is a part, or when no seal vouches for all that is there."`
 	JSON            bool   `help:"Print the outcome as JSON." name:"json"`
 }
 

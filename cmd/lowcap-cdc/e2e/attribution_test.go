@@ -87,6 +87,22 @@ func TestAttribution(t *testing.T) {
 	}
 }
 
+// TestForgedRecordsAreCounted: what is ignored is seen, in the log and as a metric, also while nothing else is written.
+func TestForgedRecordsAreCounted(t *testing.T) {
+	s := newSite(t)
+	sink, _ := s.file("x")
+	s.ok(sink, "init", "--attribution")
+	i := s.serve(sink)
+	i.await("/readyz", 200, "")
+	i.await("/metrics", 200, "\nlowcap_cdc_session_records_ignored_total 0")
+	for range 3 {
+		s.exec(`select pg_logical_emit_message(true, 'lowcap-cdc.session', repeat('0', 64) || '{"xid":"0","user":"nobody"}')`)
+	}
+	s.exec("insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1) values ('W', 'solana', '1h', true)")
+	i.await("/metrics", 200, "\nlowcap_cdc_session_records_ignored_total 3")
+	waitFor(t, i.log, "records of who made a change were ignored")
+}
+
 // TestAttributionOfASecondSlot: a second slot, and a run that is cut, say the same bytes.
 func TestAttributionOfASecondSlot(t *testing.T) {
 	s := newSite(t)

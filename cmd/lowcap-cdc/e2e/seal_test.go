@@ -2,11 +2,13 @@ package e2e
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -35,6 +37,9 @@ func TestSealedTrail(t *testing.T) {
 			with := []string{"verify", "--seals", log, "--pub", key + ".pub"}
 			if out := s.ok(sink, "audit", with...); !strings.Contains(out, "nobody vouches for them yet") {
 				t.Errorf("what is behind the seal: %s", out)
+			}
+			if out, code := s.verb(sink, "audit", append(with, "--require-complete")...); code != 1 || !strings.Contains(out, "after the last seal") {
+				t.Errorf("an unsealed tail is complete: exit %d: %s", code, out)
 			}
 			if out := s.ok(sink, "audit", "seal", "--key", key, "--log", log); !strings.Contains(out, fmt.Sprintf("sealed %d:", len(events))) {
 				t.Errorf("%s", out)
@@ -176,6 +181,78 @@ func TestSealsLeaveTheHouse(t *testing.T) {
 	s.drain("k", sink)
 	if out, code := s.verb(sink, "audit", "seal", "--key", in("key"), "--log", in("seals.txt"), "--to", receiver.URL); code != 1 ||
 		!strings.Contains(out, "goes there with the next run") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+}
+
+// TestMessagesAnchorTheTrail: what a phone was told is enough to find that the trail was rewritten: each event's message holds its
+// short form, and a seal can be told too.
+func TestMessagesAnchorTheTrail(t *testing.T) {
+	s := newSite(t)
+	s.seedPositions(3)
+	sink, events := s.file("x")
+	s.drain("k", sink)
+	told := make(chan string, 100)
+	phone := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body) //nolint:errcheck // a test
+		told <- gjson.GetBytes(body, "text").String()
+		fmt.Fprintln(w, `{"ok":true}`)
+	}))
+	defer phone.Close()
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	write := func(name, text string) {
+		if err := os.WriteFile(in(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("token", "1:t")
+	write("notify.yaml", fmt.Sprintf("routes: [{name: phone, as: telegram, to: %q, chat: '1', token-file: %q, severity: page}]\n", phone.URL, in("token")))
+	cmd := exec.CommandContext(t.Context(), shared.binary, "notify", "--sink", sink, "--state", in("state"), "--config", in("notify.yaml"))
+	log := newWatched("watching from")
+	cmd.Stderr = log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { cmd.Process.Kill(); cmd.Wait() }() //nolint:errcheck // it is killed
+	waitFor(t, log, "watching from")
+	s.exit(1)
+	s.exit(2)
+	s.drain("k", sink)
+	trail := regexp.MustCompile(`(?:trail|seal): <code>(\d+:[0-9a-f]{64})</code>`)
+	short := func() string {
+		t.Helper()
+		found := trail.FindStringSubmatch(<-told)
+		if found == nil {
+			t.Fatal("a message without the short form")
+		}
+		return found[1]
+	}
+	first, second := short(), short()
+	s.ok(sink, "audit", "verify", "--expect", first)
+	s.ok(sink, "audit", "verify", "--expect", second)
+	s.ok(sink, "audit", "keygen", "--out", in("key"))
+	seal := []string{"seal", "--key", in("key"), "--log", in("seals.txt"), "--config", in("notify.yaml"), "--to", "notify:phone", "--notify-route", "phone"}
+	s.ok(sink, "audit", seal...)
+	s.ok(sink, "audit", "verify", "--expect", short())
+
+	forged := s.swallowed(events(), 1)
+	if out, code := s.verb(forged, "audit", "verify"); code != 0 {
+		t.Errorf("the forgery is not whole: %s", out)
+	}
+	for _, anchor := range []string{first, second} {
+		if out, code := s.verb(forged, "audit", "verify", "--expect", anchor); code != 1 {
+			t.Errorf("a rewritten trail holds against %s: exit %d: %s", anchor, code, out)
+		}
+	}
+	if out, code := s.verb(forged, "audit", seal...); code != 1 || !strings.Contains(out, "refused to seal") {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	if text := <-told; !strings.Contains(text, "The trail cannot be sealed") {
+		t.Errorf("told of a refusal: %s", text)
+	}
+	if out, code := s.verb(sink, "audit", "seal", "--key", in("key"), "--log", in("seals.txt"), "--config", in("notify.yaml"), "--notify-route", "fax"); code != 2 ||
+		!strings.Contains(out, `no route "fax"`) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 }

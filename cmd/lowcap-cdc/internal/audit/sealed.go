@@ -13,7 +13,7 @@ import (
 type Anchors struct {
 	Log             *seal.Log      // nil when there are no seals
 	Expect          *schemas.Chain // an event's number and the SHA-256 of its bytes; nil when nothing is expected
-	RequireComplete bool           // what is gone, or under no seal's start, is a finding too
+	RequireComplete bool           // what is gone, or under no seal, is a finding too
 }
 
 // isSet reports whether there is anything to hold the events against.
@@ -251,6 +251,9 @@ func (s *anchored) incomplete() (findings []string) {
 	}
 	for _, span := range s.Unvouched {
 		findings = append(findings, fmt.Sprintf("incomplete: no seal vouches for the numbers %s, because what follows is gone", span))
+	}
+	if s.Unsealed > 0 && s.Seals > 0 {
+		findings = append(findings, fmt.Sprintf("incomplete: %d events came after the last seal; seal them and verify again", s.Unsealed))
 	}
 	if s.Others > 0 && !s.later {
 		findings = append(findings, fmt.Sprintf("incomplete: %d other starts are there, which no seal is of", s.Others))

@@ -30,6 +30,7 @@ func (m *Monitor) Hooks() cdc.Hooks {
 			m.loop.phase.Store(int32(reading))
 		},
 		Committed: m.observe,
+		Ignored:   m.metrics.ignored.Inc,
 	}
 }
 

@@ -33,6 +33,7 @@ type metrics struct {
 	latency      *metric.Histogram
 	gaps         *metric.Counter
 	quarantined  *metric.Counter
+	ignored      *metric.Counter
 	lastExit     *metric.Gauge
 	committed    *metric.Gauge
 	images       *metric.Gauge

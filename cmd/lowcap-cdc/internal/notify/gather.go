@@ -83,7 +83,7 @@ func (g *gathering) messages(page string) []*receiver.Message {
 // summary tells counts and the newest events in one message.
 func (g *gathering) summary(page string) *receiver.Message {
 	newest := receiver.Of(&g.newest[len(g.newest)-1], page)
-	m := &receiver.Message{Severity: g.worst, What: fmt.Sprintf("%d events, none of them a page", g.total), At: newest.At, Link: page,
+	m := &receiver.Message{Severity: g.worst, What: fmt.Sprintf("%d events, none of them a page", g.total), At: newest.At, Link: page, Trail: newest.Trail,
 		Reference: receiver.Of(&g.first[0], page).Reference + "+" + strconv.Itoa(g.total), Repeat: g.repeat}
 	types := slices.SortedFunc(maps.Keys(g.counts), func(a, b schemas.Type) int {
 		return cmp.Or(cmp.Compare(g.counts[b], g.counts[a]), cmp.Compare(a, b))

@@ -128,7 +128,7 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 	}
 	config := v.Settings.Source()
 	hooks := v.hooks()
-	config.Notice = hooks.Notice
+	config.Notice, config.Ignored = hooks.Notice, hooks.Ignored
 	from := pg.New(config)
 	defer func() { err = errors.Join(err, from.Close()) }()
 	p := &cdc.Pipeline{Source: from, Sink: to, Slot: v.Settings.SlotName(), Until: v.Until, Reconcile: v.Reconcile, Hooks: hooks}

@@ -74,7 +74,19 @@ func Of(e *sink.Stored, page string) *Message {
 	if len(line.Flags) > 0 {
 		m.text("note", strings.Join(line.Flags, ", "))
 	}
+	m.Trail = trail(e, &a)
 	return m
+}
+
+// trail returns the event's number and the SHA-256 of its bytes, as audit verify --expect takes them: each message that is kept on
+// a phone is out of reach of those who write the sink.
+func trail(e *sink.Stored, a *schemas.Attributes) string {
+	if a.Number == 0 {
+		return ""
+	}
+	var at schemas.Chain
+	at.Add(a.Number, e.Value)
+	return strconv.FormatUint(at.Number, 10) + ":" + at.Hash
 }
 
 // What says in a person's words what a type of event is; of a type that this version does not know it repeats the name.

@@ -1,6 +1,7 @@
 package receiver
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,7 @@ type Message struct {
 	Reference string
 	Repeat    bool         // an earlier copy may have arrived
 	Event     *sink.Stored // nil unless the message is one event
+	Trail     string       // the short form of the newest event that it tells of, which anchors the trail; empty for none
 }
 
 // Fact is one line of a message.
@@ -47,12 +49,15 @@ func (m *Message) Title() string {
 
 // facts returns everything below the title, with how long ago it was at now.
 func (m *Message) facts(now time.Time) []Fact {
-	facts := m.Facts
+	facts := slices.Clip(m.Facts)
 	if !m.At.IsZero() {
-		facts = append(facts[:len(facts):len(facts)], Fact{"when", Ago(m.At, now) + " (" + m.At.UTC().Format(time.DateTime) + " UTC)"})
+		facts = append(facts, Fact{"when", Ago(m.At, now) + " (" + m.At.UTC().Format(time.DateTime) + " UTC)"})
 	}
 	if m.Repeat {
-		facts = append(facts[:len(facts):len(facts)], Fact{"note", mayRepeat})
+		facts = append(facts, Fact{"note", mayRepeat})
+	}
+	if m.Trail != "" {
+		facts = append(facts, Fact{"trail", m.Trail})
 	}
 	return facts
 }
