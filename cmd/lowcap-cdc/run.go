@@ -9,7 +9,6 @@ import (
 	"lowcap-cdc/cmd/lowcap-cdc/internal/audit"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/page"
-	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/supervise"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/systemd"
@@ -39,7 +38,7 @@ func (r *runCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	}
 	m := monitor.New(s.Version)
 	log := m.Logger(s.Logger(std.Err))
-	hooks, stopServing, err := r.Serve(s, m, log, wholeTimeline)
+	hooks, stopServing, err := r.Serve(s, m, log, wholeLife)
 	if err != nil {
 		return err
 	}
@@ -70,8 +69,8 @@ func (r *runCommand) until() (decode.LSN, error) {
 	return lsn, nil
 }
 
-// wholeTimeline is the search of the page: a token's life from the first event to the last.
-func wholeTimeline(ctx context.Context, reader sink.Reader, token string) ([]readable.Line, error) {
-	lines, _, err := audit.Timeline(ctx, reader, token, settings.Point{}, settings.Point{})
-	return lines, err
+// wholeLife is the search of the page: a token's life from the first event to the last.
+func wholeLife(ctx context.Context, reader sink.Reader, token string, visit func(*sink.Stored)) error {
+	_, err := audit.Visit(ctx, reader, token, settings.Point{}, settings.Point{}, visit)
+	return err
 }

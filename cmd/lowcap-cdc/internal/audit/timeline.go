@@ -15,14 +15,26 @@ import (
 	"lowcap-cdc/sink"
 )
 
-// Timeline returns the events of a token between two points, and how many name the token at all. A ticker or a position
-// leads to its contract first: blocks know only that.
+// Timeline returns the events of a token between two points, and how many name the token at all.
 func Timeline(
 	ctx context.Context,
 	reader sink.Reader,
 	token string,
 	from, to settings.Point,
 ) (lines []readable.Line, known int, err error) {
+	known, err = Visit(ctx, reader, token, from, to, func(e *sink.Stored) { lines = append(lines, readable.Describe(e)) })
+	return lines, known, err
+}
+
+// Visit visits the events of a token between two points, the oldest first, and returns how many name the token at all. A ticker or
+// a position leads to its contract first: blocks know only that.
+func Visit(
+	ctx context.Context,
+	reader sink.Reader,
+	token string,
+	from, to settings.Point,
+	visit func(*sink.Stored),
+) (known int, err error) {
 	contracts := make(map[string]bool)
 	err = reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
 		if about := readable.EntityOf(e); about.Contract != "" && readable.IsToken(token, e) {
@@ -32,17 +44,17 @@ func Timeline(
 		return ctx.Err()
 	})
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	err = reader.ReadEvents(ctx, sink.Range{Since: from.Time}, func(e *sink.Stored) error {
 		a := e.Attributes()
 		inside := from.Precedes(&a) && (!to.IsSet() || !to.Precedes(&a))
 		if inside && contracts[readable.EntityOf(e).Contract] && matchesRow(token, e) {
-			lines = append(lines, readable.Describe(e))
+			visit(e)
 		}
 		return ctx.Err()
 	})
-	return lines, known, err
+	return known, err
 }
 
 // matchesRow narrows a contract's events to one timeframe when the token was given as chain/contract/timeframe.

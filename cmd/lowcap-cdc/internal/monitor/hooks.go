@@ -22,9 +22,11 @@ func (m *Monitor) Hooks() cdc.Hooks {
 		Heard:    m.loop.progressed,
 		Committing: func(*cdc.Batch) {
 			begun = time.Now()
+			m.begun.Store(int64(time.Since(began)))
 			m.loop.enter(committing)
 		},
 		Durable: func(*cdc.Batch) {
+			m.begun.Store(0)
 			m.metrics.commit.Observe(time.Since(begun).Seconds())
 			m.loop.progressed()
 			m.loop.phase.Store(int32(reading))
@@ -52,6 +54,10 @@ func (m *Monitor) streams(from decode.LSN) {
 // observe follows a commit.
 func (m *Monitor) observe(p cdc.Progress) {
 	m.committed.Add(1)
+	m.durable.Store(int64(time.Since(began)))
+	m.mu.Lock()
+	m.failure = failure{}
+	m.mu.Unlock()
 	m.memory.holds(p.Images, p.ImageBytes)
 	m.metrics.observe(p, time.Now())
 	if !p.Snapshot {

@@ -3,6 +3,7 @@ package monitor
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/decode"
 )
@@ -33,10 +35,13 @@ type Monitor struct {
 	streaming atomic.Bool
 	standby   atomic.Bool
 	spoke     atomic.Int64 // when the last line was logged, in nanoseconds since 1970
+	begun     atomic.Int64 // when the commit under way began, in nanoseconds since began; 0 for none
+	durable   atomic.Int64 // when the last commit was done; 0 for never
 
-	mu     sync.Mutex
-	trend  trend
-	looked time.Time // when the server last answered
+	mu      sync.Mutex
+	trend   trend
+	looked  time.Time // when the server last answered
+	failure failure
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -159,15 +164,52 @@ func (m *Monitor) SetStandby() {
 	m.metrics.leader.Set(0)
 }
 
+// failure is what the last pipeline ended with, until a later one has committed.
+type failure struct{ part, text string }
+
 // Restarted notes that a pipeline ended with err and will be started again.
 func (m *Monitor) Restarted(err error) {
 	cause := causeOf(err)
 	m.metrics.restarts.With(cause).Inc()
+	m.mu.Lock()
+	m.failure = failure{cause, err.Error()}
+	m.mu.Unlock()
+	m.begun.Store(0)
 	if cause == causeFenced {
 		m.metrics.fenced.Inc()
 	}
 	m.loop.enter(waiting)
 	m.streaming.Store(false)
+}
+
+// Failures say what the source and the sink failed with last; empty once a commit was done since. A sink that has been given a
+// batch and has not answered for a while counts as failed, though it may try again.
+func (m *Monitor) Failures() (source, sink string) {
+	m.mu.Lock()
+	last := m.failure
+	m.mu.Unlock()
+	switch last.part {
+	case "":
+	case cdc.PartSource:
+		source = last.text
+	default:
+		sink = last.text
+	}
+	if begun := m.begun.Load(); sink == "" && begun != 0 {
+		if waits := time.Since(began) - time.Duration(begun); waits > patience {
+			sink = fmt.Sprintf("no answer to a commit for %s", waits.Round(time.Second))
+		}
+	}
+	return source, sink
+}
+
+// patience is how long a commit may take before the page says that the sink does not answer.
+const patience = 10 * time.Second
+
+// SinceCommit returns how long ago the last commit was done, and false before the first.
+func (m *Monitor) SinceCommit() (time.Duration, bool) {
+	at := m.durable.Load()
+	return time.Since(began) - time.Duration(at), at != 0
 }
 
 // Close ends looking and waits for it. It is idempotent.

@@ -4,6 +4,7 @@ package page
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	"lowcap-cdc/cdc"
@@ -13,10 +14,11 @@ import (
 
 const (
 	shownLines   = 100     // of the stream
-	shownNotable = 50      // exits, gaps, quarantined values, each
-	shownRows    = 200     // of blocks and of pools, each
+	shownExits   = 500     // events of exits
+	shownNotable = 50      // gaps and quarantined values, each
+	shownRows    = 500     // of blocks, of pools, and of what waits, each
 	shownRaw     = 2 << 10 // bytes of a quarantined value
-	shownSamples = 60      // of the charts
+	shownSamples = 120     // of the charts
 )
 
 // board is what the page shows. It belongs to one goroutine, the keeper's.
@@ -27,8 +29,32 @@ type board struct {
 	gaps       shelf
 	quarantine shelf
 	samples    []sample
-	events     int64 // committed since the start
+	events     severities // committed since the start
+	changed    changes
 }
+
+// changes count how often a list of the page has changed, so that it is sent again only when it has.
+type changes struct{ rows, exits, gaps, quarantine, samples int }
+
+// severities count events.
+type severities struct {
+	Page int64 `json:"page"`
+	Warn int64 `json:"warn"`
+	Info int64 `json:"info"`
+}
+
+func (s *severities) add(of schemas.Severity) {
+	switch of {
+	case schemas.Page:
+		s.Page++
+	case schemas.Warn:
+		s.Warn++
+	default:
+		s.Info++
+	}
+}
+
+func (s *severities) sum() int64 { return s.Page + s.Warn + s.Info }
 
 // pageLine is a line, and for a quarantined value what it was.
 type pageLine struct {
@@ -40,15 +66,26 @@ type pageLine struct {
 
 // sample is one point of the charts.
 type sample struct {
-	At        time.Time `json:"at"`
-	PerSecond float64   `json:"events_per_second"`
-	Lag       float64   `json:"lag_seconds"`
-	total     int64
+	At        time.Time  `json:"at"`
+	PerSecond float64    `json:"events_per_second"`
+	Events    severities `json:"events"` // since the sample before
+	Lag       float64    `json:"lag_seconds"`
+	Retained  int64      `json:"retained_wal_bytes"`
+	Loss      *float64   `json:"loss_seconds"` // null: not running out
+
+	total severities
 }
 
 func newBoard() *board {
 	return &board{rows: readable.NewBoard(), stream: shelf{size: shownLines},
-		exits: shelf{size: shownNotable}, gaps: shelf{size: shownNotable}, quarantine: shelf{size: shownNotable}}
+		exits: shelf{size: shownExits}, gaps: shelf{size: shownNotable}, quarantine: shelf{size: shownNotable}}
+}
+
+// put shows a row as it is now.
+func (b *board) put(row readable.Row) {
+	if b.rows.Put(row) {
+		b.changed.rows++
+	}
 }
 
 // shelf keeps the newest lines, each once, in the order of their sequence.
@@ -80,48 +117,92 @@ func (b *board) show(l pageLine) {
 	switch l.topic {
 	case schemas.EmergencyExits:
 		b.exits.put(l)
+		b.changed.exits++
 	case schemas.Control:
 		b.gaps.put(l)
+		b.changed.gaps++
 	case schemas.Quarantine:
 		b.quarantine.put(l)
+		b.changed.quarantine++
 	}
 	b.stream.put(l)
 }
 
 // sample adds a point to the charts.
-func (b *board) sample(now time.Time, lag time.Duration) {
-	s := sample{At: now, Lag: lag.Seconds(), total: b.events}
+func (b *board) sample(s sample) {
+	s.total = b.events
 	if n := len(b.samples); n > 0 {
-		before := b.samples[n-1]
-		if d := now.Sub(before.At).Seconds(); d > 0 {
-			s.PerSecond = float64(s.total-before.total) / d
+		before := &b.samples[n-1]
+		s.Events = severities{s.total.Page - before.total.Page, s.total.Warn - before.total.Warn, s.total.Info - before.total.Info}
+		if d := s.At.Sub(before.At).Seconds(); d > 0 {
+			s.PerSecond = float64(s.Events.sum()) / d
 		}
 	}
 	b.samples = append(b.samples, s)
 	if len(b.samples) > shownSamples {
 		b.samples = b.samples[1:]
 	}
+	b.changed.samples++
 }
 
-// shown is a copy of what the page shows, as it was at one moment.
+// shown is a copy of what the page shows, as it was at one moment. A list that is nil has not changed since it was last sent.
 type shown struct {
-	Blocks      []cdc.KnownBlock    `json:"blocks"`
-	BlocksTotal int                 `json:"blocks_total"`
-	Pools       []cdc.KnownPosition `json:"pools"`
-	PoolsTotal  int                 `json:"pools_total"`
-	Exits       []pageLine          `json:"exits"`
-	Gaps        []pageLine          `json:"gaps"`
-	Quarantine  []pageLine          `json:"quarantine"`
-	Samples     []sample            `json:"samples"`
-	Stream      []pageLine          `json:"stream,omitempty"`
+	Blocks       []cdc.KnownBlock    `json:"blocks,omitzero"`
+	BlocksTotal  int                 `json:"blocks_total"`
+	Pools        []cdc.KnownPosition `json:"pools,omitzero"`
+	PoolsTotal   int                 `json:"pools_total"`
+	PoolsUSD     *float64            `json:"pools_usd"` // of all of them; null when that is no finite number
+	Waiting      []readable.Waiting  `json:"waiting,omitzero"`
+	WaitingTotal int                 `json:"waiting_total"`
+	Exits        []pageLine          `json:"exits,omitzero"`
+	Gaps         []pageLine          `json:"gaps,omitzero"`
+	Quarantine   []pageLine          `json:"quarantine,omitzero"`
+	Samples      []sample            `json:"samples,omitzero"`
+	Stream       []pageLine          `json:"stream,omitzero"`
+
+	changed changes
 }
 
-func (b *board) shown() shown {
-	blocks, pools := b.rows.Blocked(), b.rows.Open()
-	return shown{
-		Blocks: slices.Clone(blocks[:min(len(blocks), shownRows)]), BlocksTotal: len(blocks),
-		Pools: slices.Clone(pools[:min(len(pools), shownRows)]), PoolsTotal: len(pools),
-		Exits: b.exits.newest(), Gaps: b.gaps.newest(), Quarantine: b.quarantine.newest(),
-		Samples: append([]sample{}, b.samples...), Stream: b.stream.newest(),
+// shown copies the lists that have changed since; those of a board that has changed nothing are counted from one on, so that the
+// zero value asks for all.
+func (b *board) shown(since changes) shown {
+	now := b.changed
+	now.rows, now.exits, now.gaps, now.quarantine, now.samples = now.rows+1, now.exits+1, now.gaps+1, now.quarantine+1, now.samples+1
+	s := shown{changed: now}
+	blocks, pools, waiting := b.rows.Blocked(), b.rows.Open(), b.rows.Waiting()
+	s.BlocksTotal, s.PoolsTotal, s.WaitingTotal = len(blocks), len(pools), len(waiting)
+	s.PoolsUSD = sumOf(pools)
+	if now.rows != since.rows {
+		s.Blocks, s.Pools, s.Waiting = firstRows(blocks), firstRows(pools), firstRows(waiting)
 	}
+	for _, list := range []struct {
+		changed bool
+		from    *shelf
+		to      *[]pageLine
+	}{
+		{now.exits != since.exits, &b.exits, &s.Exits}, {now.gaps != since.gaps, &b.gaps, &s.Gaps},
+		{now.quarantine != since.quarantine, &b.quarantine, &s.Quarantine}, {since == changes{}, &b.stream, &s.Stream},
+	} {
+		if list.changed {
+			*list.to = list.from.newest()
+		}
+	}
+	if now.samples != since.samples {
+		s.Samples = append([]sample{}, b.samples...)
+	}
+	return s
 }
+
+// sumOf adds what pools hold, for a person: a sum in binary is good enough.
+func sumOf(pools []cdc.KnownPosition) *float64 {
+	sum := 0.0
+	for i := range pools {
+		usd, err := strconv.ParseFloat(string(pools[i].PoolUSD), 64)
+		if err == nil {
+			sum += usd
+		}
+	}
+	return finite(sum)
+}
+
+func firstRows[T any](list []T) []T { return list[:min(len(list), shownRows)] }

@@ -49,10 +49,10 @@ func (k *keeper) change(f func(*board)) {
 	}
 }
 
-// shown returns what the page shows; false after the end.
-func (k *keeper) shown() (shown, bool) {
+// shown returns what the page shows, of the lists those that have changed since; false after the end.
+func (k *keeper) shown(since changes) (shown, bool) {
 	answer := make(chan shown, 1)
-	k.change(func(b *board) { answer <- b.shown() })
+	k.change(func(b *board) { answer <- b.shown(since) })
 	select {
 	case s := <-answer:
 		return s, true
@@ -67,12 +67,14 @@ func (k *keeper) hooks() cdc.Hooks {
 }
 
 // reset forgets the rows: a sink hands out its state from the beginning.
-func (k *keeper) reset() { k.change(func(b *board) { b.rows = readable.NewBoard() }) }
+func (k *keeper) reset() {
+	k.change(func(b *board) { b.rows, b.changed.rows = readable.NewBoard(), b.changed.rows+1 })
+}
 
 // load shows a state record. One that cannot be read ends the pipeline in another place.
 func (k *keeper) load(key string, value []byte) {
 	row, _ := readable.ReadRow(key, value)
-	k.change(func(b *board) { b.rows.Put(row) })
+	k.change(func(b *board) { b.put(row) })
 }
 
 // commit shows what a commit made durable. Of a large batch only the end is made readable.
@@ -81,11 +83,15 @@ func (k *keeper) commit(batch *cdc.Batch) {
 	for i := range batch.State {
 		rows[i], _ = readable.ReadRow(batch.State[i].Key, batch.State[i].Value)
 	}
-	events, lines := int64(len(batch.Events)), endOf(batch.Events)
+	var events severities
+	for i := range batch.Events {
+		events.add(batch.Events[i].Severity)
+	}
+	lines := endOf(batch.Events)
 	k.change(func(b *board) {
-		b.events += events
+		b.events = severities{b.events.Page + events.Page, b.events.Warn + events.Warn, b.events.Info + events.Info}
 		for _, row := range rows {
-			b.rows.Put(row)
+			b.put(row)
 		}
 		k.show(b, lines)
 	})
@@ -98,7 +104,7 @@ func endOf(events []cdc.Event) []pageLine {
 		e := &events[i]
 		topic := schemas.TopicOf(e.Type)
 		kept := i >= len(events)-shownLines
-		if isNotable(topic) && notable[topic] < shownNotable {
+		if notable[topic] < keptOf(topic) {
 			notable[topic]++
 			kept = true
 		}
@@ -118,9 +124,15 @@ func (k *keeper) show(b *board, lines []pageLine) {
 	k.feed.lines(lines[max(0, len(lines)-shownLines):])
 }
 
-// isNotable reports whether the events of a topic have a list of their own.
-func isNotable(topic string) bool {
-	return topic == schemas.EmergencyExits || topic == schemas.Control || topic == schemas.Quarantine
+// keptOf returns how many events of a topic have a list of their own.
+func keptOf(topic string) int {
+	switch topic {
+	case schemas.EmergencyExits:
+		return shownExits
+	case schemas.Control, schemas.Quarantine:
+		return shownNotable
+	}
+	return 0
 }
 
 func lineOf(e *sink.Stored, t schemas.Type) pageLine {

@@ -24,7 +24,8 @@ var pageFiles embed.FS
 const (
 	pageEvery   = 2 * time.Second  // how often an open page gets the current state
 	auditWithin = 30 * time.Second // for a search of the page
-	auditLines  = 500              // newest ones that a search shows
+	auditLines  = 2000             // newest ones that a search shows
+	longestWhy  = 400              // bytes of an error
 )
 
 // pageNow is the state that the page shows.
@@ -44,11 +45,17 @@ type pageNow struct {
 	Server     string   `json:"server"`       // version; empty while it does not answer
 	SeenAgo    float64  `json:"server_seen_seconds_ago"`
 	Missing    []string `json:"tables_missing"`
+
+	Limit       *int64   `json:"retained_wal_limit_bytes"` // null: no limit
+	At          string   `json:"at"`                       // this instance's clock
+	Age         *float64 `json:"committed_seconds_ago"`    // the age of all that is shown; null before the first commit
+	SourceError string   `json:"source_error"`             // since the last commit; empty for none
+	SinkError   string   `json:"sink_error"`
 	shown
 }
 
-// Search returns the timeline of a token.
-type Search func(ctx context.Context, reader sink.Reader, token string) ([]readable.Line, error)
+// Search visits the events of a token, the oldest first.
+type Search func(ctx context.Context, reader sink.Reader, token string, visit func(*sink.Stored)) error
 
 // pageServer serves the page and what it asks for.
 type pageServer struct {
@@ -86,8 +93,16 @@ func (p *pageServer) static() http.Handler {
 	})
 }
 
-// now collects the current state.
-func (p *pageServer) now() pageNow {
+// finite returns a number unless it is infinite.
+func finite(n float64) *float64 {
+	if math.IsInf(n, 0) || math.IsNaN(n) {
+		return nil
+	}
+	return &n
+}
+
+// now collects the current state, of the lists those that have changed since.
+func (p *pageServer) now(since changes) pageNow {
 	m := p.monitor
 	n := pageNow{Version: p.settings.Version, Go: runtime.Version(), Slot: p.settings.Slot, Sink: settings.Redact(p.settings.Sink),
 		Role: "leader", Why: m.NotReady(p.maxLag), Stuck: m.Stuck(time.Now()), LSN: m.Place().String()}
@@ -101,11 +116,20 @@ func (p *pageServer) now() pageNow {
 		last := &view.Slot
 		n.LagSeconds, n.LagBytes, n.Retained = view.Lag.Seconds(), last.Behind(), last.Retained
 		n.Server, n.Missing, n.SeenAgo = last.Version, last.Missing, view.Ago.Seconds()
-		if !math.IsInf(view.Loss, 0) {
-			n.Loss = &view.Loss
+		n.Loss = finite(view.Loss)
+		if last.Safe != nil {
+			limit := last.Retained + *last.Safe
+			n.Limit = &limit
 		}
 	}
-	n.shown, _ = p.keeper.shown()
+	source, target := m.Failures()
+	n.SourceError, n.SinkError = readable.Cut(readable.Printable(source), longestWhy), readable.Cut(readable.Printable(target), longestWhy)
+	if age, ok := m.SinceCommit(); ok {
+		seconds := age.Seconds()
+		n.Age = &seconds
+	}
+	n.At = time.Now().UTC().Format(time.RFC3339)
+	n.shown, _ = p.keeper.shown(since)
 	return n
 }
 
@@ -113,6 +137,7 @@ func (p *pageServer) now() pageNow {
 func (p *pageServer) tell(ctx context.Context) {
 	tick := time.NewTicker(pageEvery)
 	defer tick.Stop()
+	var sent changes
 	for {
 		select {
 		case <-ctx.Done():
@@ -122,8 +147,8 @@ func (p *pageServer) tell(ctx context.Context) {
 		if len(p.streams) == 0 {
 			continue
 		}
-		n := p.now()
-		n.Stream = nil
+		n := p.now(sent)
+		n.Stream, sent = nil, n.changed
 		p.keeper.feed.now(n)
 	}
 }
@@ -135,7 +160,7 @@ func (p *pageServer) first() (text []byte, at int) {
 	defer p.mu.Unlock()
 	if p.whole == nil || time.Since(p.made) > pageEvery {
 		behind := p.keeper.feed.end()
-		p.whole, p.made, p.behind = event("now", p.now()), time.Now(), behind
+		p.whole, p.made, p.behind = event("now", p.now(changes{})), time.Now(), behind
 	}
 	return p.whole, p.behind
 }
@@ -199,17 +224,14 @@ func (p *pageServer) audit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer done()
-	lines, err := p.search(ctx, reader, r.URL.Query().Get("token"))
-	if err != nil {
+	life := newLife(auditLines)
+	if err := p.search(ctx, reader, r.URL.Query().Get("token"), life.add); err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	if lines == nil {
-		lines = []readable.Line{}
-	}
-	json.NewEncoder(w).Encode(lines[max(0, len(lines)-auditLines):]) //nolint:errcheck // the browser went away
+	json.NewEncoder(w).Encode(life.moments()) //nolint:errcheck // the browser went away
 }
 
 // onlyLocalNames refuses a request that a foreign page has sent here by a name of its own that leads to this machine

@@ -94,9 +94,11 @@ func (p *pageServer) sample(ctx context.Context) {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	for {
-		view, _ := p.monitor.View()
-		now := time.Now()
-		p.keeper.change(func(b *board) { b.sample(now, view.Lag) })
+		point := sample{At: time.Now()}
+		if view, ok := p.monitor.View(); ok {
+			point.Lag, point.Retained, point.Loss = view.Lag.Seconds(), view.Slot.Retained, finite(view.Loss)
+		}
+		p.keeper.change(func(b *board) { b.sample(point) })
 		select {
 		case <-ctx.Done():
 			return
@@ -126,7 +128,7 @@ func (f *Flags) handler(page *pageServer) http.Handler {
 	open := http.NewServeMux()
 	open.HandleFunc("GET /livez", page.monitor.Alive)
 	open.HandleFunc("GET /readyz", page.monitor.IsReady(f.ReadyLag))
-	for _, file := range []string{"GET /{$}", "GET /page.css", "GET /page.js"} {
+	for _, file := range []string{"GET /{$}", "GET /page.css", "GET /lists.js", "GET /pictures.js", "GET /page.js"} {
 		open.Handle(file, page.static())
 	}
 	open.Handle("/", f.guard(closed))

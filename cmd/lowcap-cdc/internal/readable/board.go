@@ -60,8 +60,9 @@ func ReadRow(key string, value []byte) (Row, error) {
 	return row, nil
 }
 
-// Put replaces what the board knew of a row.
-func (b *Board) Put(row Row) {
+// Put replaces what the board knew of a row. It returns whether the board shows anything of it, before or after.
+func (b *Board) Put(row Row) (shown bool) {
+	shown = b.shows(row.key)
 	delete(b.blocks, row.key)
 	delete(b.pools, row.key)
 	delete(b.waits, row.key)
@@ -78,6 +79,15 @@ func (b *Board) Put(row Row) {
 	if row.waits != nil {
 		b.waits[row.key] = *row.waits
 	}
+	return shown || b.shows(row.key)
+}
+
+func (b *Board) shows(key string) bool {
+	_, blocked := b.blocks[key]
+	_, open := b.pools[key]
+	_, waits := b.waits[key]
+	_, failed := b.failed[key]
+	return blocked || open || waits || failed
 }
 
 // Load puts a state record on the board. A record that cannot be read takes its row off.

@@ -1,141 +1,149 @@
-// Everything that comes from the database reaches the page as text nodes, never as markup.
+// What the page shows and when. It reads server-sent events: "now" with the state, of whose lists only those come that have changed,
+// and "line" with each event.
 "use strict";
 
-const $ = (id) => document.getElementById(id);
-const shown = 100; // lines of the stream
+const kept = 100; // lines of the stream
 let token = sessionStorage.getItem("token") || "";
 let paused = false;
+let stream = [];
+let last = { at: 0, data: null, lsn: "" }; // when the last "now" came, and of when its data are
+$("zone").checked = localStorage.getItem("zone") === "local";
 
-function element(name, className, text) {
-  const e = document.createElement(name);
-  if (className) e.className = className;
-  if (text !== undefined) e.textContent = text;
-  return e;
+const lineOrders = { "newest first": null, "oldest first": by((l) => l.sequence), "by token": by((l) => l.token), "by event": by((l) => l.event) };
+const lineList = (name, empty, orders = lineOrders) => new List(name, { make: lineItem, text: textOfLine, orders, empty });
+const live = lineList("live", "nothing was committed in the last hour");
+const exits = lineList("exits", "no exit is known");
+const gaps = lineList("gaps", "no gap, no table missing");
+const quarantine = lineList("quarantine", "nothing in quarantine");
+const timeline = lineList("timeline", "", { "oldest first": null, "newest first": (a, b) => by((l) => l.sequence)(b, a), "by event": by((l) => l.event) });
+$("s-timeline").hidden = true;
+
+const nameOf = (p) => p.token_ticker || p.token_contract || p.id;
+const blockedSince = (b) => b.since || b.failure_ts || "";
+
+const blocks = new List("blocks", {
+  make: (b) => element("tr", "", cell(bdi(b.block.token_contract)), cell(b.block.timeframe, "short"), cell(b.stages.join("+"), "short"),
+    cell(age(blockedSince(b))), cell(instant(blockedSince(b))), cell(why(b), "words")),
+  text: (b) => [b.block.token_contract, b.block.timeframe, b.block.book_id, b.stages.join("+"), why(b)].join(" "),
+  orders: { "longest first": null, "newest first": (x, y) => by(blockedSince)(y, x), "by token": by((b) => b.block.token_contract), "by timeframe": by((b) => b.block.timeframe) },
+  empty: "nothing is blocked", columns: 6,
+});
+const pools = new List("pools", {
+  make: (p) => element("tr", "", cell(bdi(nameOf(p.position))), cell(p.position.timeframe || "", "short"), amount(money(p.usd_basis), String(p.usd_basis)),
+    amount((p.dx_count || 0) + (p.recovering ? ", recovering" : ""))),
+  text: (p) => [nameOf(p.position), p.position.token_contract, p.position.timeframe, p.recovering ? "recovering" : ""].join(" "),
+  orders: { "by token": null, "largest first": down((p) => p.usd_basis), "by timeframe": by((p) => p.position.timeframe) },
+  empty: "no pool is open", columns: 4,
+});
+const waiting = new List("waiting", {
+  make: (w) => element("tr", w.severity, cell(bdi(nameOf(w.position))), cell(w.position.timeframe || "", "short"), cell(undone(w).join("; "), "words"),
+    cell(instant(w.since)), cell(age(w.since)), amount(w.held ? String(w.total_quantity) : "–"), amount(money(worth(w)), String(worth(w)))),
+  text: (w) => [nameOf(w.position), w.position.token_contract, w.position.timeframe, undone(w).join(" "), w.severity].join(" "),
+  orders: { "most urgent first": null, "oldest first": by((w) => w.since || "9"), "by token": by((w) => nameOf(w.position)), "most USD first": down((w) => worth(w)) },
+  empty: "no exit is waited for, no fill lacks its record, no loss lacks its block", columns: 7,
+});
+
+function cell(content, className) { return element("td", className, content); }
+
+// undone says what did not happen.
+function undone(w) {
+  const list = [];
+  if (w.exit) list.push("exit wanted" + (w.exit.reason ? " (" + w.exit.reason + ")" : "") + (w.exit.told ? ", told " + w.exit.told + "×" : ""));
+  if (w.stranded) list.push("held in S0");
+  for (const g of w.unrecorded || []) list.push(g.direction + " of " + g.tokens + " without a record");
+  if (w.not_set) list.push("lost " + money(Math.abs(w.not_set.pnl_usd)) + " USD, not blocked in " + w.not_set.stages.join("+"));
+  return list;
 }
 
-function duration(seconds) {
-  if (seconds < 1) return "0 s";
-  if (seconds < 120) return Math.round(seconds) + " s";
-  if (seconds < 7200) return Math.round(seconds / 60) + " min";
-  if (seconds < 172800) return Math.round(seconds / 3600) + " h";
-  return Math.round(seconds / 86400) + " d";
-}
-
-function size(n) {
-  for (const [unit, one] of [["GB", 2 ** 30], ["MB", 2 ** 20], ["kB", 2 ** 10]]) {
-    if (n >= one) return (n / one).toFixed(1) + " " + unit;
-  }
-  return n + " bytes";
-}
-
-function instant(text) {
-  const e = element("time", "", text ? text.slice(0, 19).replace("T", " ") : "unknown");
-  if (text) e.dateTime = text;
-  return e;
-}
-
-function lineItem(l) {
-  const li = element("li", l.severity === "info" ? "" : l.severity);
-  li.append(instant(l.time), element("b", "", l.event));
-  const token = [l.token, l.timeframe].filter(Boolean).join(" ");
-  if (token) li.append(element("span", "token", token));
-  li.append(element("span", "detail", [l.detail, ...(l.flags || [])].filter(Boolean).join(" ")));
-  const who = [l.actor, l.reason].filter(Boolean).join(": ");
-  if (who) li.append(" ", element("span", "who", "by " + who));
-  if (l.raw) {
-    const raw = element("details");
-    raw.append(element("summary", "", "raw value"), element("pre", "", l.raw));
-    li.append(raw);
-  }
-  return li;
-}
-
-// fill replaces a list only when it has changed, so that an open detail stays open.
-function fill(list, lines, empty) {
-  const key = lines.length + " " + (lines.length ? lines[0].sequence : "");
-  if (list.dataset.key === key) return;
-  list.dataset.key = key;
-  list.replaceChildren(...(lines.length ? lines.map(lineItem) : [element("li", "empty", empty)]));
-}
-
-function row(cells) {
-  const tr = element("tr");
-  for (const c of cells) tr.append(c instanceof Node ? wrap(c) : element("td", "", c));
-  return tr;
-}
-
-function wrap(node) {
-  const td = element("td");
-  td.append(node);
-  return td;
-}
-
-function rows(body, list, make, columns, empty) {
-  const none = element("td", "", empty);
-  none.colSpan = columns;
-  const tr = element("tr");
-  tr.append(none);
-  body.replaceChildren(...(list.length ? list.map(make) : [tr]));
-}
-
-function chart(svg, values, name, unit) {
-  const top = Math.max(...values, 1);
-  const step = 120 / Math.max(values.length - 1, 1);
-  svg.firstElementChild.setAttribute("points", values.map((v, i) => (i * step).toFixed(1) + "," + (31 - 30 * v / top).toFixed(1)).join(" "));
-  svg.setAttribute("aria-label", `${name}, last 5 minutes: at most ${top.toFixed(1)} ${unit}`);
+function worth(w) {
+  const known = w.exit?.value_usd ?? w.unrecorded?.[0]?.usd ?? w.not_set?.pnl_usd;
+  return known ?? null;
 }
 
 function why(b) {
-  const parts = [];
-  if (b.failure_ts) parts.push("failed " + b.failure_ts.slice(0, 19).replace("T", " "));
-  if (b.orphaned) parts.push("orphaned: nothing will clear it");
-  if (b.ineffective) parts.push("ineffective book " + b.block.book_id);
-  return parts.join("; ");
+  const list = [];
+  if (b.failure_ts && b.since && clock(b.failure_ts) !== clock(b.since)) list.push("failed " + clock(b.failure_ts));
+  if (b.orphaned) list.push("orphaned: nothing will clear it");
+  if (b.ineffective) list.push("ineffective book " + b.block.book_id);
+  return list.join("; ");
 }
 
 function show(now) {
+  skew = Date.parse(now.at) - Date.now();
+  last = { at: Date.now(), age: now.committed_seconds_ago, sick: Boolean(now.sink_error) };
   const bad = now.stuck || now.why;
   $("role").textContent = now.stuck ? "stuck" : now.role;
   $("role").className = "badge " + (bad ? "bad" : "good");
   $("why").textContent = bad;
-  $("lag").textContent = duration(now.lag_seconds);
-  $("lagbytes").textContent = size(now.lag_bytes) + " of WAL";
-  const samples = now.samples || [];
-  const last = samples.length ? samples[samples.length - 1].events_per_second : 0;
-  $("rate").textContent = last < 10 ? last.toFixed(1) : Math.round(last);
-  chart($("lagchart"), samples.map((s) => s.lag_seconds), "Lag", "seconds");
-  chart($("ratechart"), samples.map((s) => s.events_per_second), "Events", "a second");
-  $("source").textContent = now.server ? "Postgres " + now.server.split(" ")[0] : "not seen yet";
-  $("source").className = "big" + (now.server_seen_seconds_ago > 30 ? " bad" : "");
-  $("retained").textContent = "keeps " + size(now.retained_wal_bytes) + " of WAL";
-  $("loss").textContent = now.loss_seconds === null ? "not running out" : "slot lost in " + duration(now.loss_seconds);
-  $("loss").className = "small" + (now.loss_seconds !== null && now.loss_seconds < 6 * 3600 ? " bad" : "");
-  $("missing").textContent = (now.tables_missing || []).map((t) => t + " is not published").join(", ");
-  $("sink").textContent = now.sink.split(":")[0];
-  $("lsn").textContent = "committed " + now.lsn + ", slot " + now.slot;
-  $("version").textContent = "lowcap-cdc " + now.version + ", " + now.go;
-  $("nblocks").textContent = count(now.blocks, now.blocks_total);
-  rows($("blocks"), now.blocks, (b) => row([b.block.token_contract, b.block.timeframe, b.stages.join("+"), instant(b.since), why(b)]), 5, "nothing is blocked");
-  $("npools").textContent = count(now.pools, now.pools_total);
-  rows($("pools"), now.pools, (p) => row([p.position.token_ticker || p.position.token_contract || p.position.id, p.position.timeframe || "", p.usd_basis,
-    p.recovering ? p.dx_count + ", recovering" : p.dx_count || "0"]), 4, "no pool is open");
-  fill($("exits"), now.exits, "no exit is known");
-  fill($("gaps"), now.gaps, "no gap, no table missing");
-  fill($("quarantine"), now.quarantine, "nothing in quarantine");
+  showCards(now);
+  if (now.blocks) blocks.set(now.blocks, now.blocks_total);
+  if (now.pools) pools.set(now.pools, now.pools_total);
+  $("poolsum").textContent = now.pools_usd === null ? "unknown" : money(now.pools_usd);
+  if (now.waiting) waiting.set(now.waiting, now.waiting_total);
+  if (now.exits) exits.set(now.exits);
+  if (now.gaps) gaps.set(now.gaps);
+  if (now.quarantine) quarantine.set(now.quarantine);
   if (now.stream && !paused) {
-    $("live").replaceChildren(...now.stream.filter(wanted).map(lineItem));
+    stream = now.stream;
+    drawStream();
   }
+  tellAges();
 }
 
-// count says how many there are, and how many of them are shown when that is not all.
-function count(list, total) { return list.length < total ? "first " + list.length + " of " + total : total; }
+function showCards(now) {
+  $("lag").textContent = duration(now.lag_seconds);
+  $("lagbytes").textContent = size(now.lag_bytes) + " of WAL";
+  $("retained").textContent = size(now.retained_wal_bytes);
+  $("limit").textContent = now.retained_wal_limit_bytes === null ? "no limit: a dead sidecar fills the disk" : "limit " + size(now.retained_wal_limit_bytes);
+  $("loss").textContent = now.loss_seconds === null ? "not in sight" : "in " + duration(now.loss_seconds);
+  $("loss").className = "big" + (now.loss_seconds !== null && now.loss_seconds < 6 * 3600 ? " bad" : "");
+  $("source").textContent = now.server ? "Postgres " + now.server.split(" ")[0] : "not seen yet";
+  $("source").className = "big" + (now.server_seen_seconds_ago > 30 ? " bad" : "");
+  $("slot").textContent = "slot " + now.slot;
+  $("missing").textContent = (now.tables_missing || []).map((t) => t + " is not published").join(", ");
+  $("sourceerror").textContent = now.source_error;
+  $("sink").textContent = now.sink.split(":")[0];
+  $("sink").className = "big" + (now.sink_error ? " bad" : "");
+  $("sinkerror").textContent = now.sink_error;
+  $("lsn").textContent = "committed " + now.lsn;
+  $("version").textContent = "lowcap-cdc " + now.version + ", " + now.go;
+  if (!now.samples) return;
+  const s = now.samples;
+  const newest = s.length ? s[s.length - 1].events_per_second : 0;
+  $("rate").textContent = newest < 10 ? newest.toFixed(1) : Math.round(newest);
+  chart($("lagchart"), "Lag", s, [{ values: s.map((p) => p.lag_seconds) }], duration);
+  chart($("ratechart"), "Events by severity", s, ["info", "warn", "page"].map((n) => ({ name: n, className: n, values: s.map((p) => p.events[n]) })), (v) => v + " in 5 s");
+  chart($("walchart"), "WAL kept", s, [{ values: s.map((p) => p.retained_wal_bytes) }], size, now.retained_wal_limit_bytes);
+  chart($("losschart"), "Time to slot loss", s, [{ values: s.map((p) => p.loss_seconds) }], duration);
+}
+
+// tellAges says how old everything is, also while nothing comes.
+function tellAges() {
+  for (const e of document.querySelectorAll(".since")) tellAge(e);
+  const silent = last.at ? (Date.now() - last.at) / 1000 : 0;
+  const known = last.at && last.age !== null && last.age !== undefined;
+  const old = known ? last.age + silent : null;
+  $("age").textContent = known ? "data of " + clock(new Date(Date.now() + skew - old * 1000).toISOString()) + ($("zone").checked ? "" : " UTC") + ", " + duration(old) + " old" :
+    last.at ? "nothing was committed yet by this instance" : "no data yet";
+  const stale = silent > 10 || last.sick || old > 90;
+  $("age").className = "small" + (stale ? " bad" : "");
+  $("main").classList.toggle("stale", Boolean(stale));
+}
+
+let drawing = 0;
+
+// drawStream draws soon, once for many lines.
+function drawStream() {
+  if (!drawing) drawing = setTimeout(() => { drawing = 0; live.set(stream.filter(wanted)); }, stream.length ? 100 : 0);
+}
 
 function wanted(l) { return !$("severe").checked || l.severity !== "info"; }
 
 function add(l) {
-  if (paused || !wanted(l)) return;
-  $("live").prepend(lineItem(l));
-  while ($("live").childElementCount > shown) $("live").lastElementChild.remove();
+  if (paused) return;
+  stream.unshift(l);
+  stream.length = Math.min(stream.length, kept);
+  drawStream();
 }
 
 function headers() { return token ? { Authorization: "Bearer " + token } : {}; }
@@ -183,19 +191,29 @@ function take(part) {
   if (kind && data) (kind[1] === "now" ? show : add)(JSON.parse(data[1]));
 }
 
+let found = [];
+
 async function search(event) {
   event.preventDefault();
   $("searched").textContent = "searching";
-  $("timeline").replaceChildren();
+  showLife([]);
   try {
     const response = await fetch("api/audit?token=" + encodeURIComponent($("q").value), { headers: headers() });
     if (!response.ok) throw new Error(await response.text());
     const lines = await response.json();
     $("searched").textContent = lines.length ? lines.length + " events, the oldest first" : "no committed event is about it";
-    $("timeline").replaceChildren(...lines.map(lineItem));
+    showLife(lines);
   } catch (problem) {
     $("searched").textContent = "the search failed: " + problem.message;
   }
+}
+
+function showLife(moments) {
+  found = moments;
+  const pictures = moments.length ? lanes(moments) : [];
+  $("lanes").replaceChildren(...pictures, ...(pictures.length ? [legend()] : []));
+  timeline.set(moments);
+  $("s-timeline").hidden = !moments.length;
 }
 
 $("search").addEventListener("submit", search);
@@ -203,13 +221,19 @@ $("pause").addEventListener("click", () => {
   paused = !paused;
   $("pause").setAttribute("aria-pressed", paused);
 });
-$("severe").addEventListener("change", () => {
-  for (const li of $("live").children) li.hidden = $("severe").checked && !li.className;
+$("severe").addEventListener("change", drawStream);
+$("zone").addEventListener("change", () => {
+  localStorage.setItem("zone", $("zone").checked ? "local" : "utc");
+  for (const list of [live, exits, gaps, quarantine, timeline, blocks, pools, waiting]) list.draw();
+  showLife(found);
+  tellAges();
 });
+addEventListener("resize", () => showLife(found));
 $("login").addEventListener("submit", (event) => {
   event.preventDefault();
   token = $("token").value;
   sessionStorage.setItem("token", token);
   listen();
 });
+setInterval(tellAges, 1000);
 listen();
