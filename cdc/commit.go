@@ -48,7 +48,8 @@ func (p *Pipeline) awaitCommit() error {
 		p.Source.Confirm(p.last.LSN)
 	}
 	rows, bytes := p.state.Images()
-	p.hooks.Committed(Progress{Checkpoint: c.checkpoint, Events: c.batch.Events, Images: rows, ImageBytes: bytes, Snapshot: c.batch.More})
+	p.hooks.Committed(Progress{Checkpoint: c.checkpoint, Events: c.batch.Events, Images: rows, ImageBytes: bytes,
+		Snapshot: c.batch.More, Rows: c.batch.Rows})
 	c.out.reset()
 	p.spare = c.out
 	return nil

@@ -154,7 +154,11 @@ func (p *Pipeline) seal() (*Batch, error) {
 	if p.open && !inSnapshot {
 		p.machine.cut()
 	}
-	return p.machine.out.seal(p.state, inSnapshot)
+	batch, err := p.machine.out.seal(p.state, inSnapshot)
+	if err == nil && inSnapshot {
+		batch.Rows = Rows{Read: p.machine.rows.compared, Of: p.machine.rows.of}
+	}
+	return batch, err
 }
 
 // leftover is the last batch of a run that was told to stop. Half a snapshot is not worth keeping: the next run starts

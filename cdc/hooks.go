@@ -25,6 +25,7 @@ type Progress struct {
 	Images     int     // rows known
 	ImageBytes int64   // what their images take
 	Snapshot   bool    // a part of a snapshot: not visible before its last part
+	Rows       Rows    // of that snapshot
 }
 
 // Tee returns hooks that tell both listeners, the first one first.

@@ -87,7 +87,11 @@ type Batch struct {
 	Events []Event
 	State  []StateRecord
 	More   bool
+	Rows   Rows // of the snapshot that it is a part of
 }
+
+// Rows says how far a snapshot is: how many of its rows were read, and how many it holds.
+type Rows struct{ Read, Of uint64 }
 
 // Event is one CloudEvent, ready to be written.
 type Event struct {

@@ -15,6 +15,7 @@ type snapshot struct {
 	tables      [decode.Positions + 1]tableSnapshot
 	publication uint32
 	compared    uint64
+	of          uint64 // how many rows it holds
 	before      uint64 // number of the last event before its first row
 }
 
@@ -29,7 +30,7 @@ type tableSnapshot struct {
 // beginSnapshot compares the tables that a snapshot holds with those that are known, and says what became of them.
 func (m *machine) beginSnapshot(b *decode.Begin) {
 	first := m.state.isEmpty() && m.state.Checkpoint.LSN == 0
-	m.rows = &snapshot{whole: m.gap != "" && !first, publication: b.Publication}
+	m.rows = &snapshot{whole: m.gap != "" && !first, publication: b.Publication, of: b.Rows}
 	if m.rows.whole {
 		m.reportGap(decode.Progress{LSN: m.state.Checkpoint.LSN, Time: m.state.Checkpoint.Time}, m.gap)
 	}

@@ -20,6 +20,7 @@ type Begin struct {
 	// Tables and Publication describe a snapshot: the tables whose rows it holds, and the publication's OID.
 	Tables      TableIDs
 	Publication uint32
+	Rows        uint64 // of a snapshot: how many it holds
 }
 
 // Commit closes a transaction. EndLSN is where the commit record ends and the only place to resume from.

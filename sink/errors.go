@@ -2,7 +2,9 @@ package sink
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
+	"time"
 )
 
 var (
@@ -26,10 +28,24 @@ func (e *ClusterError) Error() string { return e.Err.Error() + "; " + e.Repair }
 // Unwrap returns the error without its repair.
 func (e *ClusterError) Unwrap() error { return e.Err }
 
+// SnapshotError says that a snapshot did not fit into one transaction of the brokers. Nothing of it is visible, and another
+// try would end in the same way.
+type SnapshotError struct {
+	Rows, Of    uint64 // rows written, of how many; Of is 0 where that is not known
+	Took, Limit time.Duration
+	Repair      string // what the operator can do
+}
+
+func (e *SnapshotError) Error() string {
+	return fmt.Sprintf("the snapshot does not fit into one Kafka transaction: after %s %d of %d rows were written, and the brokers allow %s; "+
+		"nothing of it is visible; %s", e.Took.Round(time.Second), e.Rows, e.Of, e.Limit, e.Repair)
+}
+
 // IsPermanent reports whether a retry is useless until an operator acts.
 func IsPermanent(err error) bool {
 	var foreign *Foreign
-	return IsCluster(err) || errors.As(err, &foreign) || errors.Is(err, ErrCorrupt) ||
+	var snapshot *SnapshotError
+	return IsCluster(err) || errors.As(err, &snapshot) || errors.As(err, &foreign) || errors.Is(err, ErrCorrupt) ||
 		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EROFS)
 }
 

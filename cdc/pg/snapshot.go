@@ -72,8 +72,13 @@ func (s *snapshot) open(name string, tables []decode.Table) error {
 		if err := e.check(s.config); err != nil {
 			return err
 		}
+		var rows uint64
+		if err := s.conn.QueryRow(s.ctx, "select count(*) from "+e.from(s.config)).Scan(&rows); err != nil {
+			return explainRead(t, err)
+		}
 		s.tables = append(s.tables, t)
 		s.begin.Tables[t] = e.id
+		s.begin.Rows += rows
 	}
 	return nil
 }

@@ -39,12 +39,7 @@ func (c *checkCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	if err != nil {
 		return err
 	}
-	failed := 0
-	for _, f := range findings {
-		if f.Severity != check.OK && f.Severity != check.Warn {
-			failed++
-		}
-	}
+	failed := countFailed(findings)
 	if c.JSON {
 		err = readable.PrintJSON(std.Out, checked{failed == 0, findings})
 	} else {
@@ -54,6 +49,15 @@ func (c *checkCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		return errors.Join(err, fmt.Errorf("%d of the checks failed: %w", failed, settings.ErrNotReady))
 	}
 	return err
+}
+
+func countFailed(findings []check.Finding) (failed int) {
+	for _, f := range findings {
+		if f.Severity != check.OK && f.Severity != check.Warn {
+			failed++
+		}
+	}
+	return failed
 }
 
 // findingsOf looks at both ends of the stream.
@@ -66,6 +70,9 @@ func findingsOf(ctx context.Context, s *settings.Settings, std *settings.Streams
 	defer to.Close() //nolint:errcheck // nothing was committed
 	if c, ok := to.(checker); ok {
 		findings = append(findings, c.Check(ctx)...)
+	}
+	if countFailed(findings) == 0 { // else nothing can be measured
+		findings = append(findings, checkSnapshot(ctx, s, to)...)
 	}
 	if f, held := checkState(ctx, s); held {
 		findings = append(findings, f)

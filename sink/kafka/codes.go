@@ -49,5 +49,5 @@ var repairs = map[kafka.Error]string{
 	kafka.UnknownTopicOrPartition:            "run: lowcap-cdc init",
 	kafka.MessageSizeTooLarge:                "raise the topic's max.message.bytes",
 	kafka.InvalidTimestamp:                   "set the clocks of this host and of the brokers",
-	kafka.InvalidTransactionTimeout:          "raise the broker's transaction.max.timeout.ms to 900000",
+	kafka.InvalidTransactionTimeout:          "raise the broker's " + maxTransaction + " to 900000",
 }

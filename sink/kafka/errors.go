@@ -75,13 +75,14 @@ func handshakeRepair(err error) string {
 // retry repeats a step until it succeeds, fails for good, or has used up its time. The first waits are short: after a
 // commit the coordinator needs a few milliseconds before it takes the next transaction.
 func (k *Sink) retry(ctx context.Context, step func() error) error {
-	deadline := time.Now().Add(retryBudget)
+	budget := k.retryBudget()
+	deadline := time.Now().Add(budget)
 	for wait := time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
 		err := step()
 		if err == nil {
 			return nil
 		}
-		if !isRetriable(err) || time.Now().After(deadline) || unknownTopicForLong(err, deadline) {
+		if !isRetriable(err) || time.Now().After(deadline) || unknownTopicForLong(err, deadline, budget) {
 			return explain(err)
 		}
 		if errors.Is(err, kafka.UnknownTopicOrPartition) {
@@ -97,6 +98,14 @@ func (k *Sink) retry(ctx context.Context, step func() error) error {
 
 // unknownTopicForLong reports whether a topic has been unknown for more than a few seconds: it does not exist, or the
 // right to describe it is missing, and neither passes.
-func unknownTopicForLong(err error, deadline time.Time) bool {
-	return errors.Is(err, kafka.UnknownTopicOrPartition) && time.Until(deadline) < retryBudget-5*time.Second
+func unknownTopicForLong(err error, deadline time.Time, budget time.Duration) bool {
+	return errors.Is(err, kafka.UnknownTopicOrPartition) && time.Until(deadline) < budget-5*time.Second
+}
+
+// retryBudget is less than a transaction may take.
+func (k *Sink) retryBudget() time.Duration {
+	if k.producer == nil || k.producer.timeout == 0 {
+		return retryBudget
+	}
+	return min(retryBudget, k.producer.timeout*3/4)
 }

@@ -26,7 +26,8 @@ type producer struct {
 	name       string // transactional id
 	id         int64
 	epoch      int16
-	timeout    time.Duration
+	timeout    time.Duration // of its transactions
+	usual      time.Duration // of one that holds no snapshot
 	sequences  map[partition]int32
 	added      map[partition]bool // to the open transaction
 	partitions map[string][]int
@@ -64,11 +65,13 @@ func (p *producer) roundTrip(ctx context.Context, request protocol.Message) (pro
 }
 
 // init takes a producer id with a new epoch, which fences every older holder of the transactional id.
-func (p *producer) init(ctx context.Context, timeout time.Duration) error {
+func (p *producer) init(ctx context.Context) error {
 	p.id, p.epoch = -1, -1
-	if err := p.initProducer(ctx, timeout); err != nil {
+	err := allowed(transactionTimeout, func(timeout time.Duration) error { return p.initProducer(ctx, timeout) })
+	if err != nil {
 		return fmt.Errorf("take transactional id %q: %w", p.name, err)
 	}
+	p.usual = p.timeout
 	return nil
 }
 

@@ -37,12 +37,9 @@ type Config struct {
 
 const (
 	stateTopic = "cdc-state"
-	// transactionTimeout is when the broker gives a silent writer up. A dead sidecar blocks committed readers until it
-	// is started again or this has passed.
+	// transactionTimeout is when the broker gives a silent writer up, or sooner where it allows less. A dead sidecar blocks
+	// committed readers until it is started again or this has passed.
 	transactionTimeout = time.Minute
-	// snapshotTimeout is the same for the one transaction that holds a whole snapshot: the longest that a broker allows
-	// unless told otherwise.
-	snapshotTimeout = 15 * time.Minute
 	// retryBudget bounds the retries of one request, below transactionTimeout.
 	retryBudget = 45 * time.Second
 )
@@ -55,8 +52,10 @@ type Sink struct {
 	transport *kafka.Transport
 	producer  *producer
 	sorter    *sorter
-	framer    *framer     // nil when values are plain JSON
-	open      bool        // a transaction with parts of a snapshot is open
+	framer    *framer   // nil when values are plain JSON
+	open      bool      // a transaction with parts of a snapshot is open
+	snapshot  *snapshot // which one; nil while none is
+	longest   atomic.Int64
 	reached   atomic.Bool // the cluster has answered
 }
 
@@ -98,7 +97,7 @@ func (k *Sink) Resume(ctx context.Context, load func(key string, value []byte) e
 	if err := k.producer.refresh(ctx); err != nil {
 		return err
 	}
-	if err := k.producer.init(ctx, transactionTimeout); err != nil {
+	if err := k.producer.init(ctx); err != nil {
 		return err
 	}
 	return k.readState(ctx, k.producer.partitions[k.stateTopic()], load)
@@ -196,10 +195,29 @@ func (k *Sink) Commit(ctx context.Context, batch *cdc.Batch) error {
 		return fmt.Errorf("begin Kafka transaction: %w", err)
 	}
 	k.open = true
+	if k.snapshot.isOver() {
+		return k.snapshot.tooLong()
+	}
+	if err := k.write(ctx, records, batch.More); err != nil {
+		if errors.Is(err, sink.ErrFenced) && k.snapshot.isOver() {
+			return k.snapshot.tooLong() // the broker was faster
+		}
+		return err
+	}
+	if batch.More {
+		k.snapshot.rows = batch.Rows
+		return nil
+	}
+	k.open, k.snapshot = false, nil
+	return k.hook("after-end-txn")
+}
+
+// write produces records into the open transaction, and commits it unless more follow.
+func (k *Sink) write(ctx context.Context, records map[partition][]record, more bool) error {
 	if err := k.producer.write(ctx, records); err != nil {
 		return fmt.Errorf("write Kafka transaction: %w", err)
 	}
-	if batch.More {
+	if more {
 		return nil
 	}
 	if err := k.hook("before-end-txn"); err != nil {
@@ -208,8 +226,7 @@ func (k *Sink) Commit(ctx context.Context, batch *cdc.Batch) error {
 	if err := k.producer.end(ctx); err != nil {
 		return fmt.Errorf("commit Kafka transaction: %w", err)
 	}
-	k.open = false
-	return k.hook("after-end-txn")
+	return nil
 }
 
 // begin prepares the producer for a transaction. After a request without an answer the epoch is raised, or the late
@@ -218,12 +235,12 @@ func (k *Sink) begin(ctx context.Context, snapshot bool) error {
 	if k.open {
 		return nil
 	}
-	timeout := transactionTimeout
 	if snapshot {
-		timeout = snapshotTimeout
-	}
-	if k.producer.unanswered || k.producer.timeout != timeout {
-		if err := k.producer.raiseEpoch(ctx, timeout); err != nil {
+		if err := k.beginSnapshot(ctx); err != nil {
+			return err
+		}
+	} else if k.producer.unanswered || k.producer.timeout != k.producer.usual {
+		if err := k.producer.raiseEpoch(ctx, k.producer.usual); err != nil {
 			return err
 		}
 	}

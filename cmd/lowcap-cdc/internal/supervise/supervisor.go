@@ -39,14 +39,15 @@ type Supervisor struct {
 	Hooks     cdc.Hooks // of others who follow the pipelines
 	Manager   systemd.Manager
 
-	started bool // a pipeline has moved something, or has resumed what an earlier run moved: the configuration is right
-	standby bool
-	wait    time.Duration // before the next attempt
+	snapshot snapshotWatch
+	started  bool // a pipeline has moved something, or has resumed what an earlier run moved: the configuration is right
+	standby  bool
+	wait     time.Duration // before the next attempt
 }
 
 // Run starts one pipeline after the other, until one ends as it should, or with an error that a new one cannot mend.
 func (v *Supervisor) Run(ctx context.Context) error {
-	v.wait = shortestWait
+	v.wait, v.snapshot.log = shortestWait, v.Log
 	for {
 		before := v.Monitor.Commits()
 		err := v.attempt(ctx)
@@ -118,6 +119,7 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
 	if k, ok := to.(*kafka.Sink); ok {
+		v.snapshot.limit = k.LongestSnapshot
 		created, err := k.EnsureTopics(ctx)
 		if err != nil {
 			return err
@@ -166,6 +168,7 @@ func (v *Supervisor) observe(p cdc.Progress) {
 	if !p.Snapshot {
 		v.Reconcile = "" // the snapshot that it asked for is in the sink
 	}
+	v.snapshot.observe(p, time.Now())
 	v.warn(p.Events)
 	v.Log.Debug().Stringer("lsn", p.Checkpoint.LSN).Int("events", len(p.Events)).Bool("snapshot", p.Snapshot).Msg("committed")
 }
