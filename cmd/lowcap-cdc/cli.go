@@ -25,6 +25,7 @@ type cli struct {
 	Check      checkCommand      `cmd:"" help:"Check every precondition of Postgres and the sink; say what repairs each that fails."`
 	Status     statusCommand     `cmd:"" help:"Show the state of slot, checkpoint, sink and rows, from Postgres and the sink; no running instance is needed."`
 	Tail       tailCommand       `cmd:"" help:"Print committed events, one readable line each."`
+	Trades     tradesCommand     `cmd:"" help:"What became of each trade, one line each: fills, pool, exit, result, and the block after it."`
 	Audit      auditCommand      `cmd:"" help:"What happened to a token, or whether the sink is whole."`
 	Reconcile  reconcileCommand  `cmd:"" help:"After a lost slot: new slot and snapshot; publish the differences and one stream.gap."`
 	Replay     replayCommand     `cmd:"" help:"Copy committed events to another sink, unchanged."`

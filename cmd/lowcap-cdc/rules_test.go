@@ -32,6 +32,7 @@ var rooms = map[string][]string{
 	"cmd/lowcap-parquet": {"schemas", "sink", "sink/file"},
 	"internal/settings":  {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "sink/file", "sink/kafka"},
 	"internal/readable":  {"cdc", "schemas", "sink", "internal/settings"},
+	"internal/trades":    {"schemas", "internal/readable"},
 	"internal/systemd":   nil,
 	"internal/metric":    nil,
 	"internal/monitor":   {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "internal/metric", "internal/settings"},
