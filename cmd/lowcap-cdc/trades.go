@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/tidwall/gjson"
 
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
@@ -30,7 +34,6 @@ func (c *tradesCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		return err
 	}
 	defer done()
-	log := s.Logger(std.Err)
 	known := 0
 	fold := trades.New(func(t *trades.Trade) error {
 		if !t.IsOf(c.Token) {
@@ -40,38 +43,47 @@ func (c *tradesCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		if c.Open && !t.IsOpen() || !t.IsOpen() && !since.Precedes(t.Ending()) {
 			return nil
 		}
-		if !c.JSON {
-			return t.Print(std.Out)
-		}
-		if settings.IsTerminal(std.Out) {
-			return t.PrintJSON(std.Out, settings.PrintableJSON)
-		}
-		return t.PrintJSON(std.Out, func(text []byte) []byte { return text })
+		return c.print(std.Out, t)
 	})
+	if err := readTrades(ctx, reader, fold, s.Logger(std.Err)); err != nil {
+		return err
+	}
+	if known == 0 && c.Token != "" {
+		return fmt.Errorf("no committed event tells of a trade of %q; run: lowcap-cdc trades, to see which there are", c.Token)
+	}
+	return nil
+}
+
+func (c *tradesCommand) print(out io.Writer, t *trades.Trade) error {
+	switch {
+	case !c.JSON:
+		return t.Print(out)
+	case settings.IsTerminal(out):
+		return t.PrintJSON(out, settings.PrintableJSON)
+	}
+	return t.PrintJSON(out, func(text []byte) []byte { return text })
+}
+
+// readTrades folds all events. What is no event, or is gone, is said in one line, and reading goes on.
+func readTrades(ctx context.Context, reader sink.Reader, fold *trades.Fold, log zerolog.Logger) error {
 	whole := wholeness{warn: func(text string) { log.Warn().Msg(text) }}
-	wanted := sink.Range{Damaged: func(damage error) error {
-		log.Warn().Msg(settings.OneLine(damage.Error()) + "; what can be read of it is")
+	damaged := func(damage error) error {
+		whole.warn(settings.OneLine(damage.Error()) + "; what can be read of it is")
 		return nil
-	}}
-	err = reader.ReadEvents(ctx, wanted, func(e *sink.Stored) error {
+	}
+	err := reader.ReadEvents(ctx, sink.Range{Damaged: damaged}, func(e *sink.Stored) error {
 		if !gjson.ValidBytes(e.Value) {
-			log.Warn().Msgf("%s at %d is no JSON; it is passed over", e.Topic, e.Offset)
+			whole.warn(fmt.Sprintf("%s at %d is no JSON; it is passed over", e.Topic, e.Offset))
 			return nil
 		}
 		a := e.Attributes()
 		whole.follow(a.Number, a.Type.Name(), e.Value)
-		if err := fold.Take(&a, e.Value); err != nil {
-			return err
-		}
-		return ctx.Err()
+		return errors.Join(fold.Take(&a, e.Value), ctx.Err())
 	})
-	if err == nil {
-		err = fold.End()
+	if err := errors.Join(err, ctx.Err()); err != nil {
+		return err // what has not been read may end what looks open
 	}
-	if err == nil && known == 0 && c.Token != "" {
-		return fmt.Errorf("no committed event tells of a trade of %q; run: lowcap-cdc trades, to see which there are", c.Token)
-	}
-	return err
+	return fold.End()
 }
 
 // wholeness says what the events do not tell.
