@@ -10,7 +10,7 @@ import (
 
 type auditCommand struct {
 	Token   auditTokenCommand   `cmd:"" default:"withargs" help:"The life of a token as a timeline: what blocked it, for how long, what unblocked it; buys, trims, exits, reverts; who."`
-	Verify  auditVerifyCommand  `cmd:"" help:"Check that the sink holds every event once, in order and well-formed, and, with --seals, that nobody has rewritten it; exit 1 when not."`
+	Verify  auditVerifyCommand  `cmd:"" help:"Check that the sink holds every event once, in order and well-formed, and, with --seals, that nobody has rewritten it; exit 1 when not, 3 when its files are damaged."`
 	At      auditAtCommand      `cmd:"" help:"How everything stood at a moment, by the events alone: blocked since when, why and by whom; pools, open trades, exits that were wanted."`
 	Compare auditCompareCommand `cmd:"" help:"Compare what consumers believe, by the events alone, with what the tables hold; exit 1 when they differ."`
 	Seal    auditSealCommand    `cmd:"" help:"Sign how far the trail has come, once or every few minutes; refuse, with exit 1, when it does not extend the last seal."`

@@ -94,7 +94,10 @@ func (c *auditVerifyCommand) Run(s *settings.Settings, std *settings.Streams) er
 	if err := report.Print(std.Out, c.JSON); err != nil {
 		return err
 	}
-	if len(report.Findings) > 0 {
+	switch {
+	case report.Damaged:
+		return settings.Repair(audit.ErrAltered)
+	case len(report.Findings) > 0:
 		return audit.ErrAltered
 	}
 	return nil

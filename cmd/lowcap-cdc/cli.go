@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -57,7 +58,11 @@ func run(args []string, out, errOut io.Writer) int {
 		fmt.Fprintf(errOut, "lowcap-cdc: %s; run: lowcap-cdc --help\n", settings.OneLine(settings.Explain(err, hidden)))
 		return settings.ExitUsage
 	}
-	if err := ctx.Run(&c.Settings, &settings.Streams{In: os.Stdin, Out: out, Err: errOut}); err != nil {
+	err = ctx.Run(&c.Settings, &settings.Streams{In: os.Stdin, Out: out, Err: errOut})
+	if damage := c.Settings.Damage(); damage != nil && !stays[ctx.Selected().Name] && (err == nil || settings.ExitCode(err) == settings.ExitFailed) {
+		err = errors.Join(err, damage)
+	}
+	if err != nil {
 		code := settings.ExitCode(err)
 		text := err.Error()
 		if code == settings.ExitUsage {
@@ -68,6 +73,9 @@ func run(args []string, out, errOut io.Writer) int {
 	}
 	return settings.ExitDone
 }
+
+// stays are the verbs that do not end with what they have read: whoever stops them has not asked how it was.
+var stays = map[string]bool{"run": true, "notify": true}
 
 // newParser returns the parser of a command line.
 func newParser(c *cli, hidden *settings.Hidden, options ...kong.Option) (*kong.Kong, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"lowcap-cdc/cdc"
@@ -32,7 +33,8 @@ type status struct {
 	LastGap    *readable.Line      `json:"last_gap"`
 	Problems   []string            `json:"problems"`
 
-	unread bool // the sink did not answer: what it holds is unknown, not none
+	unread  bool // the sink did not answer: what it holds is unknown, not none
+	damaged bool // something in the sink is
 }
 
 type sourceStatus struct {
@@ -84,7 +86,10 @@ func (c *statusCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	} else {
 		err = st.print(std.Out, time.Now())
 	}
-	if err == nil && len(st.Problems) > 0 {
+	switch {
+	case err == nil && st.damaged:
+		err = settings.Repair(errUnseen)
+	case err == nil && len(st.Problems) > 0:
 		err = errUnseen
 	}
 	return err
@@ -114,9 +119,11 @@ func readStatus(ctx context.Context, s *settings.Settings) (*status, error) {
 }
 
 func (st *status) note(err error) {
-	if err != nil {
-		st.Problems = append(st.Problems, err.Error())
+	if err == nil || slices.Contains(st.Problems, err.Error()) {
+		return
 	}
+	st.damaged = st.damaged || errors.Is(err, sink.ErrCorrupt)
+	st.Problems = append(st.Problems, err.Error())
 }
 
 // readState reads checkpoint and images from the sink.
@@ -171,7 +178,11 @@ func (st *status) readServer(ctx context.Context, s *settings.Settings, checkpoi
 
 // readEvents counts the last hour, and looks for the last exit and the last gap however long ago they were.
 func (st *status) readEvents(ctx context.Context, reader sink.Reader, since time.Time) error {
-	err := reader.ReadEvents(ctx, sink.Range{Since: since}, func(e *sink.Stored) error {
+	damaged := func(err error) error {
+		st.note(err)
+		return ctx.Err()
+	}
+	err := reader.ReadEvents(ctx, sink.Range{Since: since, Damaged: damaged}, func(e *sink.Stored) error {
 		a := e.Attributes()
 		st.LastHour[a.Type.Name()]++
 		return ctx.Err()
@@ -179,7 +190,8 @@ func (st *status) readEvents(ctx context.Context, reader sink.Reader, since time
 	if err != nil {
 		return err
 	}
-	return reader.ReadEvents(ctx, sink.Range{Topics: []string{schemas.EmergencyExits, schemas.Control}}, func(e *sink.Stored) error {
+	notable := sink.Range{Topics: []string{schemas.EmergencyExits, schemas.Control}, Damaged: damaged}
+	return reader.ReadEvents(ctx, notable, func(e *sink.Stored) error {
 		a := e.Attributes()
 		switch a.Type.Name() {
 		case "emergency_exit.executed", "emergency_exit.triggered":

@@ -29,7 +29,11 @@ func (st *status) print(out io.Writer, now time.Time) error {
 	}
 	row("slot", "%s", st.Slot.describe())
 	if st.unread {
-		row("sink", "%s, does not answer: checkpoint, blocks, pools and events are unknown", st.Sink)
+		what := "does not answer"
+		if st.damaged {
+			what = "is damaged"
+		}
+		row("sink", "%s, %s: checkpoint, blocks, pools and events are unknown", st.Sink, what)
 	} else {
 		st.printSink(row, now)
 	}

@@ -107,6 +107,9 @@ func (t *tally) Write(text []byte) (int, error) {
 	if end := bytes.LastIndexByte(t.last[:len(t.last)-1], '\n'); end >= 0 {
 		t.last = t.last[:copy(t.last, t.last[end+1:])]
 	}
+	if len(t.last) > longestLine {
+		t.last = t.last[:1] // no event any more
+	}
 	return t.sum.Write(text)
 }
 

@@ -174,7 +174,7 @@ func (f *Sink) checkSegment(s segmentFile) string {
 	if s.SHA256 == "" {
 		return ""
 	}
-	text, err := f.openSegment(s.FirstSequence)
+	text, err := f.openSegment(s)
 	if err != nil {
 		return "cannot be read: " + err.Error()
 	}

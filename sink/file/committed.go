@@ -144,7 +144,7 @@ func verifyExtent(file *os.File, last extent) error {
 		return err
 	}
 	if sum.Sum32() != last.sum {
-		return fmt.Errorf("%w: bytes %d to %d of %s, the last commit, have CRC-32C %08x, %08x was committed; "+
+		return fmt.Errorf("%w: bytes %d to %d of %s are one commit and have CRC-32C %08x, %08x was committed; "+
 			"restore the file from a backup", sink.ErrCorrupt, last.start, last.end, file.Name(), sum.Sum32(), last.sum)
 	}
 	return nil

@@ -7,7 +7,10 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/klauspost/compress/gzip"
 
 	"lowcap-cdc/sink"
 )
@@ -106,27 +109,92 @@ func TestEveryFlippedBit(t *testing.T) {
 	}
 }
 
-// TestDamageIsReadBehind: who looks at each event itself is told of the damage and gets every line, what is wrong with one or not.
+// TestDamageIsReadBehind damages each kind of file in each kind of way: who handles damage is told of it, and gets every event
+// that is still there; everybody else gets an error.
 func TestDamageIsReadBehind(t *testing.T) {
-	d, dir := newSmallSink(t), t.TempDir()
-	for name, whole := range d.files {
-		d.put(t, dir, name, whole)
+	d := newSmallSink(t)
+	segment := ""
+	for name := range d.files {
+		if strings.HasSuffix(name, zipSuffix) {
+			segment = name
+		}
 	}
-	text := bytes.Clone(d.files[eventsName])
-	text[len(text)/2] ^= 1
-	write(t, dir, eventsName, text)
-	lines := 0
-	count := func(*sink.Stored) error { lines++; return nil }
-	if err := newFile(t, dir, Options{}).ReadEvents(t.Context(), sink.Range{}, count); !errors.Is(err, sink.ErrCorrupt) {
-		t.Fatalf("the damage is read over: %v", err)
+	const all = 9
+	in := func(name string, change func([]byte) []byte) func(string) {
+		return func(dir string) { write(t, dir, name, change(bytes.Clone(d.files[name]))) }
 	}
-	lines = 0
-	var damage error
-	damaged := func(err error) error { damage = err; return nil }
-	err := newFile(t, dir, Options{}).ReadEvents(t.Context(), sink.Range{Damaged: damaged}, count)
-	if want := bytes.Count(d.events, []byte{'\n'}); err != nil || !errors.Is(damage, sink.ErrCorrupt) || lines != want {
-		t.Errorf("%d lines of %d, damage %v, error %v", lines, want, damage, err)
+	insert := func(at int, what []byte) func([]byte) []byte {
+		return func(text []byte) []byte { return slices.Insert(text, at, what...) }
 	}
+	second := bytes.IndexByte(d.files[eventsName], '\n') + 1
+	for name, c := range map[string]struct {
+		damage func(dir string)
+		events int
+	}{
+		"a flipped bit in a text":   {in(eventsName, func(b []byte) []byte { b[bytes.Index(b, []byte("trading"))] ^= 1; return b }), all},
+		"a bit that ends an event":  {in(eventsName, func(b []byte) []byte { b[second-1] ^= 1; return b }), all - 2},
+		"a foreign line":            {in(eventsName, insert(second, []byte("hello\n"))), all},
+		"a foreign first line":      {in(eventsName, insert(0, []byte("{}\n"))), all},
+		"an empty line":             {in(eventsName, insert(second, []byte("\n"))), all},
+		"a line of 65 MB":           {in(eventsName, insert(second, append(make([]byte, 65<<20), '\n'))), all},
+		"a lost end":                {in(eventsName, func(b []byte) []byte { return b[:len(b)-1] }), all - 1},
+		"no events.jsonl":           {func(dir string) { remove(t, dir, eventsName) }, 3},
+		"a broken state.log":        {in(stateName, func(b []byte) []byte { b[logHeader] ^= 1; return b }), all},
+		"another state.log":         {in(stateName, func([]byte) []byte { return []byte("hello") }), all},
+		"an empty state.log":        {in(stateName, func([]byte) []byte { return nil }), all},
+		"a broken manifest":         {in(manifestName, func(b []byte) []byte { b[len(b)-9] ^= 1; return b }), all},
+		"no manifest":               {func(dir string) { remove(t, dir, manifestName) }, all},
+		"no segment":                {func(dir string) { write(t, dir, listedFirst(d), nil); remove(t, dir, segment) }, all - 3},
+		"a segment that is no gzip": {in(segment, func([]byte) []byte { return []byte("hello") }), all - 3},
+		"a segment cut short":       {in(segment, func(b []byte) []byte { return b[:len(b)-9] }), all},
+		"a segment of 1 GB":         {func(dir string) { write(t, dir, segment, bomb(t)) }, all - 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			d.put(t, dir, stateName, d.files[stateName])
+			c.damage(dir)
+			events, told := 0, 0
+			count := func(*sink.Stored) error { events++; return nil }
+			if err := newFile(t, dir, Options{}).ReadEvents(t.Context(), sink.Range{}, count); !errors.Is(err, sink.ErrCorrupt) {
+				t.Errorf("the damage is read over: %v", err)
+			}
+			events = 0
+			damaged := func(err error) error {
+				told++
+				if !errors.Is(err, sink.ErrCorrupt) || strings.Contains(err.Error(), "\n") {
+					t.Errorf("%q is no line of damage", err)
+				}
+				return nil
+			}
+			err := newFile(t, dir, Options{Damaged: damaged}).ReadEvents(t.Context(), sink.Range{}, count)
+			if err != nil || events != c.events || told == 0 || told > 3 {
+				t.Errorf("%d events, want %d, damage told %d times, error %v", events, c.events, told, err)
+			}
+		})
+	}
+}
+
+// listedFirst is the file of the segment that retention has removed.
+func listedFirst(d *smallSink) string {
+	line, _, _ := bytes.Cut(d.files[manifestName], []byte("\n"))
+	s, _ := parseLine(append(line, '\n'))
+	return s.File
+}
+
+// bomb is a small file that unpacks to a gigabyte.
+func bomb(t *testing.T) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	for range 1024 {
+		if _, err := zip.Write(make([]byte, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 // TestEveryFlippedBitEndsTheRun flips a bit of each byte. A run that begins there continues exactly where it was, or

@@ -22,6 +22,7 @@ type extent struct {
 type eventLog struct {
 	file *os.File
 	out  *bufio.Writer
+	cut  int64 // bytes that stood behind the last commit when it was opened
 	extent
 }
 
@@ -62,6 +63,7 @@ func (l *eventLog) recover(path string, last extent) error {
 	if err := verifyExtent(l.file, last); err != nil {
 		return err
 	}
+	l.cut = size - last.end
 	if err := l.file.Truncate(last.end); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,22 +47,24 @@ func segmentFirst(name string) (first string, ok bool) {
 	return first, ours && text && sink.IsSequence(first)
 }
 
-// manifest reads manifest.jsonl. Without one nothing was finished.
-func (f *Sink) manifest() ([]Segment, error) {
+// manifest reads manifest.jsonl. Without one nothing was finished. Beside sink.ErrCorrupt it returns the lines that are whole.
+func (f *Sink) manifest() (listed []Segment, err error) {
 	text, err := os.ReadFile(f.path(manifestName))
 	if err != nil {
 		return nil, ignoreMissing(err)
 	}
-	var listed []Segment
+	number := 0
 	for line := range bytes.Lines(text) {
+		number++
 		s, ok := parseLine(line)
-		if !ok {
-			return nil, fmt.Errorf("%w: line %d of %s names no segment, or is not the line that was written; restore it from a backup",
-				sink.ErrCorrupt, len(listed)+1, f.path(manifestName))
+		if ok {
+			listed = append(listed, s)
+			continue
 		}
-		listed = append(listed, s)
+		err = cmp.Or(err, fmt.Errorf("%w: line %d of %s names no segment, or is not the line that was written; restore it from a backup",
+			sink.ErrCorrupt, number, f.path(manifestName)))
 	}
-	return listed, nil
+	return listed, err
 }
 
 // manifestLine is a Segment and the CRC-32C, hexadecimal, of its JSON. Lines of older versions have none.

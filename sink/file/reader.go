@@ -58,9 +58,13 @@ func (f *Sink) openCommitted() (file *os.File, log logState, err error) {
 }
 
 // ReadEvents implements Reader. A file has no topics: all of its events are read, those of other topics left out. The
-// oldest segments may have been removed; one that is missing between others is sink.ErrCorrupt.
+// oldest segments may have been removed; one that is missing between others is sink.ErrCorrupt. Who handles damage gets what
+// is there all the same: behind a broken state.log everything that stands in whole lines, committed or not.
 func (f *Sink) ReadEvents(ctx context.Context, r sink.Range, visit func(*sink.Stored) error) error {
 	m := mark{visit: r.Filter(visit), damaged: r.Damaged}
+	if m.damaged == nil {
+		m.damaged = f.options.Damaged
+	}
 	for {
 		if err := f.readChanged(ctx, &m); err != nil {
 			return err
@@ -85,6 +89,14 @@ type mark struct {
 	damaged func(error) error // see sink.Range
 }
 
+// tell hands damage to who reads on behind it. It returns every other error, and damage where nobody does.
+func (m *mark) tell(err error) error {
+	if m.damaged == nil || !errors.Is(err, sink.ErrCorrupt) {
+		return err
+	}
+	return m.damaged(err)
+}
+
 // readChanged is readNew if there is a commit since the last time: every commit makes the log longer, or puts another in
 // its place.
 func (f *Sink) readChanged(ctx context.Context, m *mark) error {
@@ -102,6 +114,11 @@ func (f *Sink) readChanged(ctx context.Context, m *mark) error {
 func (f *Sink) readNew(ctx context.Context, m *mark) error {
 	v, err := f.openView()
 	if err != nil {
+		if err = m.tell(err); err == nil {
+			v, err = f.openRest()
+		}
+	}
+	if err != nil {
 		return err
 	}
 	defer v.close()
@@ -118,14 +135,15 @@ func (f *Sink) readNew(ctx context.Context, m *mark) error {
 		return nil
 	}
 	m.enter(v.first)
-	err = v.verify(ctx, m.offset)
-	if errors.Is(err, sink.ErrCorrupt) && m.damaged != nil {
-		err = m.damaged(err)
+	if err := v.verify(ctx, m.offset); err != nil {
+		if err := m.tell(err); err != nil {
+			return err
+		}
+		if err := v.extend(); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	return m.lines(ctx, io.NewSectionReader(v.live, m.offset, v.length-m.offset), eventsName, v.length)
+	return m.lines(ctx, io.NewSectionReader(v.live, m.offset, v.length-m.offset), v.live.Name(), eventsName, v.length)
 }
 
 // from returns the segments from the one that begins with first on, without those that were removed before it.
@@ -147,26 +165,26 @@ func (v *view) from(first string) ([]segmentFile, error) {
 // readSegment visits the rest of a finished segment.
 func (f *Sink) readSegment(ctx context.Context, m *mark, s segmentFile) error {
 	if !s.there {
-		return f.missing(s)
+		return m.tell(f.missing(s))
 	}
 	m.enter(s.FirstSequence)
-	text, err := f.openSegment(s.FirstSequence)
+	text, err := f.openSegment(s)
 	if err != nil {
-		return fmt.Errorf("read file sink: %w", err)
+		return m.tell(fmt.Errorf("read file sink: %w", err))
 	}
 	defer text.Close() //nolint:errcheck // it was only read
 	seen := newTally()
 	read := io.TeeReader(text, seen)
 	if n, err := io.CopyN(io.Discard, read, m.offset); errors.Is(err, io.EOF) {
-		return tooShort(f.path(s.File), n, m.offset)
+		return m.tell(tooShort(f.path(s.File), n, m.offset))
 	} else if err != nil {
-		return fmt.Errorf("read %s up to byte %d: %w", f.path(s.File), m.offset, err)
+		return m.tell(fmt.Errorf("read %s up to byte %d: %w", f.path(s.File), m.offset, err))
 	}
-	if err := m.lines(ctx, read, s.File, 0); err != nil || ctx.Err() != nil {
-		return err
+	if err := m.lines(ctx, read, f.path(s.File), s.File, 0); err != nil || ctx.Err() != nil {
+		return m.tell(err)
 	}
 	if finding := s.compare(seen); finding != "" {
-		return fmt.Errorf("%w: %s %s; restore it from a backup", sink.ErrCorrupt, f.path(s.File), finding)
+		return m.tell(fmt.Errorf("%w: %s %s; restore it from a backup", sink.ErrCorrupt, f.path(s.File), finding))
 	}
 	return nil
 }
@@ -182,28 +200,70 @@ func (m *mark) enter(first string) {
 	}
 }
 
+// longestLine bounds a line, in bytes. An event is far below.
+const longestLine = 64 << 20
+
 // lines visits the lines up to the end of a text, which is at byte end unless that is 0.
-func (m *mark) lines(ctx context.Context, text io.Reader, name string, end int64) error {
+func (m *mark) lines(ctx context.Context, text io.Reader, path, name string, end int64) error {
 	lines := bufio.NewReader(text)
 	for ctx.Err() == nil {
-		line, err := lines.ReadBytes('\n')
-		if errors.Is(err, io.EOF) && len(line) == 0 && m.offset >= end {
+		line, size, err := readLine(lines)
+		if errors.Is(err, io.EOF) && size == 0 && m.offset >= end {
 			return nil
 		}
 		if errors.Is(err, io.EOF) {
-			return tooShort(name, m.offset+int64(len(line)), end)
+			return m.tell(tooShort(path, m.offset+size, max(end, m.offset+size+1)))
 		}
 		if err != nil {
 			return err
 		}
-		value := line[:len(line)-1]
-		key := gjson.GetBytes(value, "partitionkey").String()
-		if err := m.visit(&sink.Stored{Topic: name, Offset: m.offset, Key: []byte(key), Value: value}); err != nil {
+		if err := m.line(line, size, path, name); err != nil {
 			return err
 		}
-		m.offset += int64(len(line))
+		m.offset += size
 	}
 	return nil
+}
+
+// line visits one line; nil stands for one that is too long. Who handles damage is told of what is no event.
+func (m *mark) line(line []byte, size int64, path, name string) error {
+	event := sink.Stored{Topic: name, Offset: m.offset, Value: line}
+	if m.damaged != nil {
+		why := "it is too long"
+		if line != nil {
+			why = event.NotEvent()
+		}
+		if why != "" {
+			return m.tell(fmt.Errorf("%w: %s has a line of %d bytes at byte %d that is no event: %s; restore it from a backup",
+				sink.ErrCorrupt, path, size, m.offset, why))
+		}
+	}
+	if line == nil {
+		return fmt.Errorf("%w: %s has a line of %d bytes at byte %d; restore it from a backup", sink.ErrCorrupt, path, size, m.offset)
+	}
+	event.Key = []byte(gjson.GetBytes(line, "partitionkey").String())
+	return m.visit(&event)
+}
+
+// readLine reads a line and returns it without its end, or nil where it is too long. size is what was read, the end included;
+// io.EOF says that the end is missing.
+func readLine(lines *bufio.Reader) (line []byte, size int64, err error) {
+	for {
+		piece, err := lines.ReadSlice('\n')
+		size += int64(len(piece))
+		if size <= longestLine {
+			line = append(line, piece...)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case err != nil:
+			return nil, size, err
+		case size > longestLine:
+			return nil, size, nil
+		}
+		return line[:len(line)-1], size, nil
+	}
 }
 
 // Segments returns the finished segments that are there, in their order, as the manifest has them. Of those that were

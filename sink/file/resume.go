@@ -53,8 +53,15 @@ func (f *Sink) resume(ctx context.Context, load func(string, []byte) error) (err
 	if err := f.finishRotation(); err != nil {
 		return fmt.Errorf("finish rotation: %w", err)
 	}
+	if err := f.verifyEvents(ctx); err != nil {
+		return fmt.Errorf("check events: %w", err)
+	}
 	if f.events, err = openEvents(f.path(eventsName), f.committed); err != nil {
 		return fmt.Errorf("recover events: %w", err)
+	}
+	if f.events.cut > 0 && f.options.Notice != nil {
+		f.options.Notice(fmt.Sprintf("%s: %d bytes behind the last commit were cut; nothing says that they were committed",
+			f.path(eventsName), f.events.cut))
 	}
 	if err := f.cutState(); err != nil {
 		return fmt.Errorf("recover state: %w", err)
@@ -70,6 +77,25 @@ func (f *Sink) resume(ctx context.Context, load func(string, []byte) error) (err
 	}
 	f.startArchive()
 	return nil
+}
+
+// verifyEvents holds the events against every checksum that the log has of them: nothing is appended behind damage. What was
+// committed before the log was compacted last has none; audit verify follows its hashes.
+func (f *Sink) verifyEvents(ctx context.Context) error {
+	live, err := os.Open(f.path(eventsName))
+	if err != nil {
+		return ignoreMissing(err) // openEvents knows whether it may be missing
+	}
+	defer live.Close() //nolint:errcheck // it was only read
+	info, err := live.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() < f.committed.end {
+		return tooShort(f.path(eventsName), info.Size(), f.committed.end)
+	}
+	v := view{live: live, log: f.log.file, begin: f.begin, end: f.end}
+	return v.verify(ctx, 0)
 }
 
 // createState makes the first state.log, which commits nothing, and removes what an interrupted compaction left.

@@ -103,7 +103,8 @@ func sequenced(n int) *cdc.Batch {
 	for i := range batch.Events {
 		e := &batch.Events[i]
 		e.Time = time.Date(2026, 1, 18, 0, n, 0, 0, time.UTC).Format(time.RFC3339)
-		e.Value = fmt.Appendf(nil, `{"id":%q,"sequence":%q,"time":%q}`, e.ID, e.Sequence, e.Time)
+		e.Value = fmt.Appendf(nil, `{"specversion":"1.0","id":%q,"source":"/postgres/1/trading","type":%q,"sequence":%q,"time":%q}`,
+			e.ID, e.Type, e.Sequence, e.Time)
 	}
 	return batch
 }

@@ -49,7 +49,8 @@ func (n names) texts() []string {
 }
 
 // openSegment opens the text of a segment, which may be compressed at this moment.
-func (f *Sink) openSegment(first string) (text io.ReadCloser, err error) {
+func (f *Sink) openSegment(s segmentFile) (text io.ReadCloser, err error) {
+	first := s.FirstSequence
 	file, err := os.Open(f.path(segmentText(first)))
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return file, err
@@ -61,12 +62,16 @@ func (f *Sink) openSegment(first string) (text io.ReadCloser, err error) {
 	if err != nil {
 		return nil, errors.Join(damaged(file.Name(), err), file.Close())
 	}
-	return &unzipped{zip, file}, nil
+	var bounded io.Reader = zip
+	if s.SHA256 != "" {
+		bounded = io.LimitReader(zip, s.Bytes+1) // more is damage already, and may be without end
+	}
+	return &unzipped{bounded, file}, nil
 }
 
 // unzipped is the text of a compressed file.
 type unzipped struct {
-	zip  *gzip.Reader
+	zip  io.Reader
 	file *os.File
 }
 

@@ -46,6 +46,11 @@ type Options struct {
 	// events-<first sequence>.jsonl.gz and a line of manifest.jsonl.
 	RotateSize  int64
 	RotateEvery time.Duration
+
+	// Damaged is for reads whose sink.Range has no such handler of its own.
+	Damaged func(error) error
+	// Notice, when not nil, gets one line about what Resume has changed that somebody may miss.
+	Notice func(string)
 }
 
 // Sink is a sink of two files in one directory: events.jsonl, one CloudEvent a line in sequence order, and state.log,

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 
 	"lowcap-cdc/sink"
 )
@@ -21,6 +23,7 @@ type view struct {
 
 	log        *os.File // state.log
 	begin, end int64    // where in it the commits of the live file are
+	last       extent   // the last of them
 }
 
 // segmentFile is a finished segment. One that is not listed yet has only a file and a first sequence.
@@ -37,9 +40,48 @@ func (v *view) close() {
 	}
 }
 
+// openRest returns a view of damaged files, for who reads on behind the damage: what stands there in whole lines, committed or
+// not.
+func (f *Sink) openRest() (*view, error) {
+	v := &view{}
+	live, err := os.Open(f.path(eventsName))
+	if err == nil {
+		v.live, v.first = live, damagedFirst
+		err = v.extend()
+	}
+	if err = ignoreMissing(err); err == nil {
+		err = ignoreCorrupt(f.listSegments(v))
+	}
+	if err != nil {
+		v.close()
+		return nil, fmt.Errorf("read file sink: %w", err)
+	}
+	slices.SortStableFunc(v.segments, func(a, b segmentFile) int { return strings.Compare(a.FirstSequence, b.FirstSequence) })
+	return v, nil
+}
+
+// damagedFirst stands for the first sequence of a live file that may not have one.
+const damagedFirst = "damaged"
+
+// extend lets a view reach to the end of the live file, unless its last commit stands where it should: after damage that has
+// moved what stands behind it, the last events are behind what was committed.
+func (v *view) extend() error {
+	if v.last.end > v.last.start && verifyExtent(v.live, v.last) == nil {
+		return nil
+	}
+	info, err := v.live.Stat()
+	if err == nil {
+		v.length = info.Size()
+	}
+	return err
+}
+
 // verify holds the live file's events behind a byte against the checksums of their commits, as far as the log has them: a
 // compaction keeps that of the last commit only.
 func (v *view) verify(ctx context.Context, after int64) error {
+	if v.log == nil {
+		return nil // what is wrong with it has been told
+	}
 	reader, err := newLogReader(v.log, v.end)
 	if err != nil {
 		return err
@@ -120,10 +162,11 @@ func (v *view) measure(log *logState) error {
 	if err != nil {
 		return err
 	}
-	v.length, v.begin, v.end = log.committed.end, log.begin, log.end
+	v.last, v.begin, v.end = log.committed, log.begin, log.end
 	if isOld {
-		v.length, v.begin = log.rotated.end, log.beginRotated
+		v.last, v.begin = log.rotated, log.beginRotated
 	}
+	v.length = v.last.end
 	if v.length == 0 {
 		return nil
 	}
@@ -132,15 +175,16 @@ func (v *view) measure(log *logState) error {
 	return err
 }
 
-// listSegments reads the directory before the manifest: a segment is listed before its text goes.
+// listSegments reads the directory before the manifest: a segment is listed before its text goes. Beside an error that says
+// what is damaged, the view has what could be found.
 func (f *Sink) listSegments(v *view) error {
 	found, err := f.names()
 	if err != nil {
 		return err
 	}
-	listed, err := f.manifest()
-	if err != nil {
-		return err
+	listed, damage := f.manifest()
+	if damage != nil && !errors.Is(damage, sink.ErrCorrupt) {
+		return damage
 	}
 	for _, s := range listed {
 		is := found[s.FirstSequence]
@@ -153,13 +197,15 @@ func (f *Sink) listSegments(v *view) error {
 		delete(found, first)
 	}
 	for first := range found {
-		return fmt.Errorf("%w: %s is not in %s; restore that from a backup, or move the segment away",
-			sink.ErrCorrupt, f.path(segmentText(first)+zipSuffix), manifestName)
+		name := segmentText(first) + zipSuffix
+		v.segments = append(v.segments, segmentFile{Segment{File: name, FirstSequence: first}, true})
+		damage = cmp.Or(damage, fmt.Errorf("%w: %s is not in %s; restore that from a backup, or move the segment away",
+			sink.ErrCorrupt, f.path(name), manifestName))
 	}
 	if at := slices.IndexFunc(v.segments, func(s segmentFile) bool { return s.FirstSequence == v.first }); at >= 0 {
 		v.segments = v.segments[:at]
 	}
-	return nil
+	return damage
 }
 
 // removed returns how many of the oldest segments are gone, and how many events were in them.

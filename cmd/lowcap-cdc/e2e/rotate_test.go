@@ -129,7 +129,7 @@ func (s *site) checkRemoval(dir string, segments []file.Segment) {
 		s.t.Fatal(err)
 	}
 	out, code := s.verb("file:"+dir, "audit", "verify")
-	if code != 1 || !strings.Contains(out, segments[1].File+" is missing, though older segments are there") {
+	if code != 3 || !strings.Contains(out, segments[1].File+" is missing, though older segments are there") {
 		s.t.Errorf("exit %d: %s", code, out)
 	}
 	if out, code := s.verb("file:"+dir, "tail", "--type", "trade.opened"); code != 3 || !strings.Contains(out, "restore it from a backup") {

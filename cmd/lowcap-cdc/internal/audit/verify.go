@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,15 +52,13 @@ func verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report,
 		v.add(f.Error())
 		return ctx.Err()
 	}
-	damaged := func(err error) error {
-		v.add(err.Error())
-		return ctx.Err()
-	}
+	damaged := func(err error) error { return errors.Join(v.damage(err), ctx.Err()) }
 	err = reader.ReadEvents(ctx, sink.Range{Foreign: foreign, Damaged: damaged}, func(e *sink.Stored) error {
 		v.take(e)
 		return ctx.Err()
 	})
 	if errors.Is(err, sink.ErrCorrupt) {
+		v.Damaged = true
 		v.Findings = append(v.Findings, fmt.Sprintf("nothing could be read after sequence %s: %v", v.Last, err))
 	} else if err != nil {
 		return nil, err
@@ -79,6 +78,7 @@ type Report struct {
 	Sources  map[string]*sourceSeen `json:"sources"` // by CloudEvents source
 	Kept     []sink.Kept            `json:"kept"`
 	Sealed   *Sealed                `json:"sealed,omitempty"` // what the anchors say; nil without any
+	Damaged  bool                   `json:"damaged"`          // the files do not hold the bytes that were written
 }
 
 // verifier checks events as they come, merged by sequence.
@@ -118,12 +118,12 @@ func newVerifier(anchors *Anchors) (*verifier, error) {
 
 // begin reads what the events are held against. The checkpoint is read before them: whatever it knows must then come.
 func (v *verifier) begin(ctx context.Context, reader sink.Reader) (err error) {
-	if v.Kept, err = reader.Kept(ctx); err != nil {
+	if v.Kept, err = reader.Kept(ctx); v.damage(err) != nil {
 		return err
 	}
 	if f, ok := reader.(*file.Sink); ok {
 		v.files = true
-		if err := f.CheckSegments(ctx, func(finding string) { v.Findings = append(v.Findings, finding) }); err != nil {
+		if err := f.CheckSegments(ctx, func(finding string) { v.Damaged = true; v.add(finding) }); v.damage(err) != nil {
 			return err
 		}
 	}
@@ -137,7 +137,19 @@ func (v *verifier) begin(ctx context.Context, reader sink.Reader) (err error) {
 	if head.Number > 0 {
 		v.source(source).head = head
 	}
-	return err
+	return v.damage(err)
+}
+
+// damage makes a finding, once, of damage to the files, and returns every other error.
+func (v *verifier) damage(err error) error {
+	if !errors.Is(err, sink.ErrCorrupt) {
+		return err
+	}
+	v.Damaged = true
+	if text := strings.Join(strings.Fields(err.Error()), " "); !slices.Contains(v.Findings, text) {
+		v.add(text)
+	}
+	return nil
 }
 
 func (v *verifier) source(name string) *sourceSeen {

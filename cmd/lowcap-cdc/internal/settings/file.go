@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ const (
 )
 
 // openFile makes the sink of DIR?rotate=SIZE&every=DURATION.
-func openFile(rest string) (*file.Sink, error) {
+func (s *Settings) openFile(rest string) (*file.Sink, error) {
 	dir, query, _ := strings.Cut(rest, "?")
 	if dir == "" {
 		return nil, Usage(errors.New("--sink file: names no directory; write file:DIR"))
@@ -27,6 +28,11 @@ func openFile(rest string) (*file.Sink, error) {
 		return nil, Usage(fmt.Errorf("--sink file:%s: %w; write for example file:%s?rotate=256MB&every=24h", rest, err, dir))
 	}
 	options.Hook = failpoint()
+	if s.damage == nil {
+		s.damage = &damage{told: make(map[string]bool)}
+	}
+	options.Damaged = func(err error) error { s.damage.tell(s, os.Stderr, err); return nil }
+	options.Notice = func(line string) { log := s.Logger(os.Stderr); log.Warn().Msg(line) }
 	return file.New(dir, options)
 }
 

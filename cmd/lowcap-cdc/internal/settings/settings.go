@@ -50,6 +50,7 @@ type Settings struct {
 
 	registry *kafka.Registry // of --schema-registry, for as long as the process lives
 	foreign  *foreignRecords // of the topics, that were told of
+	damage   *damage         // of the file sink, that was told of
 }
 
 // Logger returns the logger that the settings ask for.
@@ -119,7 +120,7 @@ func (s *Settings) OpenSink(out io.Writer) (cdc.Sink, error) {
 	case "stdout":
 		return sink.NewStdout(out), nil
 	case "file":
-		return openFile(rest)
+		return s.openFile(rest)
 	case "kafka":
 		return s.openKafka()
 	}
