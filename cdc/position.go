@@ -344,12 +344,12 @@ func (m *machine) movePosition(change *decode.PositionChange) error {
 	}
 	c := m.positionChange(string(change.New[decode.PositionID].Text), op)
 	c.event = gone.event
-	m.created(&c, whole(change), was)
-	return nil
+	return m.created(&c, whole(change), was)
 }
 
-// created reports the row that a changed key made: it is there for the first time, with all that it holds.
-func (m *machine) created(c *change, row *decode.PositionRow, from *positionImage) {
+// created reports the row that a changed key made: it is there for the first time, with all that it held before. What the
+// same change made of its history comes after that: an exit must not be taken for an old one.
+func (m *machine) created(c *change, row *decode.PositionRow, from *positionImage) error {
 	var image positionImage
 	if from != nil {
 		image.columns, image.completed = from.columns, from.completed
@@ -358,7 +358,22 @@ func (m *machine) created(c *change, row *decode.PositionRow, from *positionImag
 	image.completed, _ = countTrades(row[decode.CompletedTrades], image.completed)
 	c.describe(&image)
 	c.emit(&schemas.PositionCreated{PositionColumns: image.published()}, nil, nil, atCommit)
-	m.firstSight(*c, row, from, false)
+	if from == nil || from.incomplete || row[decode.FeaturesColumn].Kind == decode.Unchanged {
+		m.firstSight(*c, row, from, false)
+		return nil
+	}
+	moved := *row
+	moved[decode.FeaturesColumn] = decode.Value{Kind: decode.Unchanged}
+	m.firstSight(*c, &moved, from, false)
+	known, _ := m.state.positions.get(bytesOf(c.row))
+	if err := m.was.decode(known); err != nil {
+		return fmt.Errorf("position %s: %w", c.subject, err)
+	}
+	doc := readDocument(row[decode.FeaturesColumn])
+	next := m.positionChange(c.row, c.op)
+	next.event = m.history.event
+	m.diffPosition(next, row, &doc)
+	return nil
 }
 
 func (m *machine) deletePosition(c *change) error {

@@ -203,6 +203,31 @@ func TestKeyChangedWithoutFeatures(t *testing.T) {
 	}
 }
 
+// TestKeyChangedWithAnExit: an exit that comes in the statement that changes the key is no old one.
+func TestKeyChangedWithAnExit(t *testing.T) {
+	old := somePosition("p", `{"pm_execution_history": {"last_s1_buy": {"timestamp": "2026-01-18T11:06:52Z", "price": 0.5}}}`)
+	moved := somePosition("q", `{"pm_execution_history": {"last_s1_buy": {"timestamp": "2026-01-18T11:06:52Z", "price": 0.5},
+		"last_trim": {"timestamp": "2026-01-20T10:00:00Z", "signal": "emergency_exit"}, "trim_pool": {"usd_basis": 5}}}`)
+	b := newBench(t)
+	b.snapshot(old)
+	b.events = nil
+	b.begin()
+	b.apply(&decode.PositionChange{Op: decode.Update, HasOld: true, Old: decode.PositionRow{decode.PositionID: old[decode.PositionID]}, New: moved})
+	b.commit()
+	want := []string{"position.deleted", "position.created", "position.baseline", "emergency_exit.executed", "trim_pool.opened"}
+	if got := b.names(); !slices.Equal(got, want) {
+		t.Fatalf("events %q", got)
+	}
+	if history, _ := b.data(2)["history"].(map[string]any); history["last_s1_buy"] == nil || history["last_trim"] != nil {
+		t.Errorf("the baseline has %v", history)
+	}
+	b.events = nil
+	b.update(moved)
+	if got := b.names(); len(got) > 0 {
+		t.Errorf("the same row again gives %q", got)
+	}
+}
+
 // TestOldRowTellsTheHistory: under REPLICA IDENTITY FULL a row that is first seen in an update without its document is
 // known all the same.
 func TestOldRowTellsTheHistory(t *testing.T) {

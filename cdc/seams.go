@@ -60,8 +60,9 @@ type Start struct {
 	Owned bool
 	// Claim makes durable that the slot belongs to this sink. The source calls it before it creates the slot.
 	Claim func(context.Context, Identity) error
-	// Extend is told, once, how far the WAL reaches with what the source itself had to write into it before it began to
-	// stream. A run that ends at a place continues up to there: a table that was dropped must not be passed over.
+	// Extend is told how far the WAL reaches with what the source itself had to write into it before it began to stream, and
+	// up to where a table that is back is read. A run that ends at a place continues up to there: neither a table that was
+	// dropped nor one that is back must be passed over.
 	Extend func(decode.LSN)
 }
 

@@ -24,7 +24,7 @@ type Checkpoint struct {
 	Images *Fingerprint `json:",omitempty"`
 
 	Tables      [decode.Positions + 1]TableState // by Table
-	Publication uint32                           // its OID
+	Publication uint32                           // tells it from what it was before it was altered or made anew
 	// Reconcile, when not empty, is why a reconcile was begun that is not in the sink yet: the slot is a new one, and
 	// nothing may continue from LSN with it.
 	Reconcile string

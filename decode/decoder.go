@@ -30,6 +30,7 @@ const microsFrom1970To2000 = 946684800 * 1000000
 type Decoder struct {
 	schema    string
 	relations map[uint32]relation
+	followed  [Positions + 1]uint32 // OID by Table; 0 for one that is known by its name alone
 	convert   func([]byte) ([]byte, error)
 
 	begin      Begin
@@ -46,6 +47,10 @@ type Decoder struct {
 func NewDecoder(schema string) *Decoder {
 	return &Decoder{schema: schema, relations: make(map[uint32]relation)}
 }
+
+// Follow makes the decoder take the changes of a relation for those of a table also while it has another name, or is in
+// another schema: a table that is renamed for a moment is the same one. OID 0 ends that.
+func (d *Decoder) Follow(t Table, oid uint32) { d.followed[t] = oid }
 
 // Convert sets what makes UTF-8 of a watched text that is not plain ASCII, for a database in another encoding. Its error
 // ends decoding. nil, as at the beginning, takes every text as it is.
@@ -123,8 +128,8 @@ func (d *Decoder) decodeTruncate(c *cursor) (Message, error) {
 		if c.err == nil && !known {
 			return nil, fmt.Errorf("truncate of relation %d before its description", id)
 		}
-		if r.table != 0 {
-			d.truncate.Tables = append(d.truncate.Tables, r.table)
+		if table := d.tableOf(id, r); table != 0 {
+			d.truncate.Tables = append(d.truncate.Tables, table)
 		}
 	}
 	if err := c.end(); err != nil {
@@ -170,7 +175,7 @@ func (d *Decoder) decodeChange(kind byte, c *cursor) (Message, error) {
 	case 'D':
 		op = Delete
 	}
-	switch r.table {
+	switch d.tableOf(id, r) {
 	case Blocks:
 		m := &d.block
 		*m = BlockChange{Op: op}

@@ -17,7 +17,8 @@ type Begin struct {
 	CommitTime Micros
 	XID        uint32
 	Snapshot   bool
-	// Tables and Publication describe a snapshot: the tables whose rows it holds, and the publication's OID.
+	// Tables and Publication describe a snapshot: the tables whose rows it holds, and a number that is another one when the
+	// publication was altered or made anew.
 	Tables      TableIDs
 	Publication uint32
 	Rows        uint64 // of a snapshot: how many it holds

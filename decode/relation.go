@@ -47,13 +47,26 @@ var typeNames = map[uint32]string{
 // relation binds a table's columns, in the order of the wire, to the places of a row.
 type relation struct {
 	table Table
+	named bool  // it has the table's name; otherwise it is the table while that is followed by its OID
 	index []int // see Bind
+}
+
+// tableOf returns which watched table a relation is, 0 for none.
+func (d *Decoder) tableOf(id uint32, r relation) Table {
+	if r.named || (r.table != 0 && d.followed[r.table] == id) {
+		return r.table
+	}
+	return 0
 }
 
 // decodeRelation handles a Relation message: it precedes the first change of a table and the first one after any DDL.
 func (d *Decoder) decodeRelation(c *cursor) error {
 	id := c.uint32()
 	table := d.tableNamed(string(c.text()), string(c.text()))
+	named := table != 0
+	if !named {
+		table = d.tableFollowed(id)
+	}
 	c.uint8() // replica identity: what it means for a column is in the column's flags
 	columns := make([]Column, 0, 64)
 	for n := c.uint16(); n > 0 && c.err == nil; n-- {
@@ -69,11 +82,23 @@ func (d *Decoder) decodeRelation(c *cursor) error {
 		return nil
 	}
 	index, err := Bind(table, columns)
-	if err != nil {
+	if err != nil && named {
 		return err
 	}
-	d.relations[id] = relation{table, index}
+	if err != nil {
+		table = 0 // it was renamed and changed: it is another table now
+	}
+	d.relations[id] = relation{table, named, index}
 	return nil
+}
+
+func (d *Decoder) tableFollowed(id uint32) Table {
+	for _, t := range Tables {
+		if id != 0 && d.followed[t] == id {
+			return t
+		}
+	}
+	return 0
 }
 
 func (d *Decoder) tableNamed(schema, name string) Table {

@@ -35,6 +35,9 @@ type span struct{ column, start, end int }
 // NewSieve returns a sieve for the watched tables of a schema.
 func NewSieve(schema string) *Sieve { return &Sieve{relations: NewDecoder(schema)} }
 
+// Follow is Decoder.Follow.
+func (s *Sieve) Follow(t Table, oid uint32) { s.relations.Follow(t, oid) }
+
 // Note takes in a message that was read whole. Only Relation messages matter; one that cannot be read is the Decoder's to
 // report.
 func (s *Sieve) Note(message []byte) {
@@ -97,8 +100,9 @@ func (s *Sieve) change(kind byte) {
 	if s.err != nil {
 		return
 	}
-	r := s.relations.relations[binary.BigEndian.Uint32(id)]
-	if r.table == 0 {
+	of := binary.BigEndian.Uint32(id)
+	r := s.relations.relations[of]
+	if s.relations.tableOf(of, r) == 0 {
 		return
 	}
 	tag := s.copy(1)

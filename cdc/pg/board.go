@@ -28,7 +28,6 @@ const boardEntries = 16
 type board struct {
 	comment string   // what somebody else wrote in front of it
 	entries []string // newest last: OID, member and digest of a marker
-	owned   bool     // this role may write it
 	found   catalog  // as it was then; found.at says up to which place in the WAL the board is known
 }
 
@@ -39,8 +38,7 @@ func readBoard(ctx context.Context, conn querier, c Config) (board, error) {
 		return b, err
 	}
 	var text string
-	err = conn.QueryRow(ctx, `select coalesce(obj_description(oid, 'pg_publication'), ''), pg_has_role(pubowner, 'usage')
-		from pg_publication where pubname = $1`, c.Publication).Scan(&text, &b.owned)
+	err = conn.QueryRow(ctx, `select coalesce(obj_description(oid, 'pg_publication'), '') from pg_publication where pubname = $1`, c.Publication).Scan(&text)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return b, fmt.Errorf("read the comment of publication %q: %w", c.Publication, err)
 	}
@@ -73,7 +71,7 @@ func (b *board) confirms(g *decode.TableGone) bool {
 	this, any := b.has(g)
 	now := &b.found.tables[g.Table]
 	isGone := now.id != g.ID || !now.published
-	return this || (isGone && !any && !b.owned)
+	return this || (isGone && !any && !b.found.owned)
 }
 
 // post writes a marker into the WAL and onto the board, unless the board has one of that table already.
@@ -97,7 +95,7 @@ func post(ctx context.Context, conn *pgx.Conn, c Config, g *decode.TableGone) er
 	if err := emit(ctx, tx, decode.MarkerPrefix, g.Content(rand.Text())); err != nil {
 		return err
 	}
-	if b.owned {
+	if b.found.owned {
 		entries := append(b.entries, prefixOf(g.Table, g.ID)+g.Digest)
 		entries = entries[max(0, len(entries)-boardEntries):]
 		text := b.comment + boardLead + " " + strings.Join(entries, " ")

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"lowcap-cdc/decode"
 )
@@ -13,7 +14,10 @@ import (
 // catalog is what the database says of the publication and the watched tables.
 type catalog struct {
 	publication uint32 // its OID; 0 when it does not exist
+	version     uint32 // of its OID and what was last altered: whether anything was left out in between is not known
 	complete    bool   // it publishes insert, update, delete and truncate
+	owned       bool   // this role may write its comment
+	standbys    string // synchronous_standby_names
 	viaRoot     bool   // it publishes a partition's changes as those of its partitioned table
 	tables      [decode.Positions + 1]tableEntry
 	at          decode.Progress // when this was read
@@ -25,13 +29,30 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
+func pgConn(q querier) *pgconn.PgConn {
+	if tx, ok := q.(pgx.Tx); ok {
+		return tx.Conn().PgConn()
+	}
+	return q.(*pgx.Conn).PgConn()
+}
+
+// hashOf is SQL for a number of 32 bits that tells lists of values apart.
+func hashOf(values string) string {
+	return "('x' || substr(md5(concat_ws(' ', " + values + ")), 1, 8))::bit(32)::bigint"
+}
+
 func readCatalog(ctx context.Context, conn querier, c Config) (catalog, error) {
 	var found catalog
 	var lsn string
-	err := conn.QueryRow(ctx, `select coalesce(max(oid), 0)::bigint, coalesce(bool_and(pubinsert and pubupdate and pubdelete and pubtruncate), true),
-		coalesce(bool_and(pubviaroot), false), pg_current_wal_insert_lsn()::text, (extract(epoch from clock_timestamp()) * 1000000)::bigint
-		from pg_publication where pubname = $1`, c.Publication).
-		Scan(&found.publication, &found.complete, &found.viaRoot, &lsn, &found.at.Time)
+	schemas := "(select max(s.oid) from pg_publication_namespace s join pg_namespace n on n.oid = s.pnnspid where s.pnpubid = p.oid and n.nspname = $2)"
+	if majorVersion(pgConn(conn)) < 15 { // which publishes no schemas
+		schemas = "($2::text is null)"
+	}
+	err := conn.QueryRow(ctx, `select coalesce(max(oid), 0)::bigint, coalesce(max(`+hashOf("oid, p.xmin, "+schemas)+`), 0)::bigint,
+		coalesce(bool_and(pubinsert and pubupdate and pubdelete and pubtruncate), true),
+		coalesce(bool_and(pubviaroot), false), coalesce(bool_and(pg_has_role(pubowner, 'usage')), false), current_setting('synchronous_standby_names'), pg_current_wal_insert_lsn()::text, (extract(epoch from clock_timestamp()) * 1000000)::bigint
+		from pg_publication p where pubname = $1`, c.Publication, c.Schema).
+		Scan(&found.publication, &found.version, &found.complete, &found.viaRoot, &found.owned, &found.standbys, &lsn, &found.at.Time)
 	if err != nil {
 		return found, fmt.Errorf("read publication %q: %w", c.Publication, err)
 	}
@@ -82,11 +103,14 @@ func (f *catalog) repair(c Config) []string {
 
 // checkPublished makes sure that the publication is the one that the stream began with, and still brings everything.
 func (f *catalog) checkPublished(c Config, known uint32) error {
+	if err := f.checkStandby(); err != nil {
+		return err
+	}
 	switch {
 	case f.publication == 0:
 		return lostf("publication %q was dropped", c.Publication)
-	case known != 0 && f.publication != known:
-		return lostf("publication %q was dropped and created again", c.Publication)
+	case known != 0 && known != f.publication && known != f.version: // older versions knew the OID
+		return lostf("publication %q was altered, or dropped and created again", c.Publication)
 	case !f.complete:
 		return lostf("publication %q does not publish insert, update, delete and truncate any more", c.Publication)
 	}

@@ -32,8 +32,8 @@ func Check(ctx context.Context, c Config) []check.Finding {
 	for _, t := range decode.Tables {
 		findings = append(findings, checkRows(ctx, conn, c, t, &found))
 	}
-	return append(findings, checkEncoding(ctx, conn, c, &found), checkAttribution(ctx, conn, c, &found), checkPublication(&found, c), checkSlotState(ctx, conn, c),
-		checkRetention(ctx, conn, c), checkMessages(ctx, conn, c))
+	return append(findings, checkStandby(&found), checkEncoding(ctx, conn, c, &found), checkAttribution(ctx, conn, c, &found), checkPublication(&found, c), checkSlotState(ctx, conn, c),
+		checkRetention(ctx, conn, c), checkMessages(ctx, conn, c, &found))
 }
 
 // countRows answers what the source's migration guide asks for to verify a migration.
@@ -159,7 +159,7 @@ func checkSlotState(ctx context.Context, conn *pgx.Conn, c Config) check.Finding
 }
 
 // checkMessages looks at who may write logical messages into the WAL.
-func checkMessages(ctx context.Context, conn *pgx.Conn, c Config) check.Finding {
+func checkMessages(ctx context.Context, conn *pgx.Conn, c Config, found *catalog) check.Finding {
 	right, err := readMessageRight(ctx, conn)
 	repair := "psql with the same --postgres, as a role that may read the catalog"
 	switch {
@@ -167,7 +167,11 @@ func checkMessages(ctx context.Context, conn *pgx.Conn, c Config) check.Finding 
 		err = errors.New("the role may not write messages into the WAL: a table that goes or comes, and time while nothing else changes, are not told")
 		repair = right.grant(c.role())
 	case err == nil && right.public:
-		err = errors.New("every role may write messages into the WAL, annotations of transactions among them")
+		text := "every role may write messages into the WAL, annotations of transactions among them"
+		if found.publication != 0 && !found.owned {
+			text += "; and this role does not own the publication, so once a table has really gone anybody can say since when and why"
+		}
+		err = errors.New(text)
 		repair = right.revoke() + "; " + right.grant(c.role())
 	}
 	return warning("messages", "only chosen roles may write messages into the WAL", err, repair)

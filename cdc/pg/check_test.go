@@ -23,10 +23,17 @@ func (p *place) finds(c Config, name string) check.Finding {
 func TestCheckSaysWhatAnOutageCosts(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t, "")
-	f := p.finds(p.config, "outage")
-	for _, want := range []string{"max_slot_wal_keep_size is unlimited", "an hour without the sidecar keeps", "are free, enough for"} {
+	f := p.finds(p.config, "outage") // of a server that was started just now
+	for _, want := range []string{"max_slot_wal_keep_size is unlimited", "not known yet", "are free"} {
 		if f.Severity != check.Warn || !strings.Contains(f.Detail, want) {
 			t.Errorf("%s: %q, want %q", f.Severity, f.Detail, want)
+		}
+	}
+	for seconds, want := range map[float64]string{longEnough - 1: "not known yet: 1 GB of WAL were written in the last 15 min; 10 GB are free",
+		longEnough: "an hour without the sidecar keeps 4 GB of WAL, as measured over the last 15 min; 10 GB are free, enough for 2 h"} {
+		r := retention{written: 1e9, seconds: seconds}
+		if text := r.cost() + full(r.rate(), 1e10); !strings.Contains(text, want) {
+			t.Errorf("%q, want %q", text, want)
 		}
 	}
 	p.exec(`create role ` + p.name + `weak login`)

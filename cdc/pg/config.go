@@ -52,12 +52,14 @@ func (c Config) role() string {
 // sessionParameters take back what a role, a database or a server may have set: how values are printed, for the decoder
 // reads one format only, and every limit that would end a snapshot or a wait.
 var sessionParameters = map[string]string{
-	"application_name": "lowcap-cdc", "client_encoding": encodingUTF8,
+	"application_name": applicationName, "client_encoding": encodingUTF8,
 	"TimeZone": "UTC", "DateStyle": "ISO", "IntervalStyle": "postgres", "extra_float_digits": "3", "bytea_output": "hex",
 	"search_path": "pg_catalog", "standard_conforming_strings": "on", "quote_all_identifiers": "off",
 	"statement_timeout": "0", "lock_timeout": "0", "idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0",
 	"default_transaction_read_only": "off", "default_transaction_isolation": "read committed", "default_transaction_deferrable": "off",
-	"row_security": "off", // a snapshot that row-level security would thin out is an error
+	"synchronous_commit": "local", // a marker waits for no standby: it counts once it is in the WAL
+	"jit":                "off",   // it takes longer than any of the queries
+	"row_security":       "off",   // a snapshot that row-level security would thin out is an error
 }
 
 // connect opens an ordinary connection.

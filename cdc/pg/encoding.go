@@ -66,7 +66,7 @@ func newConverter(ctx context.Context, c Config, encoding string) (convert conve
 	convert = func(text []byte) (converted []byte, err error) {
 		err = conn.QueryRow(context.WithoutCancel(ctx), "select convert_to(convert_from($1, $2), 'UTF8')", text, encoding).Scan(&converted)
 		if sqlState(err) == codeUntranslatable {
-			return nil, permanentf("%s", message(err))
+			return nil, permanentf("%s; take the character out of the row, then run: lowcap-cdc reconcile", message(err))
 		}
 		return converted, err
 	}
@@ -75,7 +75,7 @@ func newConverter(ctx context.Context, c Config, encoding string) (convert conve
 
 func requireUTF8(text []byte) ([]byte, error) {
 	if !utf8.Valid(text) {
-		return nil, permanentf("%.40q is not UTF-8, and the database's encoding SQL_ASCII does not say what else it is; make it UTF-8", text)
+		return nil, permanentf("%.40q is not UTF-8, and the database's encoding SQL_ASCII does not say what else it is; make the row UTF-8, then run: lowcap-cdc reconcile", text)
 	}
 	return text, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"lowcap-cdc/decode"
@@ -52,6 +53,7 @@ const (
 	codeDuplicateObject  = "42710"
 	codeInvalidEncoding  = "22021" // of a character
 	codeUntranslatable   = "22P05" // a character
+	codeNotSupported     = "0A000"
 )
 
 func sqlState(err error) string {
@@ -72,17 +74,37 @@ func explainConnect(err error, config *pgconn.Config) error {
 	case codeInvalidPassword:
 		return permanentf("%s: wrong password; set the password in --postgres, PGPASSWORD or the password file", where)
 	case codeInvalidAuth:
-		return permanentf("%s: %s; allow the role in pg_hba.conf, for replication too", where, message(err))
+		return permanentf("%s: %s; %s", where, message(err), admit(message(err), config))
 	case codeUnknownDatabase:
 		return permanentf("%s: database %q does not exist; correct the name in --postgres", where, config.Database)
 	case codeNoPrivilege:
-		return permanentf("%s: %s; run: alter role %s replication", where, message(err), config.User)
+		return permanentf("%s: %s; run: %s", where, message(err), admit(message(err), config))
+	case codeNotSupported:
+		return permanentf("%s: %s; the database's encoding is one that cannot be read as UTF-8", where, message(err))
 	}
 	var dial *net.OpError
 	if errors.As(err, &dial) {
 		return fmt.Errorf("%s: %w; is the server running there?", where, dial.Err)
 	}
 	return fmt.Errorf("%s: %s", where, message(err))
+}
+
+// admit says what lets a role in that the server has refused. Its words are compared in English only: in another language
+// the general advice holds too.
+func admit(refusal string, config *pgconn.Config) string {
+	role, database := pgx.Identifier{config.User}.Sanitize(), pgx.Identifier{config.Database}.Sanitize()
+	switch {
+	case strings.Contains(refusal, "permission denied for database"):
+		return "grant connect on database " + database + " to " + role
+	case strings.Contains(refusal, "walsender") || strings.Contains(refusal, "REPLICATION"):
+		return "alter role " + role + " replication"
+	case strings.Contains(refusal, "not permitted to log in"):
+		return "run: alter role " + role + " login"
+	case strings.Contains(refusal, "does not exist"):
+		return "run: create role " + role + " login replication, or correct the user in --postgres"
+	}
+	return fmt.Sprintf("allow the role in pg_hba.conf, by the line host %s %s ADDRESS scram-sha-256, and run: select pg_reload_conf(); a logical connection is of its database, a line for replication does not count",
+		database, role)
 }
 
 // explainStream says why the server ended the stream.

@@ -36,6 +36,7 @@ func (s *Source) openJoin(ctx context.Context) {
 		return
 	}
 	s.join = join{snapshot: opened}
+	s.extend(opened.point)
 }
 
 func (s *Source) joinSnapshot(ctx context.Context) (*snapshot, error) {
@@ -75,11 +76,12 @@ func (j *join) isDue(f frame) bool {
 
 // know takes over which tables a snapshot holds. What the first one does not hold is missing.
 func (s *Source) know(snap *snapshot) {
+	s.knowParts(&snap.found)
 	for _, t := range decode.Tables {
 		if id := snap.begin.Tables[t]; id.OID != 0 {
-			s.tables.set(t, cdc.TableState{ID: id})
+			s.setTable(t, cdc.TableState{ID: id})
 		} else if s.stream == nil {
-			s.tables.set(t, cdc.TableState{ID: s.tables.get(t).ID, Missing: true})
+			s.setTable(t, cdc.TableState{ID: s.tables.get(t).ID, Missing: true})
 		}
 	}
 }

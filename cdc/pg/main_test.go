@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"lowcap-cdc/cdc"
+	"lowcap-cdc/decode"
 	"lowcap-cdc/deploy/lab"
 )
 
@@ -202,6 +203,13 @@ func (p *place) runAs(c Config, to *memorySink, reconcile string) error {
 	return errors.Join(err, from.Close(), ctx.Err())
 }
 
+// runUntil runs a pipeline up to a place.
+func (p *place) runUntil(c Config, to *memorySink, until decode.LSN) error {
+	from := New(c)
+	err := (&cdc.Pipeline{Source: from, Sink: to, Slot: c.Slot, Until: until}).Run(p.t.Context())
+	return errors.Join(err, from.Close())
+}
+
 // mustRun runs a pipeline up to now and returns the types of its events.
 func (p *place) mustRun(to *memorySink) string {
 	p.t.Helper()
@@ -220,7 +228,7 @@ func (p *place) background(c Config, to *memorySink) {
 	go func() { ended <- (&cdc.Pipeline{Source: from, Sink: to, Slot: c.Slot}).Run(ctx) }()
 	p.t.Cleanup(func() {
 		cancel()
-		if err := <-ended; err != nil {
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) { // it may not have come to streaming
 			p.t.Errorf("pipeline in the background: %v", err)
 		}
 		from.Close() //nolint:errcheck // the test is over

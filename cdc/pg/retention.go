@@ -34,23 +34,45 @@ func checkRetention(ctx context.Context, conn *pgx.Conn, c Config) check.Finding
 	if err != nil {
 		return warning(name, "", fmt.Errorf("read what Postgres keeps for a slot: %s", message(err)), "psql with the same --postgres")
 	}
-	rate := r.written / max(r.seconds, 1)
-	cost := fmt.Sprintf("an hour without the sidecar keeps %s of WAL, as measured over the last %s", size(rate*3600), span(r.seconds))
+	cost := r.cost()
 	switch {
 	case r.idle != "" && r.idle != "0":
 		return warning(name, "", fmt.Errorf("a slot that nobody reads is lost after %s (idle_replication_slot_timeout); %s", r.idle, cost),
 			"alter system set idle_replication_slot_timeout = 0; select pg_reload_conf()")
 	case r.limit == "-1":
-		return warning(name, "", errors.New("max_slot_wal_keep_size is unlimited: "+cost+full(rate, freeSpace(c, r.directory))),
+		return warning(name, "", errors.New("max_slot_wal_keep_size is unlimited: "+cost+full(r.rate(), freeSpace(c, r.directory))),
 			"alter system set max_slot_wal_keep_size = '50GB'; select pg_reload_conf()")
 	}
 	return finding(name, fmt.Sprintf("%s; after %s the slot is lost and run reconciles", cost, r.limit), nil, "")
 }
 
+// longEnough is how long WAL must have been measured before it tells what an hour costs, in seconds: a server that has just
+// been started or filled has written more than it will.
+const longEnough = 15 * 60
+
+// rate is how many bytes of WAL are written in a second; 0 where that is not known yet.
+func (r *retention) rate() float64 {
+	if r.seconds < longEnough {
+		return 0
+	}
+	return r.written / r.seconds
+}
+
+// cost says what the server keeps while nobody reads.
+func (r *retention) cost() string {
+	if r.seconds < longEnough {
+		return fmt.Sprintf("what an hour without the sidecar keeps is not known yet: %s of WAL were written in the last %s", size(r.written), span(r.seconds))
+	}
+	return fmt.Sprintf("an hour without the sidecar keeps %s of WAL, as measured over the last %s", size(r.rate()*3600), span(r.seconds))
+}
+
 // full says when the disk is full.
 func full(rate float64, free uint64) string {
-	if free == 0 || rate <= 0 {
+	switch {
+	case free == 0:
 		return ""
+	case rate <= 0:
+		return fmt.Sprintf("; %s are free", size(float64(free)))
 	}
 	return fmt.Sprintf("; %s are free, enough for %s", size(float64(free)), span(float64(free)/rate))
 }

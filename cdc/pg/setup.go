@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -21,7 +22,7 @@ func Setup(ctx context.Context, c Config, dryRun bool) ([]string, error) {
 	if dryRun {
 		found, err := readSource(ctx, conn, c)
 		if err == nil {
-			err = found.checkTables(c)
+			err = errors.Join(found.checkStandby(), found.checkTables(c))
 		}
 		return found.repair(c), err
 	}
@@ -36,6 +37,9 @@ func setUp(ctx context.Context, conn *pgx.Conn, c Config) ([]string, error) {
 	}
 	found, err := readSource(ctx, conn, c)
 	if err != nil {
+		return nil, err
+	}
+	if err := found.checkStandby(); err != nil {
 		return nil, err
 	}
 	for _, t := range decode.Tables {

@@ -165,6 +165,7 @@ func (s *Source) checkSlot(ctx context.Context, known cdc.Checkpoint, walEnd dec
 	if err != nil {
 		return err
 	}
+	s.knowParts(&found)
 	return found.checkPublished(s.config, known.Publication)
 }
 

@@ -63,7 +63,7 @@ func (s *snapshot) open(name string, tables []decode.Table) error {
 	if s.found, err = readCatalog(s.ctx, s.conn, s.config); err != nil {
 		return err
 	}
-	s.begin.CommitTime, s.begin.Publication = s.found.at.Time, s.found.publication
+	s.begin.CommitTime, s.begin.Publication = s.found.at.Time, s.found.version
 	for _, t := range tables {
 		e := &s.found.tables[t]
 		if e.id.OID == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/jackc/pglogrepl"
@@ -21,6 +22,7 @@ type Source struct {
 	snapshot   *snapshot      // while one is read
 	stream     *stream        // after it
 	tables     tableStates
+	parts      [decode.Positions + 1]bool // which tables are partitioned
 	watcher    *watcher
 	join       join
 	held       frame // what the stream brought when a join was due
@@ -58,7 +60,7 @@ func (s *Source) Start(ctx context.Context, start cdc.Start) (cdc.Identity, erro
 		return cdc.Identity{}, err
 	}
 	for _, t := range decode.Tables {
-		s.tables.set(t, start.Known.Tables[t])
+		s.setTable(t, start.Known.Tables[t])
 	}
 	if start.Resume == 0 {
 		return s.identity, s.startSnapshot(ctx, start)
@@ -124,7 +126,11 @@ func (s *Source) startStream(ctx context.Context, from cdc.Checkpoint) error {
 		return fmt.Errorf("take over the replication connection: %w", err)
 	}
 	s.repl = nil
-	s.stream, err = openStream(ctx, s.config, hijacked.Conn, from.LSN, every)
+	sieve := decode.NewSieve(s.config.Schema)
+	for _, t := range decode.Tables {
+		sieve.Follow(t, followed(s.tables.get(t)))
+	}
+	s.stream, err = openStream(ctx, s.config, hijacked.Conn, sieve, from.LSN, every)
 	if err != nil {
 		return s.explainSlot("start", err)
 	}
@@ -230,9 +236,25 @@ func (s *Source) decode(ctx context.Context, f frame) (decode.Message, error) {
 		if err := s.confirm(ctx, m); err != nil || m.Table == 0 {
 			return nil, err
 		}
-		s.tables.gone(m)
+		s.setTable(m.Table, cdc.TableState{ID: m.ID, Missing: true})
+	case *decode.BlockChange, *decode.PositionChange:
+		return s.moved(ctx, f, m)
 	}
 	return message, err
+}
+
+// setTable takes in what the stream has come to say of a table, as the machine does.
+func (s *Source) setTable(t decode.Table, state cdc.TableState) {
+	s.tables.set(t, state)
+	s.decoder.Follow(t, followed(state))
+}
+
+// followed returns the OID by which a table is known whatever its name is; 0 for one that is not in the stream.
+func followed(state cdc.TableState) uint32 {
+	if state.Missing {
+		return 0
+	}
+	return state.ID.OID
 }
 
 // confirm looks whether a marker is a sidecar's, and makes nothing of one that is not. What is known of the catalog serves
@@ -313,12 +335,12 @@ func (s *Source) Close() error {
 	return errors.Join(errs...)
 }
 
-// quoteName quotes a slot's name for the replication grammar.
-func quoteName(name string) string { return `"` + name + `"` }
+// quoteName quotes a name for the replication grammar.
+func quoteName(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 func startCommand(c Config, from decode.LSN) string {
 	return "START_REPLICATION SLOT " + quoteName(c.Slot) + " LOGICAL " + from.String() +
-		` ("proto_version" '1', "publication_names" ` + quoteLiteral(`"`+c.Publication+`"`) + `, "messages" 'true')`
+		` ("proto_version" '1', "publication_names" ` + quoteLiteral(quoteName(c.Publication)) + `, "messages" 'true')`
 }
 
 func quoteLiteral(text string) string {

@@ -46,7 +46,7 @@ type stream struct {
 }
 
 // openStream starts replication on a connection that has just been taken over.
-func openStream(ctx context.Context, config Config, conn net.Conn, from decode.LSN, every time.Duration) (*stream, error) {
+func openStream(ctx context.Context, config Config, conn net.Conn, sieve *decode.Sieve, from decode.LSN, every time.Duration) (*stream, error) {
 	s := &stream{
 		conn:     conn,
 		every:    every,
@@ -58,7 +58,7 @@ func openStream(ctx context.Context, config Config, conn net.Conn, from decode.L
 		done:     make(chan struct{}),
 		current:  &chunk{},
 	}
-	s.reader = reader{from: s.socket, sieve: decode.NewSieve(config.Schema)}
+	s.reader = reader{from: s.socket, sieve: sieve}
 	s.confirmed.Store(uint64(from))
 	if err := s.command(ctx, startCommand(config, from)); err != nil {
 		conn.Close() //nolint:errcheck // the first error counts

@@ -11,6 +11,9 @@ import (
 // identity names the cases in which Postgres refuses an UPDATE of a published table.
 var identity = regexp.MustCompile(`key|identity|partition`)
 
+// since15 names the cases that need a publication with a column list or a row filter.
+var since15 = regexp.MustCompile(`column list|row filter`)
+
 // TestUnfitTables: what would make the bot's writes fail, or the stream lose or stop, is refused by init, run and check
 // before anything is made in the database.
 func TestUnfitTables(t *testing.T) {
@@ -38,13 +41,16 @@ func TestUnfitTables(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t, "")
+			if since15.MatchString(name) && majorVersion(p.conn.PgConn()) < 15 {
+				t.Skip("Postgres 14 has no such publication")
+			}
 			p.exec(posA + rowA)
 			p.exec(strings.ReplaceAll(c.sql, "NAME", p.name))
 			config := p.config
 			if strings.Contains(c.sql, "create role") {
 				config = p.as(p.name + "r")
 			}
-			const publications = `select coalesce(string_agg(pubname || array_length(attnames, 1), ' '), '') from pg_publication_tables`
+			const publications = `select coalesce(string_agg(to_jsonb(p)::text, ' '), '') from pg_publication_tables p`
 			before := p.ask(publications)
 			to := newMemorySink()
 			for verb, attempt := range map[string]func() error{

@@ -9,14 +9,15 @@ import (
 )
 
 // Teardown drops the slot and the publication where they are certainly this sidecar's own, and returns what it has
-// dropped, also beside an error. Whatever else bears their names it leaves, with a permanent error that says why.
-func Teardown(ctx context.Context, c Config) (dropped []string, err error) {
+// dropped, also beside an error. Whatever else bears their names it leaves, with a permanent error that says why. owned says
+// that the sink's state is of this slot: by its looks alone it may as well be of another program that reads pgoutput.
+func Teardown(ctx context.Context, c Config, owned bool) (dropped []string, err error) {
 	conn, err := c.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
-	gone, err := dropSlot(ctx, conn, c)
+	gone, err := dropSlot(ctx, conn, c, owned)
 	if gone {
 		dropped = append(dropped, "slot "+c.Slot)
 	}
@@ -29,7 +30,7 @@ func Teardown(ctx context.Context, c Config) (dropped []string, err error) {
 	return dropped, err
 }
 
-func dropSlot(ctx context.Context, conn *pgx.Conn, c Config) (bool, error) {
+func dropSlot(ctx context.Context, conn *pgx.Conn, c Config, owned bool) (bool, error) {
 	slot, exists, err := readSlot(ctx, conn, c.Slot)
 	switch {
 	case err != nil || !exists:
@@ -38,6 +39,9 @@ func dropSlot(ctx context.Context, conn *pgx.Conn, c Config) (bool, error) {
 		return false, permanentf("%s; nothing was dropped; correct --slot or --postgres", slot.describe(c.Slot))
 	case slot.active != 0:
 		return false, permanentf("slot %q is in use by %s; nothing was dropped; stop the instance first", c.Slot, slot.user)
+	case !owned:
+		return false, permanentf("slot %q stays, for the sink holds no state of it: another program may read it; nothing was dropped; correct --slot or --sink, or, if nobody reads it, run: select pg_drop_replication_slot('%s')",
+			c.Slot, c.Slot)
 	}
 	if _, err := conn.Exec(ctx, `select pg_drop_replication_slot($1)`, c.Slot); err != nil {
 		return false, fmt.Errorf("drop slot %q: %s", c.Slot, message(err))

@@ -36,13 +36,6 @@ func (s *tableStates) set(t decode.Table, state cdc.TableState) {
 	s.of[t] = state
 }
 
-// gone follows a TableGone, as the machine does.
-func (s *tableStates) gone(g *decode.TableGone) {
-	if known := s.get(g.Table); known.ID == g.ID {
-		s.set(g.Table, cdc.TableState{ID: known.ID, Missing: true})
-	}
-}
-
 // watcher looks at the catalog, on a connection of its own, for what the WAL does not tell: a watched table that was
 // dropped or created or left the publication. It says so in the WAL, where it has a place among the changes: the same
 // for every reader, and the same after a crash.
@@ -64,14 +57,14 @@ type watcher struct {
 }
 
 // startWatcher looks at the catalog at once and then goes on in the background. told is where the WAL ends when that first
-// look has written something into it, else 0.
+// look has found something to tell, or a table to read again; else 0.
 func startWatcher(ctx context.Context, config Config, tables *tableStates, from cdc.Checkpoint, due func() bool) (w *watcher, told decode.LSN, err error) {
 	w = &watcher{config: config, tables: tables, publication: from.Publication, due: due, done: make(chan struct{}),
 		since: decode.Progress{LSN: from.LSN, Time: from.Time}}
 	if w.conn, err = config.connect(ctx); err != nil {
 		return nil, 0, err
 	}
-	if err = w.look(ctx); err == nil && w.said != [decode.Positions + 1]decode.TableID{} {
+	if err = w.look(ctx); err == nil && (w.back.Load() || w.said != [decode.Positions + 1]decode.TableID{}) {
 		told, err = walEnd(ctx, w.conn)
 	}
 	if err != nil {

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/sink/kafka"
@@ -30,7 +33,11 @@ func (c *teardownCommand) Run(s *settings.Settings, std *settings.Streams) error
 			return err
 		}
 	}
-	dropped, err := pg.Teardown(ctx, s.Source())
+	owned, err := ownsSlot(ctx, s)
+	if err != nil {
+		return err
+	}
+	dropped, err := pg.Teardown(ctx, s.Source(), owned)
 	for _, what := range dropped {
 		fmt.Fprintln(std.Out, "dropped", what)
 	}
@@ -38,6 +45,29 @@ func (c *teardownCommand) Run(s *settings.Settings, std *settings.Streams) error
 		return err
 	}
 	return c.stays(s, std)
+}
+
+// ownsSlot reports whether the sink holds the state of this slot. That it holds another's is an error.
+func ownsSlot(ctx context.Context, s *settings.Settings) (bool, error) {
+	reader, done, err := s.Reader()
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	state := cdc.NewState()
+	err = reader.ReadState(ctx, func(key string, value []byte) error {
+		if key != cdc.CheckpointKey {
+			return nil
+		}
+		return state.Load(key, value)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look whose slot %q is; nothing was dropped: %w", s.Slot, err)
+	}
+	return state.Checkpoint.Slot == s.Slot, state.Checkpoint.CheckSource(s.Slot, cdc.Identity{})
 }
 
 // attribution drops only what records who makes each change: nothing is lost by that.

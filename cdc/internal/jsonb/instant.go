@@ -9,12 +9,13 @@ import (
 )
 
 // The layouts of a timestamp, after a blank between date and time has become a T. Go reads a fraction by itself.
-var zonedLayouts = [...]string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07"}
+var zonedLayouts = [...]string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07",
+	"2006-01-02T15:04Z07:00", "2006-01-02T15:04:05Z07:00:00", "20060102T150405Z0700", "20060102T150405Z07:00"}
 
 // longestInstant is more bytes than any writer gives a timestamp.
 const longestInstant = 64
 
-const naiveLayout = "2006-01-02T15:04:05"
+var naiveLayouts = [...]string{"2006-01-02T15:04:05", "2006-01-02T15:04", "20060102T150405"}
 
 // ParseInstant reads a timestamp as Python's isoformat or Postgres writes it. One without a zone is naive and is read
 // as UTC. Digits behind the microsecond do not count.
@@ -30,17 +31,19 @@ func parseOddInstant(text string) (at decode.Micros, naive, ok bool) {
 	if len(text) > longestInstant {
 		return 0, false, false // the library reads a fraction of any length
 	}
+	text = strings.ToUpper(strings.TrimSpace(text))
 	if len(text) > 10 && text[10] == ' ' {
-		text = text[:10] + "T" + text[11:]
+		text = text[:10] + "T" + strings.Replace(text[11:], " ", "", 1)
 	}
-	text = strings.Replace(text, "z", "Z", 1)
 	for _, layout := range zonedLayouts {
 		if t, err := time.Parse(layout, text); err == nil {
 			return decode.Micros(t.UnixMicro()), false, true
 		}
 	}
-	if t, err := time.Parse(naiveLayout, text); err == nil {
-		return decode.Micros(t.UnixMicro()), true, true
+	for _, layout := range naiveLayouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return decode.Micros(t.UnixMicro()), true, true
+		}
 	}
 	return 0, false, false
 }

@@ -47,12 +47,31 @@ func TestAlmostTimestamps(t *testing.T) {
 	})
 }
 
-func slowInstant(text string) (at decode.Micros, ok bool) {
-	if len(text) > 10 && text[10] == ' ' {
-		text = text[:10] + "T" + text[11:]
+// TestSpellings of one instant that people, databases and libraries write.
+func TestSpellings(t *testing.T) {
+	const want = 1768903200000000
+	for text, naive := range map[string]bool{
+		"2026-01-20T10:00:00+00:00": false, "2026-01-20t10:00:00z": false, " 2026-01-20T10:00:00Z ": false, "2026-01-20T10:00Z": false,
+		"2026-01-20 10:00:00 Z": false, "20260120T100000Z": false, "20260120T120000+02:00": false, "2026-01-20T12:00+02:00": false,
+		"2026-01-20T10:19:32+00:19:32": false, "2026-01-20 12:00:00,000+02": false, "2026-01-20T10:00": true, "20260120T100000": true,
+	} {
+		if at, isNaive, ok := ParseInstant(text); !ok || at != want || isNaive != naive {
+			t.Errorf("%q read as %d %v %v", text, at, isNaive, ok)
+		}
 	}
-	for _, layout := range append(zonedLayouts[:], naiveLayout) {
-		if t, err := time.Parse(layout, strings.Replace(text, "z", "Z", 1)); err == nil {
+	for _, text := range []string{"", "T", "1768903200", "2026-01-20", "10:00:00Z", "2026-02-30T10:00:00Z", "NaN", "infinity"} {
+		if _, _, ok := ParseInstant(text); ok {
+			t.Errorf("%q is a timestamp", text)
+		}
+	}
+}
+
+func slowInstant(text string) (at decode.Micros, ok bool) {
+	if text = strings.TrimSpace(text); len(text) > 10 && text[10] == ' ' {
+		text = text[:10] + "T" + strings.Replace(text[11:], " ", "", 1)
+	}
+	for _, layout := range append(zonedLayouts[:], naiveLayouts[:]...) {
+		if t, err := time.Parse(layout, text); err == nil {
 			return decode.Micros(t.UnixMicro()), true
 		}
 	}

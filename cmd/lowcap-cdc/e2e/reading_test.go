@@ -346,6 +346,10 @@ func TestTeardown(t *testing.T) {
 	}
 	instance.cmd.Process.Kill() //nolint:errcheck // it runs
 	instance.cmd.Wait()         //nolint:errcheck // it was killed
+	other, _ := s.file("empty")
+	if out, code := s.verb(other, "teardown", "--yes"); code != 3 {
+		t.Errorf("with a sink that knows nothing of the slot: exit %d: %s", code, out)
+	}
 	if out, code := s.verb(sink, "teardown"); code != 2 || !strings.Contains(out, "nothing was dropped") {
 		t.Errorf("exit %d: %s", code, out)
 	}
