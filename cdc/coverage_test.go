@@ -24,6 +24,9 @@ func TestEveryTypeIsExpectedSomewhere(t *testing.T) {
 	for _, c := range reconcileCases() {
 		note(expected, c.want)
 	}
+	for _, a := range adoptions() {
+		note(expected, a.want)
+	}
 	for _, steps := range stories() {
 		for _, of := range steps {
 			for _, line := range strings.Split(of.want, "\n") {

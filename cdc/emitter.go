@@ -10,12 +10,14 @@ import (
 // emitter is what a change needs to become events, and all that it can reach: the transaction that it is part of, and
 // the batch. What is known of the rows is not in it, so that a detector cannot read or change another row's image.
 type emitter struct {
-	source   string // the CloudEvents source
-	systemID string
-	tx       transaction
-	out      *outbox
-	strings  stringMaker
-	scratch  []byte
+	source  string     // the CloudEvents source
+	eras    []Era      // of the history
+	base    decode.LSN // of the last one
+	tx      transaction
+	owed    func() // what is to be told before the next event, if there is one; nil for nothing
+	out     *outbox
+	strings stringMaker
+	scratch []byte
 }
 
 // transaction is the Postgres transaction that is being read.
@@ -35,13 +37,13 @@ type transaction struct {
 
 // placeOf returns the place of an event of the change that is being read, by its ordinal in that change.
 func (e *emitter) placeOf(event uint32) place {
-	return place{e.tx.CommitLSN, !e.tx.Snapshot, e.tx.change, event}
+	return place{e.base + e.tx.CommitLSN, !e.tx.Snapshot, e.tx.change, event}
 }
 
 // idOf and sequenceOf return the attributes of the event at a place.
 func (e *emitter) idOf(at place) string {
 	var room [96]byte
-	return e.strings.keep(at.appendID(room[:0], e.systemID))
+	return e.strings.keep(at.appendID(room[:0], eraOf(e.eras, at.lsn)))
 }
 
 func (e *emitter) sequenceOf(at place) string {
@@ -63,6 +65,9 @@ func (e *emitter) joined(parts ...[]byte) string {
 
 // emit puts an event into the batch. An empty severity is the usual one of its type.
 func (e *emitter) emit(at place, subject, key string, severity schemas.Severity, data schemas.Data) {
+	if e.owed != nil {
+		e.owed()
+	}
 	t := data.Type()
 	e.out.add(schemas.Attributes{
 		ID:           e.idOf(at),

@@ -40,8 +40,9 @@ type OtherSourceError struct {
 }
 
 func (e *OtherSourceError) Error() string {
+	moved := "where it is the same database, moved, upgraded, restored or renamed, run: lowcap-cdc reconcile --adopt; else "
 	repair := map[string]string{"slot": "run with --slot " + e.Holds, "schema": "run with --schema " + e.Holds,
-		"database": "correct --postgres", "system": "connect to the right server"}[e.What]
+		"database": moved + "correct --postgres", "system": moved + "connect to the right server"}[e.What]
 	return fmt.Sprintf("the sink's state is of %s %q, not of %q; %s, or give this %s topics of its own (--topic-prefix) or "+
 		"a directory of its own (--sink file:DIR)", e.What, e.Holds, e.Asked, repair, e.What)
 }

@@ -19,8 +19,10 @@ import (
 type machine struct {
 	emitter
 	state *State
-	gap   string    // why a snapshot that finds images is taken; for the stream.gap
-	rows  *snapshot // that is being read, nil outside one
+	gap   string // why a snapshot that finds images is taken; for the stream.gap
+	// adopting is the adoption that the next snapshot begins with; nil for none.
+	adopting *adopting
+	rows     *snapshot // that is being read, nil outside one
 
 	damaged bool // the images are not believed, until a snapshot has made them anew
 
@@ -35,15 +37,9 @@ type machine struct {
 
 // newMachine returns a machine that continues from a state.
 func newMachine(state *State, gap string) *machine {
-	return &machine{
-		emitter: emitter{
-			source:   state.Checkpoint.Source(),
-			systemID: state.Checkpoint.SystemID,
-			out:      newOutbox(&state.Checkpoint.Events, maxBatchRecords),
-		},
-		state: state,
-		gap:   gap,
-	}
+	m := &machine{emitter: emitter{out: newOutbox(&state.Checkpoint.Events, maxBatchRecords)}, state: state, gap: gap}
+	m.enter(&state.Checkpoint)
+	return m
 }
 
 // begin opens a transaction or a snapshot.

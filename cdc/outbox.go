@@ -1,6 +1,8 @@
 package cdc
 
 import (
+	"strconv"
+
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
 )
@@ -82,6 +84,10 @@ func (o *outbox) seal(state *State, more bool) (*Batch, error) {
 	checkpoint, err := state.Checkpoint.encode()
 	if err != nil {
 		return nil, err
+	}
+	if eras := len(state.Checkpoint.Eras); eras != state.eras {
+		o.batch.State = append(o.batch.State, StateRecord{Key: erasKey, Value: strconv.AppendInt(nil, int64(eras), 10)})
+		state.eras = eras
 	}
 	o.batch.State = append(o.batch.State, StateRecord{Key: CheckpointKey, Value: checkpoint})
 	return &o.batch, nil

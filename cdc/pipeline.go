@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -17,6 +18,11 @@ type Pipeline struct {
 	// Reconcile, when not empty, starts with a new snapshot although the sink holds state, reports the differences,
 	// and gives this as the reason of the gap.
 	Reconcile string
+	// Adopt makes the source's server, where it is another than the history's, go on with the history.
+	Adopt bool
+	// HandOver notes at the end, which Until sets, that nothing is written behind it any more: the server that is adopted next
+	// then has everything, unless its rows say otherwise.
+	HandOver bool
 	// Hooks are told what Run does.
 	Hooks Hooks
 
@@ -66,7 +72,21 @@ func (p *Pipeline) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return p.handOver(ctx)
+}
+
+// handOver commits that the place which was reached is the last one of this server.
+func (p *Pipeline) handOver(ctx context.Context) error {
+	if !p.HandOver {
+		return nil
+	}
+	p.state.Checkpoint.HandedOver = true
+	batch, err := p.machine.out.seal(p.state, false)
+	if err != nil {
+		return err
+	}
+	p.commit(context.WithoutCancel(ctx), batch)
+	return p.awaitCommit()
 }
 
 // resume takes the state from the sink, and makes sure that it is whole and of this slot. A reconcile reads every row anew,
@@ -85,6 +105,9 @@ func (p *Pipeline) resume(ctx context.Context) error {
 	}
 	if p.damage == nil {
 		p.damage = p.state.Verify()
+	}
+	if p.damage != nil && p.Adopt {
+		p.Reconcile = cmp.Or(p.Reconcile, p.damage.Error())
 	}
 	if damage := new(StateError); p.damage != nil && (p.Reconcile == "" || !errors.As(p.damage, &damage) || damage.Unreadable) {
 		return p.damage
@@ -110,24 +133,46 @@ func (p *Pipeline) load(key string, value []byte) error {
 // start positions the source after the checkpoint, or at a new snapshot when there is none.
 func (p *Pipeline) start(ctx context.Context) error {
 	checkpoint := &p.state.Checkpoint
-	start := Start{Resume: checkpoint.LSN, Known: *checkpoint, Owned: checkpoint.Slot == p.Slot, Claim: p.claim, Extend: p.extend}
+	start := Start{Resume: checkpoint.LSN, Known: *checkpoint, Owned: checkpoint.Slot == p.Slot, Claim: p.claim, Extend: p.extend,
+		Adopt: p.Adopt}
 	if p.Reconcile != "" {
 		start.Resume = 0
 	}
-	identity, err := p.Source.Start(ctx, start)
+	started, err := p.Source.Start(ctx, start)
 	if err != nil {
 		return err
 	}
+	if started.Adopted && !started.CameAlong {
+		start.Resume = 0
+	}
 	p.hooks.Started(start)
-	checkpoint.Identity, checkpoint.Slot = identity, p.Slot
-	p.sealed, p.last = *checkpoint, *checkpoint
+	p.begin(&started, start.Resume == 0)
+	p.Source.Await(p.state.agenda.next)
+	return nil
+}
+
+// begin makes the machine for a source that has started.
+func (p *Pipeline) begin(started *Started, snapshot bool) {
+	c := &p.state.Checkpoint
+	adopts := started.Adopted && (c.LSN != 0 || c.Events.Number != 0)
+	if c.Slot = p.Slot; !adopts {
+		c.Identity, c.HandedOver = started.Identity, false
+	}
+	if !c.Adoption.proves() {
+		c.Adoption = nil // one that was begun on another server, and will not be finished
+	}
 	p.machine = newMachine(p.state, p.Reconcile)
 	p.machine.damaged = p.damage != nil
-	p.Source.Await(p.state.agenda.next)
 	if p.limit > 0 {
 		p.machine.out.limit = p.limit
 	}
-	return nil
+	if adopts {
+		p.adopt(started)
+	}
+	p.sealed, p.last = *c, *c
+	if snapshot {
+		p.sealed.LSN, p.last.LSN = 0, 0 // the sink has nothing of this slot; its places may be far below those of the one before
+	}
 }
 
 // extend moves the end of a run that has one.
@@ -139,9 +184,14 @@ func (p *Pipeline) extend(end decode.LSN) {
 
 // claim makes durable that the slot belongs to this sink, before it is created: a slot that is found without its state
 // can then be told from another program's, and a new one from the one that the checkpoint belongs to.
-func (p *Pipeline) claim(ctx context.Context, identity Identity) error {
+func (p *Pipeline) claim(ctx context.Context, s Started) error {
 	claimed := p.state.Checkpoint
-	claimed.Identity, claimed.Slot, claimed.Reconcile = identity, p.Slot, p.Reconcile
+	claimed.Slot, claimed.Reconcile = p.Slot, p.Reconcile
+	if claimed.Adoption = nil; s.Adopted {
+		claimed.Adoption = &Adoption{To: s.Identity} // until it is done the history is that of the server before
+	} else {
+		claimed.Identity = s.Identity
+	}
 	value, err := claimed.encode()
 	if err != nil {
 		return err

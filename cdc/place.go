@@ -7,20 +7,22 @@ import (
 	"lowcap-cdc/decode"
 )
 
-// place is where an event stands in the stream. It is a function of the WAL alone, so the same change gives the same
-// place however often it is read.
+// place is where an event stands in the history. It is a function of the WAL and of what was adopted, so the same change gives
+// the same place however often it is read.
 type place struct {
-	lsn      decode.LSN // the transaction's commit LSN, or a snapshot's consistent point
+	lsn      decode.LSN // the transaction's commit LSN, or a snapshot's consistent point, plus the base of its era
 	streamed bool       // false for a snapshot: a transaction may commit exactly at its consistent point, and comes after
 	change   uint32     // ordinal of the row change in its transaction
 	event    uint32     // ordinal of the event in its change
 }
 
-// appendID prints the place readably: 7421.../0/16B3748/3/0, with a b before the change of a snapshot.
-func (p place) appendID(dst []byte, systemID string) []byte {
-	dst = append(append(dst, systemID...), '/')
-	dst = append(strconv.AppendUint(dst, uint64(p.lsn)>>32, 16), '/')
-	dst = append(appendHex(dst, uint64(uint32(p.lsn)), 1), '/')
+// appendID prints the place readably, as the server of its era names it: 7421.../0/16B3748/3/0, with a b before the change of a
+// snapshot.
+func (p place) appendID(dst []byte, era Era) []byte {
+	lsn := p.lsn - era.Base
+	dst = append(append(dst, era.System...), '/')
+	dst = append(strconv.AppendUint(dst, uint64(lsn)>>32, 16), '/')
+	dst = append(appendHex(dst, uint64(uint32(lsn)), 1), '/')
 	if !p.streamed {
 		dst = append(dst, 'b')
 	}

@@ -27,9 +27,9 @@ var errTapeEnds = errors.New("the tape ends")
 
 func (s *tape) Free(context.Context) error { return nil }
 
-func (s *tape) Start(_ context.Context, start Start) (Identity, error) {
+func (s *tape) Start(_ context.Context, start Start) (Started, error) {
 	s.from = start.Resume
-	return Identity{SystemID: "7421", Timeline: 1, Database: "trading", Schema: "public"}, nil
+	return Started{Identity: Identity{SystemID: "7421", Timeline: 1, Database: "trading", Schema: "public"}}, nil
 }
 
 func (s *tape) Next(context.Context) (decode.Message, error) {

@@ -35,7 +35,10 @@ type Source interface {
 	// streams every transaction whose commit record starts there or later. When a watched table leaves the stream it
 	// delivers a decode.TableGone. When the table is back it delivers a snapshot of that table, between two transactions
 	// of the stream, as the table was at that place.
-	Start(ctx context.Context, start Start) (Identity, error)
+	//
+	// With Start.Adopt the server may be another than that of the history. It streams then from a slot that came along, and
+	// delivers, ahead of it, a snapshot of all tables; without one it begins with a snapshot.
+	Start(ctx context.Context, start Start) (Started, error)
 	// Next waits for the server's next message and returns what it says, nil when it is of no interest: the caller then
 	// decides anew whether to wait. A message is valid until the following call.
 	Next(ctx context.Context) (decode.Message, error)
@@ -59,10 +62,12 @@ type Start struct {
 	// Owned says that an earlier run has claimed the slot for this sink. A slot that exists and is not owned is an error.
 	Owned bool
 	// Claim makes durable that the slot belongs to this sink. The source calls it before it creates the slot.
-	Claim func(context.Context, Identity) error
+	Claim func(context.Context, Started) error
+	// Adopt lets the history go on from another server. Known.Adoption does the same for the server that it names.
+	Adopt bool
 	// Extend is told how far the WAL reaches with what the source itself had to write into it before it began to stream, and
-	// up to where a table that is back is read. A run that ends at a place continues up to there: neither a table that was
-	// dropped nor one that is back must be passed over.
+	// up to where a table that is back, or all of another server, is read. A run that ends at a place continues up to there: neither a
+	// table that was dropped nor one that is back must be passed over.
 	Extend func(decode.LSN)
 }
 

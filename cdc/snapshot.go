@@ -12,6 +12,8 @@ import (
 // snapshot follows a snapshot's rows beside the images, both in primary-key order.
 type snapshot struct {
 	whole       bool // of a stream that was lost, not of a table that came back
+	adopted     bool // of another server: its tables are those that are known, whatever they are numbered with
+	proof       bool // that nothing is missing where a slot came along
 	tables      [decode.Positions + 1]tableSnapshot
 	publication uint32
 	compared    uint64
@@ -30,8 +32,17 @@ type tableSnapshot struct {
 // beginSnapshot compares the tables that a snapshot holds with those that are known, and says what became of them.
 func (m *machine) beginSnapshot(b *decode.Begin) {
 	first := m.state.isEmpty() && m.state.Checkpoint.LSN == 0
-	m.rows = &snapshot{whole: m.gap != "" && !first, publication: b.Publication, of: b.Rows}
-	if m.rows.whole {
+	m.rows = &snapshot{whole: !first && (m.gap != "" || m.adopting != nil), publication: b.Publication, of: b.Rows}
+	unproved := m.state.Checkpoint.Adoption.proves()
+	m.rows.adopted, m.rows.proof = m.adopting != nil, unproved && !m.rows.whole
+	switch {
+	case m.rows.adopted:
+		m.beginAdopted()
+	case m.rows.proof:
+		m.beginProof()
+	case m.rows.whole && unproved:
+		m.gapBetween(m.state.Checkpoint.Adoption.From, m.gap)()
+	case m.rows.whole:
 		m.reportGap(decode.Progress{LSN: m.state.Checkpoint.LSN, Time: m.state.Checkpoint.Time}, m.gap)
 	}
 	for _, t := range []decode.Table{decode.Blocks, decode.Positions} {
@@ -48,7 +59,7 @@ func (m *machine) beginSnapshot(b *decode.Begin) {
 func (m *machine) beginTable(t decode.Table, id decode.TableID, first bool) {
 	known, images := &m.state.Checkpoint.Tables[t], m.state.images(t)
 	rows := &m.rows.tables[t]
-	another := known.ID.OID != 0 && known.ID.OID != id.OID
+	another := known.ID.OID != 0 && known.ID.OID != id.OID && !m.rows.adopted
 	*rows = tableSnapshot{id: id, op: schemas.OpBaseline, fresh: another || m.damaged, keys: images.keys()}
 	if m.rows.whole || (!first && known.ID.OID == id.OID) {
 		rows.op = schemas.OpReconcile
@@ -60,7 +71,7 @@ func (m *machine) beginTable(t decode.Table, id decode.TableID, first bool) {
 		return
 	}
 	m.report(m.tableChange(t), &schemas.TablePresent{Table: t.String(), Why: "it exists and is in the publication"})
-	if known.ID.OID == id.OID {
+	if known.ID.OID == id.OID && !m.rows.adopted {
 		m.reportGap(known.Since, "table "+t.String()+" was not in the publication")
 	}
 }
@@ -159,7 +170,8 @@ func (m *machine) finishSnapshot() {
 		}
 	}
 	checkpoint.Publication, checkpoint.Reconcile, m.gap, m.damaged = m.rows.publication, "", "", false
-	if m.rows.whole {
+	checkpoint.Adoption, m.owed = nil, nil
+	if m.rows.whole || m.rows.proof {
 		m.report(m.streamChange(), &schemas.StreamReconciled{Rows: m.rows.compared, Differences: m.out.chain.Number - m.rows.before})
 	}
 }

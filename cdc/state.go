@@ -3,6 +3,7 @@ package cdc
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"lowcap-cdc/decode"
@@ -28,6 +29,12 @@ type Checkpoint struct {
 	// Reconcile, when not empty, is why a reconcile was begun that is not in the sink yet: the slot is a new one, and
 	// nothing may continue from LSN with it.
 	Reconcile string
+	// Eras are the parts of the history, each of another server; none before the first adoption.
+	Eras []Era `json:",omitempty"`
+	// Adoption is one that was begun and is not in the sink yet; nil for none.
+	Adoption *Adoption `json:",omitempty"`
+	// HandedOver says that nobody writes behind this place any more, by the word of whoever handed the server over.
+	HandedOver bool `json:",omitempty"`
 }
 
 // TableState is what is known of a watched table itself.
@@ -48,6 +55,10 @@ type Cut struct {
 // CheckpointKey is the key of the state record that holds the Checkpoint.
 const CheckpointKey = "checkpoint"
 
+// erasKey is the key of a record that says how many eras the history has. Versions that do not know of adoptions refuse a state
+// with it: they would publish sequences that consumers have passed long ago.
+const erasKey = "eras"
+
 // The keys of the images.
 const (
 	positionPrefix = "position/"
@@ -58,6 +69,7 @@ const (
 type State struct {
 	Checkpoint Checkpoint
 	committed  bool    // there is a checkpoint
+	eras       int     // that the sink was told of
 	positions  *images // by id
 	blocks     *images // by blockKey
 	agenda     agenda
@@ -83,6 +95,9 @@ func (s *State) Load(key string, value []byte) error {
 		if err := s.Checkpoint.decode(value); err != nil {
 			return &StateError{Why: fmt.Sprintf("the checkpoint cannot be read: %v", err), Unreadable: true}
 		}
+		return nil
+	case key == erasKey:
+		s.eras, _ = strconv.Atoi(string(value)) // only that it is there counts
 		return nil
 	case strings.HasPrefix(key, positionPrefix):
 		return s.loadPosition(key[len(positionPrefix):], value)

@@ -48,6 +48,7 @@ var kinds = []Kind{
 	{"lowcap.history.malformed.v1", Quarantine, Warn, []Severity{Warn}, false, func() Data { return new(HistoryMalformed) }},
 	{"lowcap.history.unknown_key.v1", Quarantine, Info, []Severity{Info}, false, func() Data { return new(HistoryUnknownKey) }},
 	{"lowcap.stream.gap.v1", Control, Page, []Severity{Page}, false, func() Data { return new(StreamGap) }},
+	{"lowcap.stream.adopted.v1", Control, Warn, []Severity{Warn}, false, func() Data { return new(StreamAdopted) }},
 	{"lowcap.stream.reconciled.v1", Control, Info, []Severity{Info}, false, func() Data { return new(StreamReconciled) }},
 	{"lowcap.table.truncated.v1", Control, Warn, []Severity{Warn}, false, func() Data { return new(TableTruncated) }},
 	{"lowcap.table.missing.v1", Control, Warn, []Severity{Warn}, false, func() Data { return new(TableMissing) }},
@@ -639,6 +640,24 @@ func (e *StreamGap) AppendJSON(dst []byte) []byte {
 	o.instant("from_time", e.FromTime)
 	o.instant("to_time", e.ToTime)
 	o.string("why", e.Why)
+	o.common(&e.Common)
+	return o.end()
+}
+
+// Type returns lowcap.stream.adopted.v1.
+func (*StreamAdopted) Type() Type { return "lowcap.stream.adopted.v1" }
+
+// AppendJSON implements Data.
+func (e *StreamAdopted) AppendJSON(dst []byte) []byte {
+	o := beginObject(dst)
+	o.string("from_source", e.FromSource)
+	o.string("to_source", e.ToSource)
+	o.string("from_lsn", e.FromLSN)
+	o.string("to_lsn", e.ToLSN)
+	o.instant("from_time", e.FromTime)
+	o.instant("to_time", e.ToTime)
+	o.bool("slot_came_along", e.SlotCameAlong)
+	o.uint("sequence_base", e.SequenceBase)
 	o.common(&e.Common)
 	return o.end()
 }

@@ -129,6 +129,31 @@ type StreamGap struct {
 	Why      string  `json:"why"`       // what was lost, for a person
 }
 
+// StreamAdopted says that another server, or the same one under another name or restored to another point, is the source of this
+// history from here on. Numbers and hashes go on, sequence too, and ids stay unique.
+//
+// Why: Somebody said `reconcile --adopt`: the database was upgraded, moved, restored or renamed.
+//
+// Do: Expect another `source`. Keep ordering by `sequence`. A `stream.gap` follows where anything may be missing, then how the tables
+// differ from what was known, then `stream.reconciled`.
+//
+// Hidden: A dump that was restored looks like a new database, and its LSNs begin near zero.
+//
+//lowcap:event stream.adopted control warn
+type StreamAdopted struct {
+	Common
+	FromSource string  `json:"from_source"` // source of the events before this one
+	ToSource   string  `json:"to_source"`   // source of this one, and of those that follow
+	FromLSN    string  `json:"from_lsn"`    // where the known stream ended, in the WAL of from_source
+	ToLSN      string  `json:"to_lsn"`      // where it goes on, in the WAL of to_source
+	FromTime   Instant `json:"from_time"`   // commit time of the last transaction seen before; null when there was none
+	ToTime     Instant `json:"to_time"`     // the new database's clock at to_lsn
+	// whether the slot is the one that was read before, as after a rename or pg_upgrade from 17 on, so that the stream goes on from it
+	SlotCameAlong bool `json:"slot_came_along"`
+	// sequence of this event and those that follow begins with their commit LSN plus this
+	SequenceBase uint64 `json:"sequence_base"`
+}
+
 // StreamReconciled closes a reconcile: every row was compared, the stream goes on from here.
 //
 // Why: Every row was compared; the stream goes on.

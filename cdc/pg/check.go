@@ -152,8 +152,8 @@ func checkSlotState(ctx context.Context, conn *pgx.Conn, c Config) check.Finding
 		return finding("slot", "", errors.New(slot.describe(c.Slot)), "lowcap-cdc check, with another --slot")
 	case err == nil && slot.active != 0:
 		detail += ", in use by " + slot.user
-	case err == nil && slot.wal == "lost":
-		err = fmt.Errorf("slot %q: needed WAL was removed", c.Slot)
+	case err == nil && slot.lost() != "":
+		err = fmt.Errorf("slot %q is lost: %s", c.Slot, slot.lost())
 	}
 	return finding("slot", detail, err, "lowcap-cdc reconcile")
 }

@@ -30,7 +30,13 @@ func (s *Source) openJoin(ctx context.Context) {
 		return
 	}
 	s.join.retry = time.Now().Add(joinAgain)
-	opened, err := s.joinSnapshot(ctx)
+	var tables []decode.Table
+	for _, t := range decode.Tables {
+		if s.tables.get(t).Missing {
+			tables = append(tables, t)
+		}
+	}
+	opened, err := s.joinSnapshot(ctx, tables, joinWithin)
 	if err != nil {
 		s.config.notice("snapshot of a table that is back: " + message(err))
 		return
@@ -39,14 +45,9 @@ func (s *Source) openJoin(ctx context.Context) {
 	s.extend(opened.point)
 }
 
-func (s *Source) joinSnapshot(ctx context.Context) (*snapshot, error) {
-	var tables []decode.Table
-	for _, t := range decode.Tables {
-		if s.tables.get(t).Missing {
-			tables = append(tables, t)
-		}
-	}
-	within, cancel := context.WithTimeout(ctx, joinWithin)
+// joinSnapshot takes a snapshot of tables at a place ahead of the stream.
+func (s *Source) joinSnapshot(ctx context.Context, tables []decode.Table, atMost time.Duration) (*snapshot, error) {
+	within, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	conn, err := s.config.connectReplication(within)
 	if err != nil {

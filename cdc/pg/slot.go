@@ -18,6 +18,7 @@ import (
 // slotState is a row of pg_replication_slots.
 type slotState struct {
 	plugin, kind, database, wal string
+	invalidation                string // the server's own word for why it is invalid, from Postgres 17 on
 	active                      int32
 	user                        string // who uses it: process, host and application
 	confirmed                   decode.LSN
@@ -29,9 +30,10 @@ func readSlot(ctx context.Context, conn *pgx.Conn, name string) (slotState, bool
 	var confirmed string
 	err := conn.QueryRow(ctx, `select coalesce(plugin, ''), slot_type, coalesce(database, ''), coalesce(wal_status, ''),
 		coalesce(active_pid, 0), `+processOf("active_pid")+`, coalesce(confirmed_flush_lsn, '0/0')::text,
-		coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint
-		from pg_replication_slots where slot_name = $1`, name).
-		Scan(&s.plugin, &s.kind, &s.database, &s.wal, &s.active, &s.user, &confirmed, &s.retained)
+		coalesce(pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end, restart_lsn), 0)::bigint,
+		coalesce(to_jsonb(r) ->> 'invalidation_reason', '')
+		from pg_replication_slots r where slot_name = $1`, name).
+		Scan(&s.plugin, &s.kind, &s.database, &s.wal, &s.active, &s.user, &confirmed, &s.retained, &s.invalidation)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, false, nil
 	}
@@ -40,6 +42,17 @@ func readSlot(ctx context.Context, conn *pgx.Conn, name string) (slotState, bool
 	}
 	s.confirmed, err = decode.ParseLSN(confirmed)
 	return s, true, err
+}
+
+// lost returns why nothing can be read from the slot any more, empty when it can.
+func (s *slotState) lost() string {
+	switch {
+	case s.invalidation != "":
+		return fmt.Sprintf("the server invalidated it (invalidation_reason %s)", s.invalidation)
+	case s.wal == "lost":
+		return "needed WAL was removed"
+	}
+	return ""
 }
 
 // processOf is SQL that names a backend for an operator: its process, host, application and role, as far as this role may
@@ -136,7 +149,7 @@ func (s *Source) activeError(user string) error {
 }
 
 // checkSlot makes sure that slot and publication can continue after the checkpoint without a gap.
-func (s *Source) checkSlot(ctx context.Context, known cdc.Checkpoint, walEnd decode.LSN) error {
+func (s *Source) checkSlot(ctx context.Context, known cdc.Checkpoint) error {
 	conn, err := s.config.connect(ctx)
 	if err != nil {
 		return err
@@ -148,14 +161,12 @@ func (s *Source) checkSlot(ctx context.Context, known cdc.Checkpoint, walEnd dec
 	}
 	name, resume := s.config.Slot, known.LSN
 	switch {
-	case walEnd < resume:
-		return permanentf("the server's WAL ends at %s, before the sink's checkpoint %s: it was restored to an earlier point; %s", walEnd, resume, restoredAdvice)
 	case !exists:
 		return lostf("slot %q does not exist any more; changes after %s are lost to the stream", name, resume)
 	case !slot.isOurs(s.identity.Database):
 		return permanentf("%s; choose another --slot", slot.describe(name))
-	case slot.wal == "lost":
-		return lostf("slot %q: needed WAL %s was removed", name, resume)
+	case slot.lost() != "":
+		return lostf("slot %q cannot be read from %s on: %s", name, resume, slot.lost())
 	case slot.confirmed > resume:
 		return lostf("slot %q stands at %s, past the sink's checkpoint %s: somebody else has read from it", name, slot.confirmed, resume)
 	case slot.active != 0:

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"lowcap-cdc/cdc"
@@ -45,55 +44,62 @@ func New(config Config) *Source {
 }
 
 // Start implements cdc.Source.
-func (s *Source) Start(ctx context.Context, start cdc.Start) (cdc.Identity, error) {
+func (s *Source) Start(ctx context.Context, start cdc.Start) (cdc.Started, error) {
 	var err error
 	s.extend = start.Extend
 	if s.repl, err = s.config.connectReplication(ctx); err != nil {
-		return cdc.Identity{}, err
-	}
-	system, err := pglogrepl.IdentifySystem(ctx, s.repl)
-	if err != nil {
-		return cdc.Identity{}, fmt.Errorf("identify system: %s", message(err))
-	}
-	s.identity = cdc.Identity{SystemID: system.SystemID, Timeline: system.Timeline, Database: system.DBName, Schema: s.config.Schema}
-	if err := s.checkIdentity(ctx, start.Known); err != nil {
-		return cdc.Identity{}, err
+		return cdc.Started{}, err
 	}
 	for _, t := range decode.Tables {
 		s.setTable(t, start.Known.Tables[t])
 	}
-	if start.Resume == 0 {
-		return s.identity, s.startSnapshot(ctx, start)
+	if start.Adopt || start.Known.Adoption != nil {
+		return s.startAdopting(ctx, start)
 	}
-	if err := s.checkSlot(ctx, start.Known, decode.LSN(system.XLogPos)); err != nil {
-		return cdc.Identity{}, err
+	system, err := identify(ctx, s.repl, s.config)
+	if err != nil {
+		return cdc.Started{}, err
 	}
-	return s.identity, s.startStream(ctx, start.Known)
+	s.identity = system.Identity
+	if err := start.Known.CheckSource(s.config.Slot, s.identity); err != nil {
+		return cdc.Started{}, err
+	}
+	why, err := restored(ctx, s.repl, &start.Known, s.identity, system.WALEnd)
+	if err := errors.Join(why, err); err != nil {
+		return cdc.Started{}, err
+	}
+	return s.startKnown(ctx, start)
 }
 
-func (s *Source) startSnapshot(ctx context.Context, start cdc.Start) error {
+// startKnown starts with the server of the history.
+func (s *Source) startKnown(ctx context.Context, start cdc.Start) (cdc.Started, error) {
+	started := cdc.Started{Identity: s.identity}
+	if start.Resume == 0 {
+		return started, s.startSnapshot(ctx, start, started)
+	}
+	if err := s.checkSlot(ctx, start.Known); err != nil {
+		return cdc.Started{}, err
+	}
+	return started, s.startStream(ctx, start.Known)
+}
+
+func (s *Source) startSnapshot(ctx context.Context, start cdc.Start, started cdc.Started) error {
 	if err := s.setUp(ctx); err != nil {
 		return err
 	}
 	if err := s.makeWay(ctx, start.Owned); err != nil {
 		return err
 	}
-	if err := start.Claim(ctx, s.identity); err != nil {
+	if err := start.Claim(ctx, started); err != nil {
 		return fmt.Errorf("claim slot %q: %w", s.config.Slot, err)
 	}
 	temporary := ""
 	if s.config.Temporary {
 		temporary = "TEMPORARY "
 	}
-	waiting, created := context.WithCancel(ctx)
-	told := make(chan struct{})
-	go func() {
-		defer close(told)
-		tellWaiting(waiting, s.config)
-	}()
+	told := sayWaiting(ctx, s.config)
 	slot, err := createSlot(ctx, s.repl, s.config.Slot, temporary, hasFailover(s.repl))
-	created()
-	<-told
+	told()
 	if err != nil {
 		return s.explainSlot("create", err)
 	}

@@ -9,6 +9,17 @@ import (
 // looked at again.
 const waitingAfter = 2 * time.Second
 
+// sayWaiting begins to tell what a slot's creation waits for, until end is called.
+func sayWaiting(ctx context.Context, c Config) (end func()) {
+	waiting, created := context.WithCancel(ctx)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		tellWaiting(waiting, c)
+	}()
+	return func() { created(); <-told }
+}
+
 // tellWaiting tells the operator whose open transactions the creation of a slot waits for: every one that has written must
 // end first. It goes on until ctx ends, and says the same only once.
 func tellWaiting(ctx context.Context, c Config) {
