@@ -18,6 +18,7 @@ type Inspection struct {
 	Exists    bool       // the slot does; the fields from here to Safe are zero when it does not
 	Active    bool       // an instance reads from it
 	WALStatus string     // reserved, extended, unreserved, lost
+	Invalid   string     // the server's invalidation_reason, from Postgres 17 on; empty for a slot that can be read
 	Confirmed decode.LSN // everything before it is in the sink
 	Restart   decode.LSN // the server keeps WAL from here on
 	Retained  int64      // bytes of WAL kept for the slot
@@ -40,6 +41,18 @@ func (s *Inspection) Behind() int64 {
 		return 0
 	}
 	return int64(s.WALEnd - s.Confirmed)
+}
+
+// Lost returns why nothing can be read from the slot of a name any more, empty when it can.
+func (s *Inspection) Lost(name string) string {
+	slot := slotState{wal: s.WALStatus, invalidation: s.Invalid}
+	switch lost := slot.lost(); {
+	case !s.Exists:
+		return fmt.Sprintf("slot %q does not exist any more", name)
+	case lost != "":
+		return fmt.Sprintf("slot %q is lost: %s", name, lost)
+	}
+	return ""
 }
 
 // Inspector asks the server about the slot and the publication, on a connection of its own that it opens when it needs
@@ -70,9 +83,10 @@ func (i *Inspector) read(ctx context.Context, s *Inspection) error {
 	var end, confirmed, restart string
 	err := i.conn.QueryRow(ctx, `select clock_timestamp(), current_setting('server_version'), pg_current_wal_lsn()::text,
 		slot_name is not null, coalesce(active, false), coalesce(wal_status, ''), coalesce(confirmed_flush_lsn, '0/0')::text,
-		coalesce(restart_lsn, '0/0')::text, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, safe_wal_size
-		from (select $1::text as wanted) w left join pg_replication_slots on slot_name = wanted`, i.config.Slot).
-		Scan(&s.At, &s.Version, &end, &s.Exists, &s.Active, &s.WALStatus, &confirmed, &restart, &s.Retained, &s.Safe)
+		coalesce(restart_lsn, '0/0')::text, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, safe_wal_size,
+		coalesce(to_jsonb(r) ->> 'invalidation_reason', '')
+		from (select $1::text as wanted) w left join pg_replication_slots r on slot_name = wanted`, i.config.Slot).
+		Scan(&s.At, &s.Version, &end, &s.Exists, &s.Active, &s.WALStatus, &confirmed, &restart, &s.Retained, &s.Safe, &s.Invalid)
 	if err != nil {
 		return err
 	}

@@ -78,6 +78,14 @@ func identify(ctx context.Context, repl *pgconn.PgConn, c Config) (*Standing, er
 		WALEnd: decode.LSN(system.XLogPos)}, nil
 }
 
+// User returns who reads from the slot, empty for nobody.
+func (s *Standing) User() string {
+	if s.exists && s.slot.active != 0 {
+		return s.slot.user
+	}
+	return ""
+}
+
 // look asks the server for what a history could go on with.
 func (s *Standing) look(ctx context.Context, c Config, conn *pgx.Conn) error {
 	err := conn.QueryRow(ctx, `select clock_timestamp(), current_setting('server_version')`).Scan(&s.At, &s.Version)

@@ -28,7 +28,8 @@ type cli struct {
 	Tail       tailCommand       `cmd:"" help:"Print committed events, one readable line each."`
 	Trades     tradesCommand     `cmd:"" help:"What became of each trade, one line each: fills, pool, exit, result, and the block after it."`
 	Audit      auditCommand      `cmd:"" help:"What happened to a token, or whether the sink is whole."`
-	Reconcile  reconcileCommand  `cmd:"" help:"After a lost slot: new slot and snapshot; publish the differences and one stream.gap."`
+	Reconcile  reconcileCommand  `cmd:"" help:"After a lost slot: new slot and snapshot; publish the differences and one stream.gap. With --adopt, on another server."`
+	Handover   handoverCommand   `cmd:"" help:"Before a planned change of the server: take everything in and confirm it, and note that nothing is written behind it."`
 	Replay     replayCommand     `cmd:"" help:"Copy committed events to another sink, unchanged."`
 	Notify     notifyCommand     `cmd:"" help:"Tell people and programs of exits, gaps and other severe events, each at least once."`
 	Teardown   teardownCommand   `cmd:"" help:"Drop slot and publication, after a question; say what stays."`

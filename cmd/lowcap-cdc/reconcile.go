@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"lowcap-cdc/cdc/pg"
@@ -11,7 +12,9 @@ import (
 )
 
 type reconcileCommand struct {
-	Yes bool `help:"Do not ask, although the slot is healthy."`
+	Yes    bool `help:"Do not ask, although the slot is healthy, or another server is adopted."`
+	Adopt  bool `help:"Go on from this server, which is another one, or another name or state of it: after pg_upgrade, a dump and restore, a move, a rename, a restore to an earlier point, a promotion."`
+	EvenSo bool `help:"With --adopt: also a server that has fewer than half of the known rows."`
 }
 
 // Run makes a new slot with a new snapshot, publishes how the snapshot differs from what the sink knows, and says in
@@ -20,8 +23,14 @@ func (c *reconcileCommand) Run(s *settings.Settings, std *settings.Streams) erro
 	if err := s.Require(); err != nil {
 		return err
 	}
+	if c.EvenSo && !c.Adopt {
+		return settings.Usage(errors.New("--even-so is for --adopt"))
+	}
 	ctx, stop := settings.UntilSignal(std.Err)
 	defer stop()
+	if c.Adopt {
+		return c.adopt(ctx, s, std)
+	}
 	if err := c.consent(ctx, s, std); err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (h *hung) Free(context.Context) error { return nil }
 
 func (h *hung) Resume(context.Context, func(string, []byte) error) error { return nil }
 
-func (h *hung) Start(context.Context, cdc.Start) (cdc.Identity, error) { return cdc.Identity{}, nil }
+func (h *hung) Start(context.Context, cdc.Start) (cdc.Started, error) { return cdc.Started{}, nil }
 
 func (h *hung) Buffered() bool { return false }
 

@@ -33,6 +33,8 @@ type Supervisor struct {
 	Until     decode.LSN
 	Repair    bool   // reconcile when the slot is lost
 	Reconcile string // why to begin with a reconcile; empty for not
+	Adopt     bool   // go on from another server
+	HandOver  bool   // note at the end that nothing is written behind it
 	Out       io.Writer
 	Log       zerolog.Logger
 	Monitor   *monitor.Monitor
@@ -133,7 +135,8 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 	config.Notice, config.Ignored = hooks.Notice, hooks.Ignored
 	from := pg.New(config)
 	defer func() { err = errors.Join(err, from.Close()) }()
-	p := &cdc.Pipeline{Source: from, Sink: to, Slot: v.Settings.SlotName(), Until: v.Until, Reconcile: v.Reconcile, Hooks: hooks}
+	p := &cdc.Pipeline{Source: from, Sink: to, Slot: v.Settings.SlotName(), Until: v.Until, Reconcile: v.Reconcile, Adopt: v.Adopt,
+		HandOver: v.HandOver, Hooks: hooks}
 	if !v.standby { // which tries once a second
 		v.Log.Info().Str("slot", v.Settings.SlotName()).Str("sink", settings.Redact(v.Settings.Sink)).Msg("starting")
 	}
