@@ -93,6 +93,9 @@ func (s *Source) startSnapshot(ctx context.Context, start cdc.Start, started cdc
 	if err := start.Claim(ctx, started); err != nil {
 		return fmt.Errorf("claim slot %q: %w", s.config.Slot, err)
 	}
+	if err := s.config.hook("after-claim"); err != nil {
+		return err
+	}
 	temporary := ""
 	if s.config.Temporary {
 		temporary = "TEMPORARY "
@@ -102,6 +105,9 @@ func (s *Source) startSnapshot(ctx context.Context, start cdc.Start, started cdc
 	told()
 	if err != nil {
 		return s.explainSlot("create", err)
+	}
+	if err := s.config.hook("after-slot"); err != nil {
+		return err
 	}
 	s.snapshot, err = openSnapshot(ctx, s.config, slot, decode.Tables[:])
 	return err

@@ -81,10 +81,15 @@ func walPlace(ctx context.Context, conn *pgx.Conn) (decode.LSN, error) {
 		return 0, err
 	}
 	lsn, err := decode.ParseLSN(text)
+	return onPage(lsn), err
+}
+
+// onPage takes a place behind a page's header back to where the page begins.
+func onPage(lsn decode.LSN) decode.LSN {
 	if in := lsn % walPage; in <= walHeader {
-		lsn -= in
+		return lsn - in
 	}
-	return lsn, err
+	return lsn
 }
 
 // parseSnapshot reads what pg_current_snapshot prints: xmin:xmax:xip,xip.
@@ -126,6 +131,9 @@ func (t *Truth) Saw(xid uint32, commit decode.LSN) bool {
 	}
 	return commit < t.before && since >= ahead
 }
+
+// SawSnapshot reports whether everything that a snapshot at a place told of had been committed before.
+func (t *Truth) SawSnapshot(at decode.LSN) bool { return onPage(at) <= t.before }
 
 // Has reports whether a table is there.
 func (t *Truth) Has(table decode.Table) bool { return t.rows.found.tables[table].id.OID != 0 }

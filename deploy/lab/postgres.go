@@ -48,7 +48,16 @@ func StartPostgresOf(ctx context.Context, major string, settings ...string) (*Po
 	if err != nil {
 		return nil, err
 	}
-	p := &Postgres{bin: bin, settings: settings}
+	p, err := newPostgres(ctx, bin, settings)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.Start(ctx)
+}
+
+// newPostgres makes the files of a server; it does not start it.
+func newPostgres(ctx context.Context, bin string, settings []string, args ...string) (p *Postgres, err error) {
+	p = &Postgres{bin: bin, settings: settings}
 	if p.owner, err = unprivileged(); err != nil {
 		return nil, err
 	}
@@ -63,10 +72,8 @@ func StartPostgresOf(ctx context.Context, major string, settings ...string) (*Po
 	if p.Port, err = freePort(); err != nil {
 		return nil, err
 	}
-	if err := p.command(ctx, "initdb", "-D", p.Data(), "-A", "trust", "-U", "postgres", "--no-sync"); err != nil {
-		return nil, err
-	}
-	return p, p.Start(ctx)
+	args = append([]string{"-D", p.Data(), "-A", "trust", "-U", "postgres", "--no-sync"}, args...)
+	return p, p.command(ctx, "initdb", args...)
 }
 
 // postgresBin finds the server's programs.

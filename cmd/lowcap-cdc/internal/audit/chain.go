@@ -115,10 +115,10 @@ func (l *Links) Follow(a *schemas.Attributes, event []byte) error {
 	check := l.sources[a.Source]
 	if check == nil {
 		check = &chainCheck{}
-		if from := l.sources[adoptedFrom(a, event)]; from != nil {
-			check.at = from.at
-		}
 		l.sources[a.Source] = check
+	}
+	if from := l.sources[adoptedFrom(a, event)]; from != nil {
+		check.at = from.at
 	}
 	if finding := check.take(a, event, l.Removes); finding != "" {
 		return fmt.Errorf("%w: event %s %s", ErrAltered, readable.Printable(a.ID), finding)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/audit/belief"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
@@ -115,16 +116,17 @@ func (c *Comparer) await(ctx context.Context, place decode.LSN) error {
 // it reads again until everything is there that the checkpoint knows.
 func (c *Comparer) fold(ctx context.Context, truth *pg.Truth, out *Compared) (*belief.Beliefs, error) {
 	for attempt := 1; ; attempt++ {
-		now, head, err := readHead(ctx, c.Reader)
+		known, err := readCheckpoint(ctx, c.Reader)
 		if err != nil {
 			return nil, err
 		}
+		era, head := known.Era(), known.Events
 		f := &fold{beliefs: belief.New(), tickers: make(map[string]string)}
 		var last uint64
 		out.Events = 0
 		err = c.Reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
 			a := e.Attributes()
-			if last = a.Number; saw(truth, &a, e.Value, now) {
+			if last = a.Number; saw(truth, &a, e.Value, &era) {
 				f.take(&a, e.Value)
 				out.Events++
 				c.tell("events read", out.Events)
@@ -158,13 +160,16 @@ func (c *Comparer) fold(ctx context.Context, truth *pg.Truth, out *Compared) (*b
 	}
 }
 
-// saw reports whether the snapshot sees what an event tells. now is the source that the trail is of today.
-func saw(truth *pg.Truth, a *schemas.Attributes, event []byte, now string) bool {
-	if now != "" && a.Source != now {
+// saw reports whether the snapshot sees what an event tells. now is the era that the trail is in.
+func saw(truth *pg.Truth, a *schemas.Attributes, event []byte, now *cdc.Era) bool {
+	if at, known := placeOf(a); known && at < now.Begins {
 		return true // of a server that was there before
 	}
 	origin := gjson.GetBytes(event, "data.origin")
 	lsn, err := decode.ParseLSN(origin.Get("commit_lsn").String())
+	if err == nil && ofSnapshot(a) && truth.SawSnapshot(lsn) {
+		return true
+	}
 	return err == nil && truth.Saw(uint32(origin.Get("xid").Uint()), lsn)
 }
 

@@ -25,6 +25,7 @@ type Moment struct {
 	LSN    decode.LSN
 	Number uint64 // 0 when another one was given
 	isLSN  bool
+	place  decode.LSN // of LSN in the history
 }
 
 // ParseMoment reads a number, an LSN, a time or an age.
@@ -44,21 +45,17 @@ func ParseMoment(text string, age func(string) (time.Time, bool)) (Moment, error
 	)
 }
 
-// includes reports whether an event had happened by then. now is the source that the trail is of today: only its LSNs can be
-// compared with the one that was given.
-func (m *Moment) includes(a *schemas.Attributes, event []byte, now string) bool {
+// includes reports whether an event had happened by then.
+func (m *Moment) includes(a *schemas.Attributes) bool {
 	switch {
 	case m.Number > 0:
 		return a.Number <= m.Number
 	case !m.isLSN:
 		at, err := time.Parse(time.RFC3339Nano, a.Time)
 		return err == nil && !at.After(m.Time)
-	case now != "" && a.Source != now:
-		return true
 	}
-	lsn, err := decode.ParseLSN(gjson.GetBytes(event, "data.origin.commit_lsn").String())
-	snapshot := len(a.Sequence) > 16 && a.Sequence[16] == '0' // what was committed before its place
-	return err == nil && (lsn < m.LSN || snapshot && lsn == m.LSN)
+	at, known := placeOf(a)
+	return known && (at < m.place || ofSnapshot(a) && at == m.place)
 }
 
 // Standing is how everything stood at a moment, as the events tell it.
@@ -133,14 +130,15 @@ type WantedRow struct {
 
 // At folds the events up to a moment, and returns what they tell of a token, or of all without one.
 func At(ctx context.Context, reader sink.Reader, m Moment, token string) (*Standing, error) {
-	now, _, err := readHead(ctx, reader)
+	known, err := readCheckpoint(ctx, reader)
 	if err != nil {
 		return nil, err
 	}
+	m.place = m.LSN + known.Era().Base // an LSN is one of the server of now
 	f := &fold{beliefs: belief.New(), tickers: make(map[string]string)}
 	err = reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
 		a := e.Attributes()
-		if m.includes(&a, e.Value, now) {
+		if m.includes(&a) {
 			f.take(&a, e.Value)
 		} else if f.first == "" {
 			f.first = a.Time

@@ -102,7 +102,7 @@ func (c *anchorCheck) take(a *schemas.Attributes, event []byte, from string) {
 		s = &anchored{Sealed: Sealed{Source: a.Source, Seals: len(c.seals())}, number: len(c.starts), whole: true, run: 1}
 		c.starts = append(c.starts, s)
 	}
-	c.current[a.Source] = s
+	c.current[a.Source], s.Source = s, a.Source
 	if a.Number <= s.at.Number {
 		return // the chain's check says so
 	}

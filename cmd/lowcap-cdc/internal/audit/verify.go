@@ -87,6 +87,9 @@ type verifier struct {
 	anchors *anchorCheck // nil without anchors
 	schemas map[schemas.Type]*jsonschema.Schema
 	files   bool // the events stand in files, not in topics
+	ids     ids
+	head    schemas.Chain // the last event that the checkpoint knows
+	origin  string        // the source of it
 
 	trimmed   map[lane]bool // partitions whose beginning was removed, and of which no event has come yet
 	compacted bool
@@ -133,9 +136,13 @@ func (v *verifier) begin(ctx context.Context, reader sink.Reader) (err error) {
 			v.trimmed[lane{k.Topic, k.Partition}] = true
 		}
 	}
-	source, head, err := readHead(ctx, reader)
-	if head.Number > 0 {
-		v.source(source).head = head
+	known, err := readCheckpoint(ctx, reader)
+	if known.SystemID != "" {
+		v.ids.eras = known.AllEras()
+	}
+	if v.head = known.Events; v.head.Number > 0 {
+		v.origin = known.Source()
+		v.source(v.origin).head = v.head
 	}
 	return v.damage(err)
 }
@@ -195,7 +202,7 @@ func (v *verifier) take(e *sink.Stored) {
 	if err := v.checkSchema(e.Value, a.Type); err != nil {
 		v.find(e, &a, "does not fit its schema: "+strings.Join(strings.Fields(err.Error()), " "))
 	}
-	if want := idOf(&a); a.ID != want {
+	if want := v.ids.of(&a, e.Value); a.ID != want {
 		v.find(e, &a, "has another id than its sequence says, "+want)
 	}
 	if got := string(e.Key); got != a.PartitionKey {
@@ -234,26 +241,15 @@ func (v *verifier) checkOrder(e *sink.Stored, a *schemas.Attributes) {
 func (v *verifier) adopted(e *sink.Stored, a *schemas.Attributes) (from string) {
 	from = adoptedFrom(a, e.Value)
 	before, known := v.Sources[from]
-	if seen := v.source(a.Source); known && seen.at.Number == 0 {
-		seen.at, before.head = before.at, schemas.Chain{}
+	if !known || from == a.Source {
+		return from
+	}
+	seen := v.source(a.Source)
+	seen.at, before.head = before.at, schemas.Chain{}
+	if a.Source == v.origin {
+		seen.head = v.head
 	}
 	return from
-}
-
-// idOf returns the id that belongs to an event's source and sequence: both name one place in the WAL. Sequences that
-// differ so make ids that differ.
-func idOf(a *schemas.Attributes) string {
-	var lsn uint64
-	var phase, change, event uint32
-	if n, err := fmt.Sscanf(a.Sequence, "%16X%1d%8X%7X", &lsn, &phase, &change, &event); n != 4 || err != nil {
-		return "none: the sequence is not 32 digits"
-	}
-	system := strings.Split(a.Source+"//", "/")[2]
-	snapshot := "b"
-	if phase == 1 {
-		snapshot = ""
-	}
-	return fmt.Sprintf("%s/%x/%X/%s%d/%d", system, lsn>>32, uint32(lsn), snapshot, change, event)
 }
 
 func (v *verifier) find(e *sink.Stored, a *schemas.Attributes, what string) {

