@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/check"
 )
 
@@ -156,7 +157,7 @@ func TestAttributionComesAndGoes(t *testing.T) {
 	before := objects()
 	said := func() check.Finding {
 		t.Helper()
-		all := Check(t.Context(), p.config)
+		all := Check(t.Context(), p.config, &cdc.Checkpoint{})
 		at := slices.IndexFunc(all, func(f check.Finding) bool { return f.Name == "attribution" })
 		if at < 0 {
 			t.Fatalf("%+v", all)

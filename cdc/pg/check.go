@@ -9,14 +9,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/check"
 	"lowcap-cdc/decode"
 )
 
 const oldestVersion = 140000
 
-// Check looks at every precondition in the database. It changes nothing.
-func Check(ctx context.Context, c Config) []check.Finding {
+// Check looks at every precondition in the database, and whether it is that of the history that a sink holds. It changes nothing.
+func Check(ctx context.Context, c Config, known *cdc.Checkpoint) []check.Finding {
 	conn, err := c.connect(ctx)
 	if err != nil {
 		return []check.Finding{finding("postgres", "", err, "psql with the same --postgres, until it connects")}
@@ -32,8 +33,9 @@ func Check(ctx context.Context, c Config) []check.Finding {
 	for _, t := range decode.Tables {
 		findings = append(findings, checkRows(ctx, conn, c, t, &found))
 	}
-	return append(findings, checkStandby(&found), checkEncoding(ctx, conn, c, &found), checkAttribution(ctx, conn, c, &found), checkPublication(&found, c), checkSlotState(ctx, conn, c),
-		checkRetention(ctx, conn, c), checkMessages(ctx, conn, c, &found))
+	return append(findings, checkStandby(&found), checkEncoding(ctx, conn, c, &found), checkAttribution(ctx, conn, c, &found),
+		checkPublication(&found, c), checkHistory(ctx, c, known), checkSlotState(ctx, conn, c, known), checkRetention(ctx, conn, c),
+		checkMessages(ctx, conn, c, &found))
 }
 
 // countRows answers what the source's migration guide asks for to verify a migration.
@@ -142,10 +144,12 @@ func checkPublication(found *catalog, c Config) check.Finding {
 	return finding("publication", c.Publication, nil, "")
 }
 
-func checkSlotState(ctx context.Context, conn *pgx.Conn, c Config) check.Finding {
+func checkSlotState(ctx context.Context, conn *pgx.Conn, c Config, known *cdc.Checkpoint) check.Finding {
 	slot, exists, err := readSlot(ctx, conn, c.Slot)
 	detail := fmt.Sprintf("%s, confirmed %s, keeps %d bytes of WAL (%s)", c.Slot, slot.confirmed, slot.retained, slot.wal)
 	switch {
+	case err == nil && !exists && known.LSN != 0:
+		err = fmt.Errorf("slot %q does not exist any more: changes after %s are lost to the stream", c.Slot, known.LSN)
 	case err == nil && !exists:
 		detail = c.Slot + " will be created by the first run"
 	case err == nil && !slot.isOurs(conn.Config().Database):

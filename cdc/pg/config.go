@@ -71,7 +71,7 @@ func (c Config) connect(ctx context.Context) (*pgx.Conn, error) {
 	c.prepare(&config.Config)
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, explainConnect(err, &config.Config)
+		return nil, c.explainConnect(ctx, err, &config.Config)
 	}
 	return conn, nil
 }
@@ -86,7 +86,7 @@ func (c Config) connectReplication(ctx context.Context) (*pgconn.PgConn, error) 
 	config.RuntimeParams["replication"] = "database"
 	conn, err := pgconn.ConnectConfig(ctx, &config.Config)
 	if err != nil {
-		return nil, explainConnect(err, &config.Config)
+		return nil, c.explainConnect(ctx, err, &config.Config)
 	}
 	return conn, nil
 }

@@ -42,7 +42,7 @@ func TestEncodings(t *testing.T) {
 			if got := p.mustRun(to); got != strings.TrimSuffix(strings.Repeat("entry_block.cleared ", 5), " ") {
 				t.Errorf("the stream says %q", got)
 			}
-			if text := failures(Check(t.Context(), p.config)); text != "" {
+			if text := failures(Check(t.Context(), p.config, &cdc.Checkpoint{})); text != "" {
 				t.Errorf("check says %q", text)
 			}
 		})
@@ -64,7 +64,7 @@ func TestNotUTF8(t *testing.T) {
 			if err := p.run(to); !IsPermanent(err) {
 				t.Errorf("the stream's error is %v", err)
 			}
-			if text := failures(Check(t.Context(), p.config)); !strings.Contains(text, "lowcap_positions") {
+			if text := failures(Check(t.Context(), p.config, &cdc.Checkpoint{})); !strings.Contains(text, "lowcap_positions") {
 				t.Errorf("check says %q", text)
 			}
 			p.config.Slot += "_fresh"

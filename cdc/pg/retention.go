@@ -66,6 +66,16 @@ func (r *retention) cost() string {
 	return fmt.Sprintf("an hour without the sidecar keeps %s of WAL, as measured over the last %s", size(r.rate()*3600), span(r.seconds))
 }
 
+// Outage says what an outage costs, as Check does.
+func Outage(ctx context.Context, c Config) check.Finding {
+	conn, err := c.connect(ctx)
+	if err != nil {
+		return warning("outage", "", err, "")
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it was only asked
+	return checkRetention(ctx, conn, c)
+}
+
 // full says when the disk is full.
 func full(rate float64, free uint64) string {
 	switch {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"lowcap-cdc/cdc"
+	"lowcap-cdc/cdc/check"
 	"lowcap-cdc/decode"
 )
 
@@ -68,6 +69,21 @@ func stand(ctx context.Context, c Config, repl *pgconn.PgConn, known *cdc.Checkp
 	return s, s.judge(ctx, c, repl, known)
 }
 
+// adoptCommand is what makes another server that of a history.
+const adoptCommand = "lowcap-cdc reconcile --adopt"
+
+// checkHistory says whether run would go on with this server.
+func checkHistory(ctx context.Context, c Config, known *cdc.Checkpoint) check.Finding {
+	if known.SystemID == "" || known.LSN == 0 {
+		return check.Finding{Name: "history", Severity: check.OK, Detail: "none in the sink yet"}
+	}
+	s, err := Stand(ctx, c, known)
+	if err != nil {
+		return finding("history", "", err, "psql with the same --postgres, as a role that may replicate")
+	}
+	return finding("history", fmt.Sprintf("of system %s, database %s, as this server", known.SystemID, known.Database), s.Why, adoptCommand)
+}
+
 // identify asks the server who it is.
 func identify(ctx context.Context, repl *pgconn.PgConn, c Config) (*Standing, error) {
 	system, err := pglogrepl.IdentifySystem(ctx, repl)
@@ -76,6 +92,14 @@ func identify(ctx context.Context, repl *pgconn.PgConn, c Config) (*Standing, er
 	}
 	return &Standing{Identity: cdc.Identity{SystemID: system.SystemID, Timeline: system.Timeline, Database: system.DBName, Schema: c.Schema},
 		WALEnd: decode.LSN(system.XLogPos)}, nil
+}
+
+// Lost returns why nothing can be read from the slot, empty when it can.
+func (s *Standing) Lost() string {
+	if s.hasSlot() {
+		return ""
+	}
+	return s.Slot
 }
 
 // User returns who reads from the slot, empty for nobody.
@@ -123,7 +147,7 @@ func (s *Standing) judge(ctx context.Context, c Config, repl *pgconn.PgConn, kno
 	sameSystem := known.SystemID == "" || known.SystemID == s.SystemID
 	switch {
 	case known.Adoption.IsOf(s.Identity) && !known.Adoption.CameAlong:
-		s.Way, s.Why = Anew, permanentf("the adoption of this server was begun and has not ended; run: lowcap-cdc reconcile --adopt")
+		s.Way, s.Why = Anew, permanentf("the adoption of this server was begun and has not ended; run: "+adoptCommand)
 	case s.Why == nil && (known.Timeline == s.Timeline || known.LSN == 0):
 		s.Way = Goes
 	case sameSystem && s.continues(ctx, c, repl, known):
@@ -201,4 +225,4 @@ func restored(ctx context.Context, repl *pgconn.PgConn, known *cdc.Checkpoint, f
 	return nil, nil
 }
 
-const restoredAdvice = "to go on from what it has now, run: lowcap-cdc reconcile --adopt"
+const restoredAdvice = "to go on from what it has now, run: " + adoptCommand

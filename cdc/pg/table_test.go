@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/check"
 )
 
@@ -64,7 +65,7 @@ func TestUnfitTables(t *testing.T) {
 			if after := p.ask(publications); after != before || to.count() > 0 || p.ask(`select count(*) from pg_replication_slots where database = current_database()`) != "0" {
 				t.Errorf("publications %q before, %q after, %d events", before, after, to.count())
 			}
-			if text := failures(Check(t.Context(), config)); !strings.Contains(text, c.want) {
+			if text := failures(Check(t.Context(), config, &cdc.Checkpoint{})); !strings.Contains(text, c.want) {
 				t.Errorf("check says %q, want %q", text, c.want)
 			} else if identity.MatchString(name) && strings.Contains(text, "run: create publication") {
 				t.Errorf("check advises what makes the bot's writes fail: %s", text)
@@ -118,7 +119,7 @@ func TestPublicationWithoutRoot(t *testing.T) {
 	p := newPlace(t, "")
 	p.exec(partitioned)
 	p.exec(rowA + `create publication lowcap_cdc for table token_timeframe_blocks, lowcap_positions`)
-	if text := failures(Check(t.Context(), p.config)); !strings.Contains(text, "set (publish_via_partition_root = true)") {
+	if text := failures(Check(t.Context(), p.config, &cdc.Checkpoint{})); !strings.Contains(text, "set (publish_via_partition_root = true)") {
 		t.Errorf("check says %q", text)
 	}
 	to := newMemorySink()
@@ -147,7 +148,7 @@ func TestIdentityLostLater(t *testing.T) {
 	if text := <-said; !strings.Contains(text, "UPDATEs and DELETEs would fail") || !strings.Contains(text, "replica identity default") {
 		t.Errorf("notice %q", text)
 	}
-	if text := failures(Check(t.Context(), p.config)); !strings.Contains(text, "replica identity nothing") {
+	if text := failures(Check(t.Context(), p.config, &cdc.Checkpoint{})); !strings.Contains(text, "replica identity nothing") {
 		t.Errorf("check says %q", text)
 	}
 }

@@ -63,24 +63,26 @@ func countFailed(findings []check.Finding) (failed int) {
 
 // findingsOf looks at both ends of the stream.
 func findingsOf(ctx context.Context, s *settings.Settings, std *settings.Streams) ([]check.Finding, error) {
-	findings := pg.Check(ctx, s.Source())
 	to, err := s.OpenSink(std.Out)
 	if err != nil {
 		return nil, err
 	}
 	defer to.Close() //nolint:errcheck // nothing was committed
+	var ofSink []check.Finding
 	if c, ok := to.(checker); ok {
-		findings = append(findings, c.Check(ctx)...)
+		ofSink = c.Check(ctx)
 	}
+	var state stateFound
+	silent := func(f check.Finding) bool { return f.Name == "kafka" && f.Severity == check.Fail }
+	if !slices.ContainsFunc(ofSink, silent) { // else to ask once more would take as long again
+		state = checkState(ctx, s)
+	}
+	findings := append(pg.Check(ctx, s.Source(), &state.known), ofSink...)
 	if countFailed(findings) == 0 { // else nothing can be measured
 		findings = append(findings, checkSnapshot(ctx, s, to)...)
 	}
-	silent := func(f check.Finding) bool { return f.Name == "kafka" && f.Severity == check.Fail }
-	if slices.ContainsFunc(findings, silent) {
-		return findings, nil // to ask once more would take as long again
-	}
-	if f, held := checkState(ctx, s); held {
-		findings = append(findings, f)
+	if state.held {
+		findings = append(findings, state.finding)
 	}
 	return findings, nil
 }
@@ -105,24 +107,33 @@ func printFindings(out io.Writer, findings []check.Finding) error {
 	return nil
 }
 
+// stateFound is what check finds of the state that a sink holds.
+type stateFound struct {
+	finding check.Finding
+	held    bool           // there is a state
+	known   cdc.Checkpoint // what it is of
+}
+
 // checkState says whether the state that the sink holds, if it holds one, is whole and of this slot and schema.
-func checkState(ctx context.Context, s *settings.Settings) (f check.Finding, held bool) {
+func checkState(ctx context.Context, s *settings.Settings) (found stateFound) {
 	reader, done, err := s.Reader()
 	if err != nil {
-		return f, false // a sink that keeps nothing
+		return found // a sink that keeps nothing
 	}
 	defer done()
 	state := cdc.NewState()
-	if err = reader.ReadState(ctx, state.Load); err == nil {
-		err = errors.Join(state.Checkpoint.CheckSource(s.Slot, cdc.Identity{Schema: s.Schema}), state.Verify())
-	}
-	if other := new(cdc.OtherSourceError); errors.As(err, &other) {
-		repair := "lowcap-cdc check --" + other.What + " " + other.Holds
-		return check.Finding{Name: "state", Severity: check.Fail, Detail: err.Error(), Repair: repair}, true
-	}
-	if cdc.IsPermanent(err) {
-		return check.Finding{Name: "state", Severity: check.Fail, Detail: err.Error(), Repair: "lowcap-cdc reconcile"}, true
+	err = reader.ReadState(ctx, state.Load)
+	if found.known = state.Checkpoint; err == nil {
+		err = errors.Join(found.known.CheckSource(s.Slot, cdc.Identity{Schema: s.Schema}), state.Verify())
 	}
 	rows, _ := state.Images()
-	return check.Finding{Name: "state", Severity: check.OK, Detail: fmt.Sprintf("%d rows known", rows)}, err == nil && rows > 0
+	found.finding = check.Finding{Name: "state", Severity: check.OK, Detail: fmt.Sprintf("%d rows known", rows)}
+	found.held = err == nil && rows > 0
+	if cdc.IsPermanent(err) {
+		found.finding, found.held = check.Finding{Name: "state", Severity: check.Fail, Detail: err.Error(), Repair: "lowcap-cdc reconcile"}, true
+	}
+	if other := new(cdc.OtherSourceError); errors.As(err, &other) {
+		found.finding.Repair = "lowcap-cdc check --" + other.What + " " + other.Holds
+	}
+	return found
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
 	"lowcap-cdc/cdc"
+	"lowcap-cdc/cdc/check"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
@@ -31,10 +33,12 @@ type status struct {
 	Waiting    []readable.Waiting  `json:"waiting"`          // for an exit, a record or a block, or with tokens in S0
 	LastExit   *readable.Line      `json:"last_emergency_exit"`
 	LastGap    *readable.Line      `json:"last_gap"`
+	Outage     string              `json:"outage"` // what an outage may cost and what to do about it; empty for nothing
 	Problems   []string            `json:"problems"`
 
 	unread  bool // the sink did not answer: what it holds is unknown, not none
 	damaged bool // something in the sink is
+	repair  bool // a problem stays until somebody has acted
 }
 
 type sourceStatus struct {
@@ -70,6 +74,9 @@ type checkpointStatus struct {
 // errUnseen is what status ends with when a part could not be read; its lines have said which.
 var errUnseen = errors.New("not everything could be read")
 
+// errBroken is what it ends with when something must be repaired first; its lines say what.
+var errBroken = errors.New("something must be repaired first")
+
 // Run prints the current state.
 func (c *statusCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	if err := s.Require(); err != nil {
@@ -89,6 +96,8 @@ func (c *statusCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	switch {
 	case err == nil && st.damaged:
 		err = settings.Repair(errUnseen)
+	case err == nil && st.repair:
+		err = settings.Repair(errBroken)
 	case err == nil && len(st.Problems) > 0:
 		err = errUnseen
 	}
@@ -112,6 +121,7 @@ func readStatus(ctx context.Context, s *settings.Settings) (*status, error) {
 	st.note(err)
 	st.unread = len(st.Problems) > 0
 	st.note(st.readServer(ctx, s, &state.Checkpoint))
+	st.note(st.readHistory(ctx, s, &state.Checkpoint))
 	if !st.unread {
 		st.note(st.readEvents(ctx, reader, time.Now().Add(-time.Hour)))
 	}
@@ -123,7 +133,31 @@ func (st *status) note(err error) {
 		return
 	}
 	st.damaged = st.damaged || errors.Is(err, sink.ErrCorrupt)
+	st.repair = st.repair || settings.IsPermanent(err)
 	st.Problems = append(st.Problems, err.Error())
+}
+
+// readHistory asks whether run would go on with this server, and what an outage costs.
+func (st *status) readHistory(ctx context.Context, s *settings.Settings, known *cdc.Checkpoint) error {
+	if outage := pg.Outage(ctx, s.Source()); outage.Severity == check.Warn {
+		st.Outage = outage.Detail
+		if outage.Repair != "" {
+			st.Outage += "; run: " + outage.Repair
+		}
+	}
+	if known.LSN == 0 {
+		return nil
+	}
+	server, err := pg.Stand(ctx, s.Source(), known)
+	switch {
+	case err != nil:
+		return err
+	case server.Why != nil:
+		return server.Why
+	case server.Lost() != "":
+		return settings.Repair(fmt.Errorf("%s; run: lowcap-cdc reconcile, or run, which does the same by itself", server.Lost()))
+	}
+	return nil
 }
 
 // readState reads checkpoint and images from the sink.

@@ -27,7 +27,7 @@ func (st *status) print(out io.Writer, now time.Time) error {
 	for _, table := range st.Source.Missing {
 		row("MISSING", "table %s is not in the publication", table)
 	}
-	row("slot", "%s", st.Slot.describe())
+	row("slot", "%s", st.Slot.describe(st.Checkpoint.LSN == "" && !st.unread))
 	if st.unread {
 		what := "does not answer"
 		if st.damaged {
@@ -36,6 +36,9 @@ func (st *status) print(out io.Writer, now time.Time) error {
 		row("sink", "%s, %s: checkpoint, blocks, pools and events are unknown", st.Sink, what)
 	} else {
 		st.printSink(row, now)
+	}
+	if st.Outage != "" {
+		row("outage", "%s", st.Outage)
 	}
 	for _, problem := range st.Problems {
 		row("PROBLEM", "%s", problem)
@@ -79,9 +82,12 @@ func cut(row func(name, format string, args ...any), n int) {
 
 func firstRows[T any](list []T) []T { return list[:min(len(list), mostRows)] }
 
-func (s *slotStatus) describe() string {
-	if !s.Exists {
+func (s *slotStatus) describe(first bool) string {
+	switch {
+	case !s.Exists && first:
 		return s.Name + " does not exist; the first run creates it"
+	case !s.Exists:
+		return s.Name + " does not exist"
 	}
 	who := "nobody reads from it"
 	if s.Active {
