@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// Compare orders events for slices.SortFunc: by source, and within a source in WAL order over all topics. Only the order
-// within one source means something; occurred_at and time are clocks and order nothing.
+// Compare orders events for slices.SortFunc: by sequence, which is the order of the WAL over all topics, also where another
+// server was adopted (stream.adopted). Between sources that are not of one history the order means nothing; occurred_at and time
+// are clocks and order nothing.
 func (a *Attributes) Compare(b *Attributes) int {
-	return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(a.Sequence, b.Sequence))
+	return cmp.Or(strings.Compare(a.Sequence, b.Sequence), strings.Compare(a.Source, b.Source))
 }
 
 // Dedup drops what a consumer has handled before. A topic holds each event once, so that a consumer gets an event twice

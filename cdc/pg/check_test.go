@@ -4,13 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/check"
 )
 
 // finds returns check's finding of a name.
 func (p *place) finds(c Config, name string) check.Finding {
 	p.t.Helper()
-	for _, f := range Check(p.t.Context(), c) {
+	for _, f := range Check(p.t.Context(), c, &cdc.Checkpoint{}) {
 		if f.Name == name {
 			return f
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"lowcap-cdc/cdc"
 )
 
 // keysBeyondASCII sort in one order as UTF-8 and in another in most other encodings: ÿ, € and Ž.

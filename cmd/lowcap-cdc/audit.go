@@ -40,6 +40,12 @@ func (c *auditTokenCommand) Run(s *settings.Settings, std *settings.Streams) err
 		return err
 	}
 	defer done()
+	if from, err = from.On(ctx, reader); err != nil {
+		return err
+	}
+	if to, err = to.On(ctx, reader); err != nil {
+		return err
+	}
 	lines, known, err := audit.Timeline(ctx, reader, c.Token, from, to)
 	if err != nil {
 		return err

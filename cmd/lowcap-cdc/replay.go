@@ -43,6 +43,12 @@ func (c *replayCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		return err
 	}
 	defer done()
+	if from, err = from.On(ctx, reader); err != nil {
+		return err
+	}
+	if to, err = to.On(ctx, reader); err != nil {
+		return err
+	}
 	target, err := c.target(s, std)
 	if err != nil {
 		return err

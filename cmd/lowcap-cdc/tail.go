@@ -45,6 +45,9 @@ func (c *tailCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		return err
 	}
 	defer done()
+	if since, err = since.On(ctx, reader); err != nil {
+		return err
+	}
 	out := newPrinter(std.Out, c.JSON)
 	wanted := sink.Range{Topics: topics, Since: since.Time, Follow: c.Follow}
 	matches := func(e *sink.Stored, a *schemas.Attributes) bool {

@@ -1,19 +1,23 @@
 package settings
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"strconv"
 	"time"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
 )
 
 // Point is a place in the stream as an operator gives it: a time, an age, or an LSN.
 type Point struct {
 	Time     time.Time
-	sequence string // of the first event there; empty when a time was given
+	lsn      decode.LSN // 0 when a time was given
+	sequence string     // of the first event there; empty when a time was given
 }
 
 // ParsePoint reads 1h, 1d, 2w, 2026-01-18T11:00:00Z, 2026-01-18 or 0/16B3748; an empty text is the beginning.
@@ -33,7 +37,25 @@ func ParsePoint(text string, now time.Time) (Point, error) {
 	if err != nil {
 		return Point{}, Usage(fmt.Errorf("%q is neither an age (1h, 1d, 2w), nor a time (2026-01-18T11:00:00Z), nor an LSN (0/16B3748)", text))
 	}
-	return Point{sequence: fmt.Sprintf("%016X", uint64(lsn))}, nil
+	return Point{lsn: lsn, sequence: sequenceAt(lsn)}, nil
+}
+
+func sequenceAt(lsn decode.LSN) string { return fmt.Sprintf("%016X", uint64(lsn)) }
+
+// On returns the point in the history that a sink holds: an LSN is one of the server that the history comes from now.
+func (p Point) On(ctx context.Context, reader sink.Reader) (Point, error) {
+	if p.sequence == "" {
+		return p, nil
+	}
+	known := cdc.NewState()
+	err := reader.ReadState(ctx, func(key string, value []byte) error {
+		if key != cdc.CheckpointKey {
+			return nil
+		}
+		return known.Load(key, value)
+	})
+	p.sequence = sequenceAt(p.lsn + known.Checkpoint.Era().Base)
+	return p, err
 }
 
 // longAge matches weeks and days before what time.ParseDuration reads; with five digits each they fit into a duration.
