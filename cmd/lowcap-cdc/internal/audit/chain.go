@@ -21,6 +21,7 @@ type chainCheck struct {
 	Moving    bool          `json:"moving"`     // later events were committed while it was read, and are left out
 	at        schemas.Chain // the last event
 	head      schemas.Chain // the last event that the checkpoint knows; zero when this sink has none of the source
+	whole     bool          // the checkpoint knows of the source, which was adopted away since: it begins with number 1
 }
 
 // take moves on to the next event and returns what is wrong with it, or nothing. removed says that the sink removes
@@ -62,7 +63,7 @@ func (c *chainCheck) take(a *schemas.Attributes, event []byte, removed bool) (fi
 
 // miss notes that numbers are not there. A copy, which has no checkpoint, may begin anywhere.
 func (c *chainCheck) miss(from, to uint64, removed bool) (finding string) {
-	if removed || (c.First == 0 && c.head.Number == 0) {
+	if removed || (c.First == 0 && c.head.Number == 0 && !c.whole) {
 		c.Removed += to - from + 1
 		return ""
 	}

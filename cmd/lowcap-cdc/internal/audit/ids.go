@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -47,6 +48,17 @@ func (i *ids) era(a *schemas.Attributes, at decode.LSN, event []byte) cdc.Era {
 		}
 	}
 	return cdc.Era{System: system}
+}
+
+// wasSource reports whether a source is of a server that the history came from before the last adoption.
+func (i *ids) wasSource(source string) bool {
+	if len(i.eras) < 2 {
+		return false
+	}
+	return slices.ContainsFunc(i.eras[:len(i.eras)-1], func(e cdc.Era) bool {
+		named, _, _ := strings.Cut(e.System, ".")
+		return named == strings.Split(source+"//", "/")[2]
+	})
 }
 
 // learn begins an era with an event that tells of one.

@@ -163,6 +163,7 @@ func (v *verifier) source(name string) *sourceSeen {
 	seen, known := v.Sources[name]
 	if !known {
 		seen = &sourceSeen{}
+		seen.whole = v.ids.wasSource(name)
 		v.Sources[name] = seen
 	}
 	return seen
