@@ -14,6 +14,7 @@ import (
 type Inspection struct {
 	At        time.Time  // the server's clock
 	Version   string     // the server's
+	Slot      string     // its name
 	WALEnd    decode.LSN // up to where the server has written
 	Exists    bool       // the slot does; the fields from here to Safe are zero when it does not
 	Active    bool       // an instance reads from it
@@ -24,6 +25,7 @@ type Inspection struct {
 	Retained  int64      // bytes of WAL kept for the slot
 	Safe      *int64     // bytes that may still be written before needed WAL is removed; nil without a limit
 	Missing   []string   // watched tables that the publication does not bring
+	Outage    string     // how an outage may end badly, with what to do about it; empty when it cannot
 }
 
 // Tables returns the names of the watched tables.
@@ -43,14 +45,14 @@ func (s *Inspection) Behind() int64 {
 	return int64(s.WALEnd - s.Confirmed)
 }
 
-// Lost returns why nothing can be read from the slot of a name any more, empty when it can.
-func (s *Inspection) Lost(name string) string {
+// Lost returns why nothing can be read from the slot any more, empty when it can.
+func (s *Inspection) Lost() string {
 	slot := slotState{wal: s.WALStatus, invalidation: s.Invalid}
 	switch lost := slot.lost(); {
 	case !s.Exists:
-		return fmt.Sprintf("slot %q does not exist any more", name)
+		return fmt.Sprintf("slot %q does not exist any more", s.Slot)
 	case lost != "":
-		return fmt.Sprintf("slot %q is lost: %s", name, lost)
+		return fmt.Sprintf("slot %q is lost: %s", s.Slot, lost)
 	}
 	return ""
 }
@@ -95,6 +97,8 @@ func (i *Inspector) read(ctx context.Context, s *Inspection) error {
 			return err
 		}
 	}
+	s.Slot = i.config.Slot
+	s.Outage = saidOf(checkRetention(ctx, i.conn, i.config))
 	p, err := readCatalog(ctx, i.conn, i.config)
 	for _, t := range decode.Tables {
 		if !p.tables[t].published {

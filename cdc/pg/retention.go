@@ -66,14 +66,15 @@ func (r *retention) cost() string {
 	return fmt.Sprintf("an hour without the sidecar keeps %s of WAL, as measured over the last %s", size(r.rate()*3600), span(r.seconds))
 }
 
-// Outage says what an outage costs, as Check does.
-func Outage(ctx context.Context, c Config) check.Finding {
-	conn, err := c.connect(ctx)
-	if err != nil {
-		return warning("outage", "", err, "")
+// saidOf returns what is to be done about a finding, empty for one that is fine.
+func saidOf(f check.Finding) string {
+	switch {
+	case f.Severity == check.OK:
+		return ""
+	case f.Repair == "":
+		return f.Detail
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it was only asked
-	return checkRetention(ctx, conn, c)
+	return f.Detail + "; run: " + f.Repair
 }
 
 // full says when the disk is full.

@@ -83,7 +83,7 @@ func (c *reconcileCommand) nothingToAdopt(ctx context.Context, s *settings.Setti
 	if err != nil {
 		return err
 	}
-	if lost := slot.Lost(s.Slot); lost != "" {
+	if lost := slot.Lost(); lost != "" {
 		return settings.Repair(fmt.Errorf("this is the server of the history, and nothing is to be adopted; %s; run: lowcap-cdc reconcile", lost))
 	}
 	_, err = fmt.Fprintln(std.Out, "this is the server of the history: nothing is to be adopted; run goes on from it")

@@ -66,8 +66,8 @@ func (c *handoverCommand) precondition(ctx context.Context, s *settings.Settings
 		return err
 	case slot.Active:
 		return settings.Repair(fmt.Errorf("an instance reads from slot %q; stop it first", s.Slot))
-	case slot.Lost(s.Slot) != "":
-		return settings.Repair(errors.New(slot.Lost(s.Slot) + "; run: lowcap-cdc reconcile"))
+	case slot.Lost() != "":
+		return settings.Repair(errors.New(slot.Lost() + "; run: lowcap-cdc reconcile"))
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"lowcap-cdc/cdc"
-	"lowcap-cdc/cdc/check"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
@@ -137,14 +136,8 @@ func (st *status) note(err error) {
 	st.Problems = append(st.Problems, err.Error())
 }
 
-// readHistory asks whether run would go on with this server, and what an outage costs.
+// readHistory asks whether run would go on with this server.
 func (st *status) readHistory(ctx context.Context, s *settings.Settings, known *cdc.Checkpoint) error {
-	if outage := pg.Outage(ctx, s.Source()); outage.Severity == check.Warn {
-		st.Outage = outage.Detail
-		if outage.Repair != "" {
-			st.Outage += "; run: " + outage.Repair
-		}
-	}
 	if known.LSN == 0 {
 		return nil
 	}
@@ -196,6 +189,7 @@ func (st *status) readServer(ctx context.Context, s *settings.Settings, checkpoi
 		st.Source.SystemID = id
 	}
 	st.Source.Version, st.Source.WALEnd, st.Source.Missing = inspection.Version, inspection.WALEnd.String(), inspection.Missing
+	st.Outage = inspection.Outage
 	st.Slot = slotStatus{s.Slot, inspection.Exists, inspection.Active, inspection.WALStatus, inspection.Confirmed.String(),
 		inspection.Restart.String(), inspection.Retained, nil, st.unread && inspection.Safe != nil}
 	st.Checkpoint.LagBytes = inspection.Behind()

@@ -311,7 +311,7 @@ var (
 	span   = regexp.MustCompile("`([^`]+)`")
 	inside = regexp.MustCompile(`^(?:\$ )?(lowcap-cdc .*)$`)
 	// A span that begins with a verb and a flag is a command without its first word.
-	verb = regexp.MustCompile(`^(run|init|check|status|tail|audit|reconcile|replay|notify|teardown|probe|completion|version) -`)
+	verb = regexp.MustCompile(`^(run|init|check|status|tail|audit|reconcile|handover|replay|notify|teardown|probe|completion|version) -`)
 )
 
 // commands returns each different command of the documents. Those of the consoles of docs/operations.md are TestOperations'.

@@ -45,6 +45,7 @@ type pageNow struct {
 	Server     string   `json:"server"`       // version; empty while it does not answer
 	SeenAgo    float64  `json:"server_seen_seconds_ago"`
 	Missing    []string `json:"tables_missing"`
+	Troubles   []string `json:"troubles"` // a lost slot, and what an outage may cost, each with what to do
 
 	Limit       *int64   `json:"retained_wal_limit_bytes"` // null: no limit
 	At          string   `json:"at"`                       // this instance's clock
@@ -115,6 +116,12 @@ func (p *pageServer) now(since changes) pageNow {
 	if view, ok := m.View(); ok {
 		last := &view.Slot
 		n.LagSeconds, n.LagBytes, n.Retained = view.Lag.Seconds(), last.Behind(), last.Retained
+		if lost := last.Lost(); lost != "" && n.Role == "leader" {
+			n.Troubles = append(n.Troubles, lost+"; run: lowcap-cdc reconcile")
+		}
+		if last.Outage != "" {
+			n.Troubles = append(n.Troubles, last.Outage)
+		}
 		n.Server, n.Missing, n.SeenAgo = last.Version, last.Missing, view.Ago.Seconds()
 		n.Loss = finite(view.Loss)
 		if last.Safe != nil {

@@ -100,7 +100,8 @@ function showCards(now) {
   $("source").textContent = now.server ? "Postgres " + now.server.split(" ")[0] : "not seen yet";
   $("source").className = "big" + (now.server_seen_seconds_ago > 30 ? " bad" : "");
   $("slot").textContent = "slot " + now.slot;
-  $("missing").textContent = (now.tables_missing || []).map((t) => t + " is not published").join(", ");
+  $("missing").textContent = 
+    (now.tables_missing || []).map((t) => t + " is not published").concat(now.troubles || []).join("; ");
   $("sourceerror").textContent = now.source_error;
   $("sink").textContent = now.sink.split(":")[0];
   $("sink").className = "big" + (now.sink_error ? " bad" : "");
