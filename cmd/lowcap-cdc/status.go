@@ -37,7 +37,7 @@ type status struct {
 
 	unread  bool // the sink did not answer: what it holds is unknown, not none
 	damaged bool // something in the sink is
-	repair  bool // a problem stays until somebody has acted
+	repair  bool // a problem of the server stays until somebody has acted
 }
 
 type sourceStatus struct {
@@ -119,8 +119,11 @@ func readStatus(ctx context.Context, s *settings.Settings) (*status, error) {
 	}
 	st.note(err)
 	st.unread = len(st.Problems) > 0
-	st.note(st.readServer(ctx, s, &state.Checkpoint))
-	st.note(st.readHistory(ctx, s, &state.Checkpoint))
+	for _, read := range []func(context.Context, *settings.Settings, *cdc.Checkpoint) error{st.readServer, st.readHistory} {
+		err := read(ctx, s, &state.Checkpoint)
+		st.repair = st.repair || settings.IsPermanent(err)
+		st.note(err)
+	}
 	if !st.unread {
 		st.note(st.readEvents(ctx, reader, time.Now().Add(-time.Hour)))
 	}
@@ -132,7 +135,6 @@ func (st *status) note(err error) {
 		return
 	}
 	st.damaged = st.damaged || errors.Is(err, sink.ErrCorrupt)
-	st.repair = st.repair || settings.IsPermanent(err)
 	st.Problems = append(st.Problems, err.Error())
 }
 

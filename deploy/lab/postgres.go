@@ -124,13 +124,18 @@ func (p *Postgres) command(ctx context.Context, name string, args ...string) err
 
 // Start starts the server again after Stop, on the same port with the same data.
 func (p *Postgres) Start(ctx context.Context) error {
+	// pg_ctl leaves the server running with its output in a file, so that no pipe keeps this command waiting.
+	return p.command(ctx, "pg_ctl", "-D", p.Data(), "-l", filepath.Join(p.dir, "log"), "-w", "-o", p.Options(), "start")
+}
+
+// Options returns the command line that the server is started with.
+func (p *Postgres) Options() string {
 	options := fmt.Sprintf("-p %d -k %s -h 127.0.0.1 -c wal_level=logical -c max_replication_slots=20 -c max_wal_senders=20 "+
 		"-c max_connections=60", p.Port, p.dir)
 	for _, s := range p.settings {
 		options += " -c " + s
 	}
-	// pg_ctl leaves the server running with its output in a file, so that no pipe keeps this command waiting.
-	return p.command(ctx, "pg_ctl", "-D", p.Data(), "-l", filepath.Join(p.dir, "log"), "-w", "-o", options, "start")
+	return options
 }
 
 // Stop stops the server: mode is fast, or immediate for a crash.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -55,6 +56,23 @@ func StartWholePostgres(ctx context.Context, major string, settings ...string) (
 		return nil, err
 	}
 	return p, p.Start(ctx)
+}
+
+// PrepareWholePostgres makes the files of such a server, at the port of another one that it is to replace, and does not start it.
+func PrepareWholePostgres(ctx context.Context, major string, replaces *Postgres) (*Postgres, error) {
+	p, err := newWholePostgres(ctx, major, replaces.settings)
+	if err == nil {
+		p.Port = replaces.Port
+	}
+	return p, err
+}
+
+// Shell returns a line of a shell that runs as the server's owner, in its directory, with the server's programs first.
+func (p *Postgres) Shell(ctx context.Context, line string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "bash", "-c", line)
+	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), "PATH="+p.bin+":"+os.Getenv("PATH"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.owner}
+	return cmd
 }
 
 func newWholePostgres(ctx context.Context, major string, settings []string) (*Postgres, error) {
