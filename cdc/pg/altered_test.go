@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"lowcap-cdc/decode"
 )
 
 // TestRenamedForAMoment: a table that has another name, or is in another schema, for the length of some writes is the same.
@@ -148,5 +150,47 @@ func TestOddNames(t *testing.T) {
 		if _, err := Teardown(t.Context(), p.config, true); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestRewrittenByDDL: ALTER TABLE changes values without a word in the stream, so the log has to say it. What leaves the values
+// alone is not told.
+func TestRewrittenByDDL(t *testing.T) {
+	t.Parallel()
+	for sql, told := range map[string]bool{
+		`alter table token_timeframe_blocks alter blocked_s1 type boolean using true`:                                          true,
+		`alter table token_timeframe_blocks drop column blocked_s2; alter table token_timeframe_blocks add blocked_s2 boolean`: true,
+		`vacuum full token_timeframe_blocks`:                                           false,
+		`alter table token_timeframe_blocks alter blocked_s1 set default true`:         false,
+		`alter table token_timeframe_blocks add note text default md5(random()::text)`: false,
+		`truncate token_timeframe_blocks`:                                              false,
+	} {
+		t.Run(sql, func(t *testing.T) {
+			t.Parallel()
+			p := newPlace(t, "")
+			p.exec(rowA)
+			p.mustRun(newMemorySink())
+			var said []string
+			w := &watcher{config: p.config}
+			w.config.Notice = func(text string) { said = append(said, text) }
+			look := func() {
+				found, err := readCatalog(t.Context(), p.conn, p.config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, table := range decode.Tables {
+					w.noticeUnfit(table, &found.tables[table])
+				}
+			}
+			look()
+			for statement := range strings.SplitSeq(sql, "; ") {
+				p.exec(statement)
+			}
+			look()
+			look()
+			if got := strings.Join(said, "; "); strings.Contains(got, "rewritten") != told || len(said) > 1 {
+				t.Errorf("said %q", got)
+			}
+		})
 	}
 }

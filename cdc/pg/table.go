@@ -24,8 +24,18 @@ type tableEntry struct {
 	children    string // tables that inherit from it
 	identity    string // relreplident of pg_class
 	deferrable  bool   // it has a primary key, but a deferrable one
+	form        form
 	unfit       string // a partition whose updates would fail or would not come
 	columns     []decode.Column
+}
+
+// form is what ALTER TABLE changes when it changes values of rows, of which the WAL that a client sees says nothing.
+type form struct{ file, numbers, versions string } // the table's file, and of the watched columns attnum and xmin
+
+// isRewritten reports whether values may have changed. A new file alone is VACUUM FULL, a column that was altered alone says
+// nothing of the values; a column with another number was dropped and made again.
+func (f form) isRewritten(since form) bool {
+	return since != form{} && (f.numbers != since.numbers || (f.file != since.file && f.versions != since.versions))
 }
 
 func (e *tableEntry) isPartitioned() bool { return e.kind == "p" }
@@ -48,17 +58,28 @@ var tableQuery = `select c.oid::bigint, case when c.relkind = 'p' then ('x' || s
 		c.relreplident::text, exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and not i.indimmediate),
 		coalesce((select min(l.oid::regclass::text) from pg_partition_tree(c.oid) tree join pg_class l on l.oid = tree.relid
 			where c.relkind = 'p' and tree.isleaf and (l.relkind <> 'r' or l.relpersistence <> 'p'
-			or (l.relreplident <> 'f' and ` + identityIndex("l") + ` is null))), '')
+			or (l.relreplident <> 'f' and ` + identityIndex("l") + ` is null))), ''),
+		coalesce(pg_relation_filenode(c.oid)::text, ''), coalesce(w.numbers, ''), coalesce(w.versions, '')
 	from pg_class c join pg_namespace n on n.oid = c.relnamespace
 	left join pg_publication_tables p on p.pubname = $1 and p.schemaname = n.nspname and p.tablename = c.relname
 	left join pg_publication_rel r on r.prrelid = c.oid and r.prpubid = (select oid from pg_publication where pubname = $1)
+	left join lateral (select string_agg(a.attnum::text, ' ' order by a.attnum) filter (where a.attname::text = any ($4)) as numbers,
+		string_agg(a.xmin::text, ' ' order by a.attnum) filter (where a.attname::text = any ($5)) as versions
+		from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) w on true
 	where n.nspname = $2 and c.relname = $3 and c.relkind in ('r', 'p', 'v', 'm', 'f')`
 
 func readTable(ctx context.Context, conn querier, c Config, t decode.Table) (tableEntry, error) {
 	e := tableEntry{table: t}
-	err := conn.QueryRow(ctx, tableQuery, c.Publication, c.Schema, t.String()).
+	names, isRequired := decode.Columns(t)
+	var required []string
+	for i, name := range names {
+		if isRequired[i] {
+			required = append(required, name)
+		}
+	}
+	err := conn.QueryRow(ctx, tableQuery, c.Publication, c.Schema, t.String(), required, names).
 		Scan(&e.id.OID, &e.id.Member, &e.kind, &e.persistence, &e.partition, &e.member, &e.published, &e.filter, &e.children,
-			&e.identity, &e.deferrable, &e.unfit)
+			&e.identity, &e.deferrable, &e.unfit, &e.form.file, &e.form.numbers, &e.form.versions)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return tableEntry{table: t}, nil
 	}

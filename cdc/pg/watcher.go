@@ -47,6 +47,7 @@ type watcher struct {
 	ticked      time.Time
 	publication uint32
 	since       decode.Progress // when all that is in the stream was last seen in the catalog
+	forms       [decode.Positions + 1]form // of the tables in the stream, as they were last seen
 	said        [decode.Positions + 1]decode.TableID
 	noticed     [decode.Positions + 1]string // of each table, and of none
 
@@ -153,7 +154,7 @@ func (w *watcher) look(ctx context.Context) error {
 		known, now := w.tables.get(t), found.tables[t]
 		switch {
 		case !known.Missing && (now.id != known.ID || !now.published):
-			whole = false
+			whole, w.forms[t] = false, form{}
 			err = w.tell(ctx, t, known.ID, now)
 		case known.Missing && now.kind != "":
 			err = w.welcome(ctx, t, &found)
@@ -173,9 +174,12 @@ func (w *watcher) look(ctx context.Context) error {
 // noticeUnfit says that a table in the stream has changed so that it cannot be followed any more, or that the bot's own
 // updates fail: it is too late to prevent that.
 func (w *watcher) noticeUnfit(t decode.Table, now *tableEntry) {
-	text := ""
+	text, since := "", w.forms[t]
+	w.forms[t] = now.form
 	if err := now.check(w.config); err != nil {
 		text = err.Error()
+	} else if now.form.isRewritten(since) {
+		text = fmt.Sprintf("the columns of table %s were made anew or rewritten: what that changed in its rows is not in the stream; run: lowcap-cdc reconcile", w.config.table(t))
 	}
 	w.notice(t, text)
 }
