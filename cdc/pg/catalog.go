@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -21,6 +22,22 @@ type catalog struct {
 	viaRoot     bool   // it publishes a partition's changes as those of its partitioned table
 	tables      [decode.Positions + 1]tableEntry
 	at          decode.Progress // when this was read
+}
+
+// walEndSQL is SQL for where the WAL ends; on a standby, where it has been replayed up to.
+const walEndSQL = `case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text`
+
+// checkPrimary refuses a standby: nothing can be written there, and it has slots of its own. It may be promoted, so another
+// try may succeed.
+func checkPrimary(ctx context.Context, conn querier) error {
+	var standby bool
+	if err := conn.QueryRow(ctx, "select pg_is_in_recovery()").Scan(&standby); err != nil {
+		return fmt.Errorf("ask for the server's role: %s", message(err))
+	}
+	if standby {
+		return errors.New("the server is a standby; name the primary in --postgres, or all of them with target_session_attrs=read-write")
+	}
+	return nil
 }
 
 // querier is a connection or a transaction.
@@ -50,7 +67,7 @@ func readCatalog(ctx context.Context, conn querier, c Config) (catalog, error) {
 	}
 	err := conn.QueryRow(ctx, `select coalesce(max(oid), 0)::bigint, coalesce(max(`+hashOf("oid, p.xmin, "+schemas)+`), 0)::bigint,
 		coalesce(bool_and(pubinsert and pubupdate and pubdelete and pubtruncate), true),
-		coalesce(bool_and(pubviaroot), false), coalesce(bool_and(pg_has_role(pubowner, 'usage')), false), current_setting('synchronous_standby_names'), pg_current_wal_insert_lsn()::text, (extract(epoch from clock_timestamp()) * 1000000)::bigint
+		coalesce(bool_and(pubviaroot), false), coalesce(bool_and(pg_has_role(pubowner, 'usage')), false), current_setting('synchronous_standby_names'), `+walEndSQL+`, (extract(epoch from clock_timestamp()) * 1000000)::bigint
 		from pg_publication p where pubname = $1`, c.Publication, c.Schema).
 		Scan(&found.publication, &found.version, &found.complete, &found.viaRoot, &found.owned, &found.standbys, &lsn, &found.at.Time)
 	if err != nil {

@@ -24,6 +24,9 @@ func Check(ctx context.Context, c Config, known *cdc.Checkpoint) []check.Finding
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
 	findings := []check.Finding{checkVersion(ctx, conn)}
+	if err := checkPrimary(ctx, conn); err != nil {
+		return append(findings, finding("primary", "", err, "lowcap-cdc check, with the primary in --postgres"))
+	}
 	findings = append(findings, finding("wal_level", "logical", checkLevel(ctx, conn), "alter system set wal_level = logical, and restart Postgres"))
 	findings = append(findings, checkRole(ctx, conn), checkRoom(ctx, conn))
 	found, err := readCatalog(ctx, conn, c)

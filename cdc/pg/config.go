@@ -119,6 +119,9 @@ func Now(ctx context.Context, c Config) (decode.LSN, error) {
 		return 0, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	if err := checkPrimary(ctx, conn); err != nil {
+		return 0, err
+	}
 	var lsn string
 	_, err = conn.Exec(ctx, `select pg_logical_emit_message(true, 'lowcap-cdc.until', '')`)
 	if err != nil && sqlState(err) != codeNoPrivilege {

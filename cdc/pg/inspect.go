@@ -83,9 +83,10 @@ func (i *Inspector) Inspect(ctx context.Context) (s Inspection, err error) {
 
 func (i *Inspector) read(ctx context.Context, s *Inspection) error {
 	var end, confirmed, restart string
-	err := i.conn.QueryRow(ctx, `select clock_timestamp(), current_setting('server_version'), pg_current_wal_lsn()::text,
+	err := i.conn.QueryRow(ctx, `select clock_timestamp(), current_setting('server_version'),
+		case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end::text,
 		slot_name is not null, coalesce(active, false), coalesce(wal_status, ''), coalesce(confirmed_flush_lsn, '0/0')::text,
-		coalesce(restart_lsn, '0/0')::text, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, safe_wal_size,
+		coalesce(restart_lsn, '0/0')::text, coalesce(pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end, restart_lsn), 0)::bigint, safe_wal_size,
 		coalesce(to_jsonb(r) ->> 'invalidation_reason', '')
 		from (select $1::text as wanted) w left join pg_replication_slots r on slot_name = wanted`, i.config.Slot).
 		Scan(&s.At, &s.Version, &end, &s.Exists, &s.Active, &s.WALStatus, &confirmed, &restart, &s.Retained, &s.Safe, &s.Invalid)

@@ -19,6 +19,9 @@ func Setup(ctx context.Context, c Config, dryRun bool) ([]string, error) {
 		return nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	if err := checkPrimary(ctx, conn); err != nil {
+		return nil, err
+	}
 	if dryRun {
 		found, err := readSource(ctx, conn, c)
 		if err == nil {

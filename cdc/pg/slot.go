@@ -106,12 +106,8 @@ func (s *Source) Free(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
-	var standby bool
-	if err := conn.QueryRow(ctx, "select pg_is_in_recovery()").Scan(&standby); err != nil {
-		return fmt.Errorf("ask for the server's role: %s", message(err))
-	}
-	if standby {
-		return errors.New("the server is a standby; name the primary in --postgres, or all of them with target_session_attrs=read-write")
+	if err := checkPrimary(ctx, conn); err != nil {
+		return err
 	}
 	slot, exists, err := readSlot(ctx, conn, s.config.Slot)
 	if err == nil && exists && slot.active != 0 {

@@ -14,8 +14,7 @@ const applicationName = "lowcap-cdc"
 func (f *catalog) checkStandby() error {
 	for name := range standbyNames(f.standbys) {
 		if name == "*" || strings.EqualFold(name, applicationName) {
-			return permanentf("synchronous_standby_names is %q, which makes the sidecar a synchronous standby: the bot's commits would wait for the sink; name the standbys, without %q, and run: select pg_reload_conf()",
-				f.standbys, name)
+			return permanentf("synchronous_standby_names is %q, which makes the sidecar a synchronous standby: the bot's commits would wait for the sink; run: alter system set synchronous_standby_names = 'THE STANDBYS BY NAME'; select pg_reload_conf()", f.standbys)
 		}
 	}
 	return nil
@@ -57,5 +56,5 @@ func quotedName(text string) (name, rest string) {
 }
 
 func checkStandby(found *catalog) check.Finding {
-	return finding("synchronous standby", "not the sidecar", found.checkStandby(), "alter system set synchronous_standby_names = 'NAMES'; select pg_reload_conf()")
+	return finding("synchronous standby", "not the sidecar", found.checkStandby(), "")
 }

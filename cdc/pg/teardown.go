@@ -17,6 +17,9 @@ func Teardown(ctx context.Context, c Config, owned bool) (dropped []string, err 
 		return nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	if err := checkPrimary(ctx, conn); err != nil {
+		return nil, err
+	}
 	gone, err := dropSlot(ctx, conn, c, owned)
 	if gone {
 		dropped = append(dropped, "slot "+c.Slot)

@@ -76,7 +76,7 @@ const (
 
 func walPlace(ctx context.Context, conn *pgx.Conn) (decode.LSN, error) {
 	var text string
-	err := conn.QueryRow(ctx, `select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text`).Scan(&text)
+	err := conn.QueryRow(ctx, `select `+walEndSQL).Scan(&text)
 	if err != nil {
 		return 0, err
 	}
