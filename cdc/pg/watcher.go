@@ -46,7 +46,7 @@ type watcher struct {
 	due         func() bool // something waits for time to pass
 	ticked      time.Time
 	publication uint32
-	since       decode.Progress // when all that is in the stream was last seen in the catalog
+	since       decode.Progress            // when all that is in the stream was last seen in the catalog
 	forms       [decode.Positions + 1]form // of the tables in the stream, as they were last seen
 	said        [decode.Positions + 1]decode.TableID
 	noticed     [decode.Positions + 1]string // of each table, and of none
