@@ -21,7 +21,7 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak notify-kills consumer-kills attribution-cost chaos \
+.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak upgrades notify-kills consumer-kills attribution-cost chaos \
   deps deps-demo
 
 help: ## this list
@@ -99,6 +99,10 @@ fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./schemas -run '^$$' -fuzz FuzzAvro -fuzztime $(FUZZTIME)
 	$(GO) test ./cmd/lowcap-cdc/internal/audit/seal -run '^$$' -fuzz FuzzLog -fuzztime $(FUZZTIME)
 	$(GO) test ./cmd/lowcap-cdc/internal/audit/seal -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
+
+upgrades: deps ## adopt after every upgrade, move, rename and restore, on both sinks, killed at each step and under load (about 10 minutes)
+	$(GO) test ./cmd/lowcap-cdc/e2e -run 'TestAdopt' -upgrades -count=1 -timeout 60m -v
+	$(GO) test ./deploy/walkthrough -run TestUpgradeGuide -count=1 -timeout 20m -v
 
 soak: deps ## kill -9 under load for SOAK
 	$(GO) test ./cmd/lowcap-cdc/e2e -run TestKilledUnderLoad -soak $(SOAK) -timeout 0 -v
