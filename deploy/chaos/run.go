@@ -17,6 +17,7 @@ type options struct {
 	duration time.Duration
 	brokers  int
 	rate     int             // transactions a second
+	whole    string          // major version of Postgres, with pg_upgrade and all other programs; empty for the usual server
 	enough   <-chan struct{} // closed to end it early; nil for never
 	out      io.Writer
 }

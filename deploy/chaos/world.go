@@ -74,7 +74,13 @@ func newWorldWith(ctx context.Context, o options, startKafka func(*world, contex
 
 func (w *world) startPostgres(ctx context.Context) (err error) {
 	// A walsender whose client is cut off must not hold the slot for a minute.
-	if w.postgres, err = lab.StartPostgres(ctx, "fsync=off", "wal_sender_timeout=5s", "max_wal_size=4GB"); err != nil {
+	settings := []string{"fsync=off", "wal_sender_timeout=5s", "max_wal_size=4GB"}
+	if w.options.whole != "" {
+		w.postgres, err = lab.StartWholePostgres(ctx, w.options.whole, settings...)
+	} else {
+		w.postgres, err = lab.StartPostgres(ctx, settings...)
+	}
+	if err != nil {
 		return err
 	}
 	w.toPG, err = startProxy("postgres", fmt.Sprintf("127.0.0.1:%d", w.postgres.Port))
