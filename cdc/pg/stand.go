@@ -75,7 +75,7 @@ const adoptCommand = "lowcap-cdc reconcile --adopt"
 // checkHistory says whether run would go on with this server.
 func checkHistory(ctx context.Context, c Config, known *cdc.Checkpoint) check.Finding {
 	if known.SystemID == "" || known.LSN == 0 {
-		return check.Finding{Name: "history", Severity: check.OK, Detail: "none in the sink yet"}
+		return check.Finding{Name: "history", Severity: check.OK, Detail: "none is known: the sink holds no state, or could not be read"}
 	}
 	s, err := Stand(ctx, c, known)
 	if err != nil {
