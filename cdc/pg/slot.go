@@ -164,7 +164,7 @@ func (s *Source) checkSlot(ctx context.Context, known cdc.Checkpoint) error {
 	case slot.lost() != "":
 		return lostf("slot %q cannot be read from %s on: %s", name, resume, slot.lost())
 	case slot.confirmed > resume:
-		return lostf("slot %q stands at %s, past the sink's checkpoint %s: somebody else has read from it", name, slot.confirmed, resume)
+		return slot.past(name, resume)
 	case slot.active != 0:
 		return s.activeError(slot.user)
 	}
@@ -174,6 +174,26 @@ func (s *Source) checkSlot(ctx context.Context, known cdc.Checkpoint) error {
 	}
 	s.knowParts(&found)
 	return found.checkPublished(s.config, known.Publication)
+}
+
+// checkHeld looks at the slot once more, now that it is ours alone. Another instance may have dropped it and made it anew
+// after checkSlot: the stream would then begin later, and what lies between would be missing without a word.
+func (s *Source) checkHeld(ctx context.Context, resume decode.LSN) error {
+	conn, err := s.config.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	slot, _, err := readSlot(ctx, conn, s.config.Slot)
+	if err == nil && slot.confirmed > resume {
+		err = slot.past(s.config.Slot, resume)
+	}
+	return err
+}
+
+// past is the error of a slot whose changes behind the checkpoint are gone.
+func (s slotState) past(name string, resume decode.LSN) error {
+	return lostf("slot %q stands at %s, past the sink's checkpoint %s: somebody else has read from it", name, s.confirmed, resume)
 }
 
 // explainSlot turns a failed slot command into one line.

@@ -149,6 +149,9 @@ func (s *Source) startStream(ctx context.Context, from cdc.Checkpoint) error {
 	if s.config.Temporary {
 		return nil
 	}
+	if err := s.checkHeld(ctx, from.LSN); err != nil {
+		return err
+	}
 	due := func() bool { return s.due.Load() != 0 }
 	watcher, told, err := startWatcher(ctx, s.config, &s.tables, from, due)
 	if err != nil {
