@@ -165,6 +165,31 @@ func TestHugeHistory(t *testing.T) {
 	}
 }
 
+// TestSameTickOfHugeHistory: a record that its own tick takes back from a history above what is compared whole is no warning, and
+// one that another write takes back is.
+func TestSameTickOfHugeHistory(t *testing.T) {
+	fill := `"a": "` + strings.Repeat("x", maxHistory) + `"`
+	const older, sell = `, "last_trim": {"timestamp": "2026-01-20T09:00:00Z", "signal": "trim_flag", "price": 0.04}`,
+		`, "last_trim": {"timestamp": "2026-01-20T10:00:00Z", "signal": "trim_flag", "price": 0.05}`
+	for name, c := range map[string]struct{ before, after, cause, severity string }{
+		"the same tick": {older, older, "same_tick", "info"}, "without an older one": {"", "", "same_tick", "info"},
+		"another write": {older, older + `, "prev_state": "S1"`, "later_write", "warn"},
+	} {
+		b := newBench(t)
+		b.snapshot(historyRow("{" + fill + c.before + "}"))
+		b.update(historyRow("{" + fill + sell + "}"))
+		b.events, b.raw = nil, nil
+		b.update(historyRow("{" + fill + c.after + "}"))
+		if len(b.events) == 0 || b.names()[0] != "execution.reverted" {
+			t.Fatalf("%s: %q", name, b.names())
+		}
+		b.expectData(0, map[string]any{"cause": c.cause})
+		if b.events[0]["severity"] != c.severity {
+			t.Errorf("%s is %s", name, b.events[0]["severity"])
+		}
+	}
+}
+
 func checkBounds(t *testing.T, what string, b *bench) {
 	t.Helper()
 	sum := 0

@@ -49,11 +49,11 @@ func TestWaitsStand(t *testing.T) {
 func TestLossStands(t *testing.T) {
 	s := newTeller(t)
 	s.snapshotAt(0)
+	const first, second = "0b000000-0000-4000-8000-000000000001", "0b000000-0000-4000-8000-000000000002"
 	const opens, closes = "current_trade_id=0b000000-0000-4000-8000-000000000002 buy-s2", "current_trade_id=null"
 	for n, of := range []struct{ do, trade, pnl string }{
-		{"buy-s1", "", ""}, {closes + " pnl=-5.50", "", ""}, {"tick", "0b000000-0000-4000-8000-000000000001", "-5.50"}, {"restart", "0b000000-0000-4000-8000-000000000001", "-5.50"},
-		{opens, "0b000000-0000-4000-8000-000000000001", "-5.50"}, {closes + " pnl=-7", "", ""}, {"tick", "0b000000-0000-4000-8000-000000000002", "-7"},
-		{opens, "0b000000-0000-4000-8000-000000000002", "-7"}, {closes + " pnl=3", "", ""}, {"tick", "", ""},
+		{"buy-s1", "", ""}, {closes + " pnl=-5.50", "", ""}, {"tick", first, "-5.50"}, {"restart", first, "-5.50"},
+		{opens, first, "-5.50"}, {closes + " pnl=-7", "", ""}, {"tick", second, "-7"}, {opens, second, "-7"}, {closes + " pnl=3", "", ""}, {"tick", "", ""},
 	} {
 		s.beginAt(200 * n)
 		if of.do == "restart" {

@@ -285,7 +285,14 @@ func (o *oracle) books(direction string) {
 			if direction == "sell" && (now.is.qty <= 0 || now.is.qty*1000000 <= max(now.is.bought, now.is.qty)) {
 				severity = "page"
 			}
-			o.tell(o.log[n].at, "execution.unrecorded %s direction=%s tokens=%s held_quantity=%s", severity, direction, micro(tokens), micro(now.is.qty))
+			o.tell(
+				o.log[n].at,
+				"execution.unrecorded %s direction=%s tokens=%s held_quantity=%s",
+				severity,
+				direction,
+				micro(tokens),
+				micro(now.is.qty),
+			)
 			tokens, since = 0, -1
 		}
 	}

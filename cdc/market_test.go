@@ -30,17 +30,17 @@ type market struct {
 
 // coin is a position as the database has it, and what the bot knows beside it.
 type coin struct {
-	id                         string
-	qty, bought, sold          int64 // micro tokens, so that all arithmetic is exact
-	usdIn, usdOut              int64 // cents
-	trade, trades              int   // number of the open trade, 0 for none; how many there were
-	done                       []int64
-	state                      string
-	exit, emergency            bool
-	price                      int64 // micro USD
-	history, before            map[string]json.RawMessage
-	wallet                     int64 // what is really held
-	hasTrade, toast, stalePool bool
+	id                string
+	qty, bought, sold int64 // micro tokens, so that all arithmetic is exact
+	usdIn, usdOut     int64 // cents
+	trade, trades     int   // number of the open trade, 0 for none; how many there were
+	done              []int64
+	state             string
+	exit, emergency   bool
+	price             int64 // micro USD
+	history           map[string]json.RawMessage
+	wallet            int64 // what is really held
+	toast             bool
 }
 
 // logged is a row as a transaction left it.
@@ -49,14 +49,18 @@ type logged struct {
 	coin string
 	row  coin // copy; history is shared and never written to
 	pnl  *int64
-	gone bool
 }
 
 func newMarket(t *testing.T, seed uint64) *market {
 	m := &market{bench: newBench(t), t: t, random: rand.New(rand.NewPCG(seed, 7)), blocks: make(map[string][]int)}
 	m.beginAt(true)
 	for i := range 3 {
-		c := &coin{id: fmt.Sprintf("3d0c1a52-7f4e-4c1b-9a0e-6b1d5f2e8a%02d", i), state: "S1", price: 500000, history: map[string]json.RawMessage{}}
+		c := &coin{
+			id:      fmt.Sprintf("3d0c1a52-7f4e-4c1b-9a0e-6b1d5f2e8a%02d", i),
+			state:   "S1",
+			price:   500000,
+			history: map[string]json.RawMessage{},
+		}
 		if m.chance(2) { // a snapshot may find anything
 			c.trade, c.trades, c.qty, c.bought, c.wallet, c.exit = 1, 1, 1000000000, 1000000000, 1000000000, m.chance(2)
 		}
@@ -98,9 +102,21 @@ func tradeID(c *coin, n int) string {
 }
 
 func (m *market) row(c *coin) decode.PositionRow {
-	columns := map[string]any{"id": c.id, "token_chain": "solana", "token_contract": "C" + c.id[34:], "timeframe": "1h", "book_id": "onchain_crypto",
-		"status": "active", "state": c.state, "current_trade_id": nil, "total_quantity": micro(c.qty), "total_allocation_usd": micro(10000 * c.usdIn),
-		"total_extracted_usd": micro(10000 * c.usdOut), "total_tokens_bought": micro(c.bought), "total_tokens_sold": micro(c.sold)}
+	columns := map[string]any{
+		"id":                   c.id,
+		"token_chain":          "solana",
+		"token_contract":       "C" + c.id[34:],
+		"timeframe":            "1h",
+		"book_id":              "onchain_crypto",
+		"status":               "active",
+		"state":                c.state,
+		"current_trade_id":     nil,
+		"total_quantity":       micro(c.qty),
+		"total_allocation_usd": micro(10000 * c.usdIn),
+		"total_extracted_usd":  micro(10000 * c.usdOut),
+		"total_tokens_bought":  micro(c.bought),
+		"total_tokens_sold":    micro(c.sold),
+	}
 	if c.trade != 0 {
 		columns["current_trade_id"] = tradeID(c, c.trade)
 	}
@@ -333,9 +349,15 @@ func (m *market) play(rounds int) {
 
 // told are the events that the oracle expects, as text.
 func (m *market) told() (list []string) {
-	fields := map[string][]string{"emergency_exit.pending": {"wanted_since", "held_quantity", "reminder", "value_usd"}, "emergency_exit.settled": {"outcome", "held_quantity"},
-		"emergency_exit.abandoned": {"quantity", "value_usd", "wanted"}, "execution.unrecorded": {"direction", "tokens", "held_quantity"},
-		"entry_block.not_set": {"pnl_usd", "stages"}, "emergency_exit.executed": {}, "emergency_exit.triggered": {}}
+	fields := map[string][]string{
+		"emergency_exit.pending":   {"wanted_since", "held_quantity", "reminder", "value_usd"},
+		"emergency_exit.settled":   {"outcome", "held_quantity"},
+		"emergency_exit.abandoned": {"quantity", "value_usd", "wanted"},
+		"execution.unrecorded":     {"direction", "tokens", "held_quantity"},
+		"entry_block.not_set":      {"pnl_usd", "stages"},
+		"emergency_exit.executed":  {},
+		"emergency_exit.triggered": {},
+	}
 	for _, e := range m.events {
 		name := strings.TrimSuffix(strings.TrimPrefix(e["type"].(string), "lowcap."), ".v1")
 		wanted, ok := fields[name]

@@ -68,7 +68,8 @@ func details(data gjson.Result) []string {
 }
 
 // inParts are the objects of which a line shows each field. Of every other it shows the beginning.
-var inParts = map[string]bool{"blocked_for_seconds": true, "failure_ts": true, "from": true, "to": true, "last_sell": true, "block": true}
+var inParts = map[string]bool{"blocked_for_seconds": true, "failure_ts": true, "from": true, "to": true, "last_sell": true, "block": true,
+	"reverted_from": true, "reverted_to": true}
 
 func appendDetail(list []string, name string, value gjson.Result) []string {
 	switch {

@@ -51,7 +51,8 @@ func closedTrade(list []Field, summary gjson.Result) []Field {
 		}
 	}
 	for _, f := range list {
-		if f.Name != "completed_trade" && !slices.ContainsFunc(resultOf, func(r struct{ field, summary string }) bool { return r.field == f.Name }) {
+		if f.Name != "completed_trade" &&
+			!slices.ContainsFunc(resultOf, func(r struct{ field, summary string }) bool { return r.field == f.Name }) {
 			ordered = append(ordered, f)
 		}
 	}

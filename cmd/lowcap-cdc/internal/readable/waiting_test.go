@@ -82,8 +82,10 @@ func TestClosedTradeIsReadable(t *testing.T) {
 
 // TestObjectsAreReadInParts: the last sell of an abandoned trade and the block that was not set are no cut documents.
 func TestObjectsAreReadInParts(t *testing.T) {
-	got := Describe(&sink.Stored{Value: []byte(`{"data": {"quantity": 7960, "last_sell": {"timestamp": "2026-11-24T06:00:00Z", "signal": "trim_flag",
-		"price": 0.05}, "block": null, "changed": ["usd_basis"], "from": {"usd_basis": 60}, "to": {"usd_basis": 61}, "entity": {}}}`)}).Detail
+	got := Describe(
+		&sink.Stored{Value: []byte(`{"data": {"quantity": 7960, "last_sell": {"timestamp": "2026-11-24T06:00:00Z", "signal": "trim_flag",
+		"price": 0.05}, "block": null, "changed": ["usd_basis"], "from": {"usd_basis": 60}, "to": {"usd_basis": 61}, "entity": {}}}`)},
+	).Detail
 	const want = "quantity=7960 last_sell.timestamp=2026-11-24T06:00:00Z last_sell.signal=trim_flag last_sell.price=0.05 changed=usd_basis " +
 		"from.usd_basis=60 to.usd_basis=61"
 	if got != want {
