@@ -9,7 +9,7 @@ import (
 	"lowcap-cdc/deploy/lab"
 )
 
-// disturb replays every trace, and kills and restarts the sidecar half way.
+// disturb replays every trace, kills and restarts the sidecar half way, and tells of an exit that fails.
 func (s *sidecar) disturb(ctx context.Context, conn *pgx.Conn) error {
 	traces, err := lab.Traces()
 	if err != nil {
@@ -28,6 +28,23 @@ func (s *sidecar) disturb(ctx context.Context, conn *pgx.Conn) error {
 			if err := s.restart(ctx); err != nil {
 				return err
 			}
+		}
+	}
+	return fail(ctx, conn)
+}
+
+// fail writes an exit that fails until its trade is closed with its tokens. Its ten minutes pass in a moment, so that it is told
+// as abandoned and not as pending before.
+func fail(ctx context.Context, conn *pgx.Conn) error {
+	say("an exit fails at each tick; then the trade is closed with 7,960 tokens left")
+	for _, step := range lab.FailedExit() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pace):
+		}
+		if _, err := conn.Exec(ctx, step.SQL); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -12,9 +12,11 @@ import (
 // manyRows makes 200 blocks, 60 pools, 30 exits that are wanted, and then 500 that were made. One ticker runs from right to left,
 // and amounts are as long as they come.
 func (s *site) manyRows() {
-	s.exec(`insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1, blocked_s2, last_s1_failure_ts, last_s2_failure_ts)
+	s.exec(
+		`insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1, blocked_s2, last_s1_failure_ts, last_s2_failure_ts)
 		select 'Block' || i || repeat('x', 36), 'solana', (array['1m','15m','1h','4h'])[1 + i % 4], true, i % 3 = 0, now() - i * interval '1 hour',
-			now() - i * interval '1 hour' from generate_series(1, 200) i`)
+			now() - i * interval '1 hour' from generate_series(1, 200) i`,
+	)
 	s.exec(`insert into lowcap_positions (id, token_chain, token_contract, token_ticker, timeframe, book_id, status, state, total_quantity,
 			current_trade_id, features)
 		select md5(i::text)::uuid, 'solana', 'Token' || i || repeat('y', 36), case when i = 7 then 'شيبا إينو' else 'TICK' || i end, '1h', 'onchain_crypto',
@@ -26,10 +28,13 @@ func (s *site) manyRows() {
 
 func (s *site) manyExits() {
 	for n := range 10 {
-		s.exec(`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history}', (features -> 'pm_execution_history') || jsonb_build_object(
+		s.exec(
+			`update lowcap_positions set features = jsonb_set(features, '{pm_execution_history}', (features -> 'pm_execution_history') || jsonb_build_object(
 			'last_trim', jsonb_build_object('timestamp', to_char(now(), 'YYYY-MM-DD"T"HH24:MI:SS.US+00:00'), 'price', 0.0389, 'size_frac', 1, 'signal', 'emergency_exit'),
 			'trim_pool', jsonb_build_object('usd_basis', 1234567.890123 + $1, 'recovery_started', false, 'dx_count', 0)))
-			where substring(token_contract from '[0-9]+')::int <= 54`, n)
+			where substring(token_contract from '[0-9]+')::int <= 54`,
+			n,
+		)
 	}
 }
 
@@ -82,7 +87,10 @@ func (b *browser) checkLists() {
 	do(b, chromedp.SendKeys(`#s-pools .tools input`, "Token59"))
 	b.sees("pools", "TICK59")
 	b.sees("h-pools", "1 of 60")
-	do(b, chromedp.SendKeys(`#s-pools .tools input`, kb.Backspace+kb.Backspace+kb.Backspace+kb.Backspace+kb.Backspace+kb.Backspace+kb.Backspace))
+	do(
+		b,
+		chromedp.SendKeys(`#s-pools .tools input`, kb.Backspace+kb.Backspace+kb.Backspace+kb.Backspace+kb.Backspace+kb.Backspace+kb.Backspace),
+	)
 	b.sees("h-pools", "60")
 	do(b, chromedp.Evaluate[bool](`(() => { const o = document.querySelector("#s-pools select"); o.value = "largest first";
 		return o.dispatchEvent(new Event("change")) })()`))

@@ -23,7 +23,13 @@ type served struct {
 // serve starts an instance that serves on a port of its own.
 func (s *site) serve(sink string, args ...string) *served {
 	s.t.Helper()
-	cmd := s.command("k", sink, append([]string{"--http", ":0"}, args...)...)
+	return s.serveAs("k", sink, args...)
+}
+
+// serveAs is serve with a slot of one's own.
+func (s *site) serveAs(slot, sink string, args ...string) *served {
+	s.t.Helper()
+	cmd := s.command(slot, sink, append([]string{"--http", ":0"}, args...)...)
 	log := newWatched("serving http")
 	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {

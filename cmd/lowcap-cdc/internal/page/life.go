@@ -24,7 +24,7 @@ type moment struct {
 
 // mark is what an event draws into the picture of a token's life. Which fields count depends on the kind.
 type mark struct {
-	Kind  string   `json:"kind"`            // block, pool, buy, trim, exit, wanted, settled, abandoned, unrecorded, not_set, reverted, opened, closed
+	Kind  string   `json:"kind"`            // see simple, and markOf
 	S1    bool     `json:"s1"`              // block: stages that are blocked from here on
 	S2    bool     `json:"s2"`              //
 	USD   *float64 `json:"usd"`             // pool: what it holds from here on; closed: what the trade brought, null when unknown

@@ -141,8 +141,8 @@ class List {
     if (compare) list = [...list].sort(compare);
     const shown = this.all ? list : list.slice(0, few);
     this.body.replaceChildren(...(shown.length ? shown.map(this.make) : [this.nothing(wanted)]));
-    const of = wanted ? list.length + " of " + this.total : this.items.length < this.total ? "first " + this.items.length + " of " + this.total : this.total;
-    this.section.querySelector(".count").textContent = of;
+    const cut = this.items.length < this.total ? "first " + this.items.length + " of " + this.total : this.total;
+    this.section.querySelector(".count").textContent = wanted ? list.length + " of " + this.total : cut;
     this.more.hidden = list.length <= few;
     this.more.textContent = this.all ? "Show " + few : "Show all " + list.length;
     this.tools.hidden = this.items.length <= 1 && !wanted;

@@ -9,37 +9,42 @@ let stream = [];
 let last = { at: 0, data: null, lsn: "" }; // when the last "now" came, and of when its data are
 $("zone").checked = localStorage.getItem("zone") === "local";
 
-const lineOrders = { "newest first": null, "oldest first": by((l) => l.sequence), "by token": by((l) => l.token), "by event": by((l) => l.event) };
+const byEvent = by((l) => l.event);
+const bySequence = by((l) => l.sequence);
+const lineOrders = { "newest first": null, "oldest first": bySequence, "by token": by((l) => l.token), "by event": byEvent };
 const lineList = (name, empty, orders = lineOrders) => new List(name, { make: lineItem, text: textOfLine, orders, empty });
 const live = lineList("live", "nothing was committed in the last hour");
 const exits = lineList("exits", "no exit is known");
 const gaps = lineList("gaps", "no gap, no table missing");
 const quarantine = lineList("quarantine", "nothing in quarantine");
-const timeline = lineList("timeline", "", { "oldest first": null, "newest first": (a, b) => by((l) => l.sequence)(b, a), "by event": by((l) => l.event) });
+const timeline = lineList("timeline", "", { "oldest first": null, "newest first": (a, b) => bySequence(b, a), "by event": byEvent });
 $("s-timeline").hidden = true;
 
 const nameOf = (p) => p.token_ticker || p.token_contract || p.id;
 const blockedSince = (b) => b.since || b.failure_ts || "";
 
 const blocks = new List("blocks", {
-  make: (b) => element("tr", "", cell(bdi(b.block.token_contract)), cell(b.block.timeframe, "short"), cell(b.stages.join("+"), "short"),
-    cell(age(blockedSince(b))), cell(instant(blockedSince(b))), cell(why(b), "words")),
+  make: (b) => element("tr", "", cell(bdi(b.block.token_contract)), cell(b.block.timeframe, "short"),
+    cell(b.stages.join("+"), "short"), cell(age(blockedSince(b))), cell(instant(blockedSince(b))), cell(why(b), "words")),
   text: (b) => [b.block.token_contract, b.block.timeframe, b.block.book_id, b.stages.join("+"), why(b)].join(" "),
-  orders: { "longest first": null, "newest first": (x, y) => by(blockedSince)(y, x), "by token": by((b) => b.block.token_contract), "by timeframe": by((b) => b.block.timeframe) },
+  orders: { "longest first": null, "newest first": (x, y) => by(blockedSince)(y, x), "by token": by((b) => b.block.token_contract),
+    "by timeframe": by((b) => b.block.timeframe) },
   empty: "nothing is blocked", columns: 6,
 });
 const pools = new List("pools", {
-  make: (p) => element("tr", "", cell(bdi(nameOf(p.position))), cell(p.position.timeframe || "", "short"), amount(money(p.usd_basis), String(p.usd_basis)),
-    amount((p.dx_count || 0) + (p.recovering ? ", recovering" : ""))),
+  make: (p) => element("tr", "", cell(bdi(nameOf(p.position))), cell(p.position.timeframe || "", "short"),
+    amount(money(p.usd_basis), String(p.usd_basis)), amount((p.dx_count || 0) + (p.recovering ? ", recovering" : ""))),
   text: (p) => [nameOf(p.position), p.position.token_contract, p.position.timeframe, p.recovering ? "recovering" : ""].join(" "),
   orders: { "by token": null, "largest first": down((p) => p.usd_basis), "by timeframe": by((p) => p.position.timeframe) },
   empty: "no pool is open", columns: 4,
 });
 const waiting = new List("waiting", {
-  make: (w) => element("tr", w.severity, cell(bdi(nameOf(w.position))), cell(w.position.timeframe || "", "short"), cell(undone(w).join("; "), "words"),
-    cell(instant(w.since)), cell(age(w.since)), amount(w.held ? String(w.total_quantity) : "–"), amount(money(worth(w)), String(worth(w)))),
+  make: (w) => element("tr", w.severity, cell(bdi(nameOf(w.position))), cell(w.position.timeframe || "", "short"),
+    cell(undone(w).join("; "), "words"), cell(instant(w.since)), cell(age(w.since)), amount(w.held ? String(w.total_quantity) : "–"),
+    amount(money(worth(w)), String(worth(w)))),
   text: (w) => [nameOf(w.position), w.position.token_contract, w.position.timeframe, undone(w).join(" "), w.severity].join(" "),
-  orders: { "most urgent first": null, "oldest first": by((w) => w.since || "9"), "by token": by((w) => nameOf(w.position)), "most USD first": down((w) => worth(w)) },
+  orders: { "most urgent first": null, "oldest first": by((w) => w.since || "9"), "by token": by((w) => nameOf(w.position)),
+    "most USD first": down((w) => worth(w)) },
   empty: "no exit is waited for, no fill lacks its record, no loss lacks its block", columns: 7,
 });
 
@@ -48,10 +53,12 @@ function cell(content, className) { return element("td", className, content); }
 // undone says what did not happen.
 function undone(w) {
   const list = [];
-  if (w.exit) list.push("exit wanted" + (w.exit.reason ? " (" + w.exit.reason + ")" : "") + (w.exit.told ? ", told " + w.exit.told + "×" : ""));
+  const exit = w.exit;
+  if (exit) list.push("exit wanted" + (exit.reason ? " (" + exit.reason + ")" : "") + (exit.told ? ", told " + exit.told + "×" : ""));
   if (w.stranded) list.push("held in S0");
   for (const g of w.unrecorded || []) list.push(g.direction + " of " + g.tokens + " without a record");
-  if (w.not_set) list.push("lost " + money(Math.abs(w.not_set.pnl_usd)) + " USD, not blocked in " + w.not_set.stages.join("+"));
+  const loss = w.not_set;
+  if (loss) list.push("lost " + money(Math.abs(loss.pnl_usd)) + " USD, not blocked in " + loss.stages.join("+"));
   return list;
 }
 
@@ -94,7 +101,8 @@ function showCards(now) {
   $("lag").textContent = duration(now.lag_seconds);
   $("lagbytes").textContent = size(now.lag_bytes) + " of WAL";
   $("retained").textContent = size(now.retained_wal_bytes);
-  $("limit").textContent = now.retained_wal_limit_bytes === null ? "no limit: a dead sidecar fills the disk" : "limit " + size(now.retained_wal_limit_bytes);
+  const limit = now.retained_wal_limit_bytes;
+  $("limit").textContent = limit === null ? "no limit: a dead sidecar fills the disk" : "limit " + size(limit);
   $("loss").textContent = now.loss_seconds === null ? "not in sight" : "in " + duration(now.loss_seconds);
   $("loss").className = "big" + (now.loss_seconds !== null && now.loss_seconds < 6 * 3600 ? " bad" : "");
   $("source").textContent = now.server ? "Postgres " + now.server.split(" ")[0] : "not seen yet";
@@ -113,8 +121,9 @@ function showCards(now) {
   const newest = s.length ? s[s.length - 1].events_per_second : 0;
   $("rate").textContent = newest < 10 ? newest.toFixed(1) : Math.round(newest);
   chart($("lagchart"), "Lag", s, [{ values: s.map((p) => p.lag_seconds) }], duration);
-  chart($("ratechart"), "Events by severity", s, ["info", "warn", "page"].map((n) => ({ name: n, className: n, values: s.map((p) => p.events[n]) })), (v) => v + " in 5 s");
-  chart($("walchart"), "WAL kept", s, [{ values: s.map((p) => p.retained_wal_bytes) }], size, now.retained_wal_limit_bytes);
+  const severities = ["info", "warn", "page"].map((n) => ({ name: n, className: n, values: s.map((p) => p.events[n]) }));
+  chart($("ratechart"), "Events by severity", s, severities, (v) => v + " in 5 s");
+  chart($("walchart"), "WAL kept", s, [{ values: s.map((p) => p.retained_wal_bytes) }], size, limit);
   chart($("losschart"), "Time to slot loss", s, [{ values: s.map((p) => p.loss_seconds) }], duration);
 }
 
@@ -124,8 +133,9 @@ function tellAges() {
   const silent = last.at ? (Date.now() - last.at) / 1000 : 0;
   const known = last.at && last.age !== null && last.age !== undefined;
   const old = known ? last.age + silent : null;
-  $("age").textContent = known ? "data of " + clock(new Date(Date.now() + skew - old * 1000).toISOString()) + ($("zone").checked ? "" : " UTC") + ", " + duration(old) + " old" :
-    last.at ? "nothing was committed yet by this instance" : "no data yet";
+  const zone = $("zone").checked ? "" : " UTC";
+  const of = () => "data of " + clock(new Date(Date.now() + skew - old * 1000).toISOString()) + zone + ", " + duration(old) + " old";
+  $("age").textContent = known ? of() : last.at ? "nothing was committed yet by this instance" : "no data yet";
   const stale = silent > 10 || last.sick || old > 90;
   $("age").className = "small" + (stale ? " bad" : "");
   $("main").classList.toggle("stale", Boolean(stale));

@@ -43,21 +43,22 @@ function laneOf(frame, moments) {
   const x = (t) => lane.left + (width - lane.left - 12) * (t - begin) / (end - begin);
   const rows = { S1: 6, S2: 6 + lane.row, trades: 6 + 2 * lane.row, exits: 6 + 3 * lane.row, pool: 6 + 4 * lane.row };
   const height = rows.pool + lane.pool + lane.bottom;
-  const picture = svg("svg", { class: "lane", width, height, role: "img", "aria-label": `Life of ${moments[0].token} ${frame}: ` + sums(moments) });
+  const words = `Life of ${moments[0].token} ${frame}: ` + sums(moments);
+  const picture = svg("svg", { class: "lane", width, height, role: "img", "aria-label": words });
   for (const [name, y] of Object.entries(rows)) {
-    picture.append(svg("text", { x: 0, y: y + 12, class: "name" }, { S1: "S1 blocked", S2: "S2 blocked", trades: "trades", exits: "exits", pool: "pool" }[name]));
+    picture.append(svg("text", { x: 0, y: y + 12, class: "name" }, name.startsWith("S") ? name + " blocked" : name));
   }
   drawBlocks(picture, moments, rows, x, end);
   drawPool(picture, moments, rows.pool, x, end, width);
   drawExits(picture, moments, rows.exits, x, end);
   for (const m of moments) drawTrade(picture, m, rows, x(at(m)));
-  const steps = Math.max(1, Math.min(6, Math.floor((width - lane.left) / 150)));
+  const steps = Math.max(1, Math.min(6, Math.floor((width - lane.left) / 120)));
   for (let i = 0; i <= steps; i++) {
     const t = begin + (end - begin) * i / steps;
     const anchor = i === 0 ? "start" : i === steps ? "end" : "middle";
     const text = clock(new Date(t).toISOString());
     picture.append(svg("text", { x: x(t), y: height - 4, class: "tick", "text-anchor": anchor },
-      end - begin < 172800000 && width > 700 ? text : end - begin < 172800000 ? text.slice(5, 16) : text.slice(0, 10)));
+      end - begin < 172800000 ? text.slice(5, 16) : text.slice(0, 10)));
   }
   return element("figure", "life", element("figcaption", "", bdi(moments[0].token), " " + frame), picture);
 }
@@ -78,8 +79,11 @@ function titled(shape, m) {
 function drawBlocks(picture, moments, rows, x, end) {
   for (const [stage, field] of [["S1", "s1"], ["S2", "s2"]]) {
     let since = null;
-    const bar = (from, to) => picture.append(titled(svg("rect", { x: x(Date.parse(from.time)), y: rows[stage], height: lane.stage, class: "blocked",
-      width: Math.max(2, x(to) - x(Date.parse(from.time))) }), from));
+    const bar = (from, to) => {
+      const left = x(Date.parse(from.time));
+      const shape = { x: left, y: rows[stage], width: Math.max(2, x(to) - left), height: lane.stage, class: "blocked" };
+      picture.append(titled(svg("rect", shape), from));
+    };
     for (const m of moments.filter((m) => m.mark.kind === "block")) {
       if (m.mark[field] && !since) since = m;
       if (!m.mark[field] && since) { bar(since, Date.parse(m.time)); since = null; }
@@ -104,7 +108,8 @@ function drawPool(picture, moments, y, x, end, width) {
   }
   if (path) picture.append(svg("path", { d: path + `H${x(end)}`, class: "pool" }));
   picture.append(svg("path", { d: `M${lane.left} ${level(0)}H${width - 12}`, class: "zero" }));
-  if (steps.length) picture.append(svg("text", { x: lane.left - 4, y: y + 14, class: "tick", "text-anchor": "end" }, top.toFixed(top < 100 ? 2 : 0) + " $"));
+  if (!steps.length) return;
+  picture.append(svg("text", { x: lane.left - 4, y: y + 14, class: "tick", "text-anchor": "end" }, top.toFixed(top < 100 ? 2 : 0) + " $"));
 }
 
 function drawExits(picture, moments, y, x, end) {
@@ -116,7 +121,8 @@ function drawExits(picture, moments, y, x, end) {
     if (m.mark.kind === "wanted" && (!wanted || wanted.mark.since !== m.mark.since)) wanted = m;
     if (m.mark.kind === "settled" && wanted) { bar(wanted, Date.parse(m.time)); wanted = null; }
     if (m.mark.kind === "exit") picture.append(titled(svg("circle", { cx: at, cy: y + 7, r: 6, class: "done" }), m));
-    if (m.mark.kind === "abandoned") picture.append(titled(svg("path", { d: `M${at - 6} ${y + 1}l12 12m0 -12l-12 12`, class: "abandoned" }), m));
+    const cross = `M${at - 6} ${y + 1}l12 12m0 -12l-12 12`;
+    if (m.mark.kind === "abandoned") picture.append(titled(svg("path", { d: cross, class: "abandoned" }), m));
   }
   if (wanted) bar(wanted, end);
 }
@@ -137,6 +143,6 @@ function drawTrade(picture, m, rows, at) {
 
 // legend says what the shapes are.
 function legend() {
-  return element("p", "small legend", "bars: blocked, or an exit that is wanted · ▲ buy · ▼ trim · ● exit made · ✕ trade ended with tokens left · ○ taken back" +
-    " · ? no record · ∅ block not set · | trade opened or closed");
+  return element("p", "small legend", "bars: blocked, or an exit that is wanted · ▲ buy · ▼ trim · ● exit made · " +
+    "✕ trade ended with tokens left · ○ taken back · ? no record · ∅ block not set · | trade opened or closed");
 }
