@@ -11,27 +11,12 @@ const (
 // Excess says why a value cannot be compared with another one: it is nested too deeply, or holds a number of too many
 // digits. It returns nothing for all other values.
 func Excess(v Text) (why string) {
-	depth := 0
-	for i := 0; i < len(v); {
-		switch b := v[i]; {
-		case b == '"':
-			i = stringEnd(v, i)
-			continue
-		case b == '{' || b == '[':
-			if depth++; depth > MaxLevels {
-				return tooDeep
-			}
-		case b == '}' || b == ']':
-			depth--
-		case v[i:].IsNumber():
-			end := numberEnd(v, i)
-			if !IsInRange(v[i:end]) {
-				return tooManyDigits
-			}
-			i = end
-			continue
-		}
-		i++
+	deep, wide := passes(v, MaxLevels, MaxDigits, true)
+	switch {
+	case deep:
+		return tooDeep
+	case wide:
+		return tooManyDigits
 	}
 	return ""
 }
@@ -41,6 +26,13 @@ func Exceeds(v []byte, levels, digits int) bool {
 	if len(v) <= min(2*levels, digits) {
 		return false
 	}
+	deep, wide := passes(v, levels, digits, false)
+	return deep || wide
+}
+
+// passes reports what a value passes first: a number of levels, or a number of digits. They are counted as they stand, or, with
+// read, as the number has them without its exponent.
+func passes(v []byte, levels, digits int, read bool) (deep, wide bool) {
 	depth := 0
 	for i := 0; i < len(v); {
 		switch b := v[i]; {
@@ -49,21 +41,24 @@ func Exceeds(v []byte, levels, digits int) bool {
 			continue
 		case b == '{' || b == '[':
 			if depth++; depth > levels {
-				return true
+				return true, false
 			}
 		case b == '}' || b == ']':
 			depth--
 		case Text(v[i:]).IsNumber():
 			end := numberEnd(v, i)
-			if end-i > digits {
-				return true
+			if wide = end-i > digits; read {
+				wide = !IsInRange(v[i:end])
+			}
+			if wide {
+				return false, true
 			}
 			i = end
 			continue
 		}
 		i++
 	}
-	return false
+	return false, false
 }
 
 // stringEnd returns the index behind the string that begins at i.
