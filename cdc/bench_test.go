@@ -124,6 +124,25 @@ func BenchmarkLoudPosition(b *testing.B) {
 	benchApply(b, benchMachine(), changes)
 }
 
+// TestLoudRowsAllocateLittle: a trim that fills the pool is two events.
+func TestLoudRowsAllocateLittle(t *testing.T) {
+	const runs, most = 1000, 18
+	var changes []decode.Message
+	for n := range runs + 2 {
+		changes = append(changes, benchPosition(1, benchFeatures(300, benchHistory(n))))
+	}
+	m, at := benchMachine(), 0
+	if n := testing.AllocsPerRun(runs, func() {
+		if _, err := m.apply(changes[at]); err != nil {
+			t.Fatal(err)
+		}
+		at++
+		m.out.reset()
+	}); n > most {
+		t.Errorf("%v allocations, at most %d", n, most)
+	}
+}
+
 // TestQuietRowsAllocateNothing is what a million unchanged rows depend on.
 func TestQuietRowsAllocateNothing(t *testing.T) {
 	for name, change := range map[string]decode.Message{

@@ -71,7 +71,7 @@ func grownBy(sum []byte, by jsonb.Decimal, ok bool, now []byte) []byte {
 	case !readable || by.Sign() == 0:
 		return sum
 	}
-	return []byte(before.Plus(by).String())
+	return before.Plus(by).Append(nil)
 }
 
 // isBuy reports whether the change recorded a buy.

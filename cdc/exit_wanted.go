@@ -130,7 +130,7 @@ func (h *history) tokensLeft() []byte {
 	case sold.Sign() == 0:
 		return quantity
 	}
-	return []byte(left.String())
+	return left.Append(nil)
 }
 
 // abandoned tells that a trade was closed over its tokens.

@@ -198,7 +198,8 @@ func (h *history) closed(j *judged) {
 
 // derived prints a computed number, null when it has more digits than an event may carry.
 func derived(d jsonb.Decimal) schemas.Number {
-	return numberOf([]byte(d.String()))
+	var room [64]byte
+	return numberOf(d.Append(room[:0]))
 }
 
 func (j *judged) dxSteps() jsonb.Decimal {

@@ -178,9 +178,10 @@ func (d Decimal) Minus(other Decimal) Decimal {
 func (d Decimal) Compare(other Decimal) int { return d.Minus(other).Sign() }
 
 // String prints the number without an exponent.
-func (d Decimal) String() string { return string(d.append(nil)) }
+func (d Decimal) String() string { return string(d.Append(nil)) }
 
-func (d Decimal) append(dst []byte) []byte {
+// Append appends the number without an exponent.
+func (d Decimal) Append(dst []byte) []byte {
 	if d.Sign() < 0 {
 		dst = append(dst, '-')
 	}
@@ -207,7 +208,7 @@ func (d Decimal) append(dst []byte) []byte {
 // AppendNormal appends one spelling for all spellings of the same number.
 func (d Decimal) AppendNormal(dst []byte) []byte {
 	start := len(dst)
-	dst = d.append(dst)
+	dst = d.Append(dst)
 	if d.scale > 0 {
 		number := bytes.TrimSuffix(bytes.TrimRight(dst[start:], "0"), []byte("."))
 		dst = dst[:start+len(number)]
