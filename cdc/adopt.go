@@ -93,7 +93,7 @@ func (m *machine) tellAdopted() {
 	m.adopting = nil
 	era := c.beginEra(a.to.SystemID, m.tx.CommitLSN)
 	c.Identity = a.to
-	m.emitter.enter(c)
+	m.enter(c)
 	m.report(m.streamChange(), &schemas.StreamAdopted{FromSource: a.from.Source(), ToSource: a.to.Source(),
 		FromLSN: a.from.LSN.String(), ToLSN: m.tx.lsn, FromTime: jsonb.FormatInstant(a.from.Time), ToTime: m.tx.time,
 		SlotCameAlong: a.cameAlong, SequenceBase: uint64(era.Base)})

@@ -122,7 +122,7 @@ func (s *Standing) look(ctx context.Context, c Config, conn *pgx.Conn) error {
 	if s.found, err = readCatalog(ctx, conn, c); err != nil {
 		return err
 	}
-	s.Slot = fmt.Sprintf("slot %q is not there", c.Slot)
+	s.Slot = fmt.Sprintf("slot %q does not exist any more", c.Slot)
 	switch {
 	case !s.exists:
 	case !s.slot.isOurs(s.Database):

@@ -187,7 +187,6 @@ type move struct {
 	make     func(h *history, to string)
 	refused  string // what check, status and run say
 	want     []string
-	after    []string
 }
 
 const changed = `update lowcap_positions set status = 'paused' where timeframe = 'p1'`
