@@ -96,8 +96,11 @@ func identify(ctx context.Context, repl *pgconn.PgConn, c Config) (*Standing, er
 
 // Lost returns why nothing can be read from the slot, empty when it can.
 func (s *Standing) Lost() string {
-	if s.hasSlot() {
+	switch {
+	case s.hasSlot():
 		return ""
+	case !s.exists:
+		return "the slot does not exist any more"
 	}
 	return s.Slot
 }
@@ -122,7 +125,7 @@ func (s *Standing) look(ctx context.Context, c Config, conn *pgx.Conn) error {
 	if s.found, err = readCatalog(ctx, conn, c); err != nil {
 		return err
 	}
-	s.Slot = fmt.Sprintf("slot %q does not exist any more", c.Slot)
+	s.Slot = fmt.Sprintf("slot %q is not there", c.Slot)
 	switch {
 	case !s.exists:
 	case !s.slot.isOurs(s.Database):
