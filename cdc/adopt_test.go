@@ -166,6 +166,9 @@ func TestAdoption(t *testing.T) {
 				if err := runOnServer(sink, s, end, adopt); !errors.Is(err, errTapeEnds) {
 					t.Fatal(err)
 				}
+				if a.slot == 0 {
+					adopt = nil // what was begun is finished by any run
+				}
 				if err := runOnServer(sink, s, len(a.tape), adopt); !errors.Is(err, errTapeEnds) {
 					t.Fatal(err)
 				}
