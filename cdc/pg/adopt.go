@@ -38,7 +38,7 @@ func (s *Source) startAdopting(ctx context.Context, start cdc.Start) (cdc.Starte
 		if from.Tables[t].ID = id; from.Tables[t].Missing {
 			from.Tables[t].ID = known.Tables[t].ID
 		}
-		s.tables.set(decode.Table(t), from.Tables[t])
+		s.setTable(decode.Table(t), from.Tables[t])
 	}
 	return s.startProof(ctx, started, from)
 }

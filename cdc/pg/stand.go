@@ -164,7 +164,7 @@ func (s *Standing) judge(ctx context.Context, c Config, repl *pgconn.PgConn, kno
 		for _, t := range decode.Tables {
 			s.tables[t] = s.found.tables[t].id
 		}
-		s.publication = s.found.publication
+		s.publication = s.found.version
 	default:
 		s.Way = Anew
 	}
