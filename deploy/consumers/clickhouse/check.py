@@ -20,5 +20,5 @@ for _ in range(2):
     clickhouse.query(f"insert into queue select json from file('{sys.argv[1]}', 'JSONAsString', 'json String')")
 for query in sys.argv[2:]:
     print("#", pathlib.Path(query).name)
-    rows = clickhouse.query(pathlib.Path(query).read_text() + " settings join_use_nulls = 1", "TSV")
+    rows = clickhouse.query(pathlib.Path(query).read_text() + " settings join_use_nulls = 1, cast_keep_nullable = 1", "TSV")
     print(str(rows).rstrip("\n").replace("\\N", "").replace("\t", ","))

@@ -1,3 +1,4 @@
+import java.math.BigDecimal;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,7 +28,8 @@ public class Queries {
                 rows.forEachRemaining(row -> {
                     var fields = new ArrayList<String>();
                     for (int i = 0; i < row.getArity(); i++) {
-                        fields.add(row.getField(i) == null ? "" : row.getField(i).toString());
+                        var field = row.getField(i);
+                        fields.add(field == null ? "" : field instanceof BigDecimal number ? number.toPlainString() : field.toString());
                     }
                     System.out.println(String.join(",", fields));
                 });

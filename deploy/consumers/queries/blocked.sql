@@ -1,14 +1,24 @@
--- How long entries into a token were blocked, by what had set the block. Of a stage that was blocked before the stream
--- began the trigger is not known.
-select token_contract, coalesce(set_word, 'unknown') as set_by, count(*) as blocks, sum(seconds) as blocked_seconds
+-- How long was each token blocked, once for a token, timeframe and stage, in the book that the bot consults. A block begins with the
+-- failure that set it and ends when the stage is free or its row is gone; one that still stands counts until the newest event, for
+-- which a clock may be put. Of a block whose beginning no event knows, seconds are counted from its newest failure, if that is known.
+select token_contract, timeframe, stage, count(*) as blocks, sum(still) as open_blocks,
+  sum(case when seconds is null then 1 else 0 end) as of_unknown_length, sum(seconds) as blocked_seconds
 from (
-  select c.source, c.sequence, c.stage, c.token_contract as token_contract, c.seconds as seconds, s.word as set_word,
-    row_number() over (partition by c.source, c.sequence, c.stage order by s.sequence desc) as nearest
-  from block_stages c
-  left join block_stages s on s.source = c.source and s.subject = c.subject and s.stage = c.stage
-    and s.name = 'lowcap.entry_block.set.v1' and s.sequence < c.sequence
-  where c.name = 'lowcap.entry_block.cleared.v1' and c.seconds is not null
-) as cleared
-where nearest = 1
-group by token_contract, coalesce(set_word, 'unknown')
-order by token_contract, set_by
+  select token_contract, timeframe, stage, case when blocked = 1 and ended_us is null then 1 else 0 end as still,
+    case when blocked = 1 then cast(coalesce(ended_us, newest_us) - began_us as decimal(18, 0)) * cast(0.000001 as decimal(7, 6))
+      else cast(seconds as decimal(25, 6)) end as seconds
+  from (
+    select b.*, e.newest_us, nullif(lead(at_us, 1, cast(0 as bigint)) over (partition by b.source, subject, stage order by sequence), 0) as ended_us
+    from (
+      select s.*, lag(blocked, 1, -1) over (partition by source, subject, stage order by sequence) as before
+      from block_stages s
+      where book_id = 'onchain_crypto' and name in ('lowcap.entry_block.set.v1', 'lowcap.entry_block.cleared.v1',
+        'lowcap.entry_block.deleted.v1', 'lowcap.entry_block.baseline.v1')
+    ) as b
+    join stream_end e on e.source = b.source
+    where (blocked = 1 and before <> 1) or (blocked = 0 and before = 1) or (before = -1 and name <> 'lowcap.entry_block.baseline.v1')
+  ) as turns
+  where blocked = 1 or before = -1
+) as blocks
+group by token_contract, timeframe, stage
+order by token_contract, timeframe, stage

@@ -1,11 +1,19 @@
--- Of what was reported in an hour (UTC, by commit), how much did stale writes take back. Restored and amended events
--- report nothing new.
-select commit_hour, reverted, reported, round(reverted * 100.0 / reported, 2) as reverted_percent
+-- How often is a trim reverted: of the trims of an hour (UTC, by commit), those whose record a stale write took back, once or more. What
+-- is restored or amended, pending or unrecorded is no trim, and a trim that is reverted twice is one.
+select commit_hour, count(*) as trims, sum(case when reverts > 0 then 1 else 0 end) as reverted,
+  round(sum(case when reverts > 0 then 1 else 0 end) * 100.0 / count(*), 2) as reverted_percent,
+  sum(case when later > 0 then 1 else 0 end) as by_a_later_write
 from (
-  select commit_hour,
-    sum(case when name like '%.reverted.v1' then 1 else 0 end) as reverted,
-    sum(case when name like '%.reverted.v1' or name like '%.restored.v1' or name like '%.amended.v1' then 0 else 1 end) as reported
-  from position_events
-  group by commit_hour
-) as hours
+  select t.commit_hour, t.source, t.sequence, count(r.sequence) as reverts, sum(case when r.word = 'later_write' then 1 else 0 end) as later
+  from (
+    select source, subject, name, sequence, commit_hour, lead(sequence, 1, '~') over (partition by source, subject order by sequence) as next_sell
+    from position_events
+    where name in ('lowcap.execution.trim_recorded.v1', 'lowcap.emergency_exit.executed.v1')
+  ) as t
+  left join position_events r on r.source = t.source and r.subject = t.subject and r.name = 'lowcap.execution.reverted.v1'
+    and r.history_key = 'last_trim' and r.sequence > t.sequence and r.sequence < t.next_sell
+  where t.name = 'lowcap.execution.trim_recorded.v1'
+  group by t.source, t.sequence, t.commit_hour
+) as trims
+group by commit_hour
 order by commit_hour
