@@ -48,7 +48,7 @@ deps-demo:
 	@.ci/deps postgres
 
 deps:
-	@.ci/deps postgres java faketime prometheus chromium systemd hadolint kubernetes kcat python node curl
+	@.ci/deps postgres pgbouncer java faketime prometheus chromium systemd hadolint kubernetes kcat python node curl
 
 # What needs no server: neither starts one, nor a program that does.
 SERVERLESS = ./cdc ./cdc/internal/... ./cmd/lowcap-cdc ./cmd/lowcap-cdc/internal/... ./cmd/lowcap-parquet ./decode ./deploy/notice \
@@ -64,7 +64,7 @@ test: deps ## every test, against a real Postgres and a real Kafka (about 15 min
 	$(GO) vet ./...
 	$(GO) test -race -count=1 -timeout 60m ./...
 
-test-matrix: deps ## the end-to-end tests on Postgres 14 to 18 with Kafka 3.9 and 4.1
+test-matrix: deps ## the end-to-end tests on Postgres 14 to 18 with Kafka 3.9 to 4.4, each with each (about 75 minutes)
 	@.ci/matrix
 
 demo: deps-demo build ## the sidecar at work, killed half way (about 20 seconds); KAFKA=real for a real broker

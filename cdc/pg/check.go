@@ -23,12 +23,13 @@ func Check(ctx context.Context, c Config, known *cdc.Checkpoint) []check.Finding
 		return []check.Finding{finding("postgres", "", err, "psql with the same --postgres, until it connects")}
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
-	findings := []check.Finding{checkVersion(ctx, conn)}
+	p := readProvider(ctx, conn, c)
+	findings := append([]check.Finding{checkVersion(ctx, conn)}, p.check()...)
 	if err := checkPrimary(ctx, conn); err != nil {
 		return append(findings, finding("primary", "", err, "lowcap-cdc check, with the primary in --postgres"))
 	}
-	findings = append(findings, finding("wal_level", "logical", checkLevel(ctx, conn), "alter system set wal_level = logical, and restart Postgres"))
-	findings = append(findings, checkRole(ctx, conn), checkRoom(ctx, conn))
+	level, err := checkLevel(ctx, conn, c)
+	findings = append(findings, finding("wal_level", level.String(), err, "psql with the same --postgres"), checkRole(ctx, conn, c, p), checkRoom(ctx, conn, p))
 	found, err := readCatalog(ctx, conn, c)
 	if err != nil {
 		return append(findings, finding("catalog", "", err, "psql with the same --postgres, as a role that may read the catalog"))
@@ -37,8 +38,8 @@ func Check(ctx context.Context, c Config, known *cdc.Checkpoint) []check.Finding
 		findings = append(findings, checkRows(ctx, conn, c, t, &found))
 	}
 	return append(findings, checkStandby(&found), checkEncoding(ctx, conn, c, &found), checkAttribution(ctx, conn, c, &found),
-		checkPublication(&found, c), checkHistory(ctx, c, known), checkSlotState(ctx, conn, c, known), checkRetention(ctx, conn, c),
-		checkMessages(ctx, conn, c, &found))
+		checkPublication(&found, c), checkHistory(ctx, c, known), checkSlotState(ctx, conn, c, known), checkRetention(ctx, conn, c, p),
+		checkMessages(ctx, conn, c, &found, p))
 }
 
 // countRows answers what the source's migration guide asks for to verify a migration.
@@ -106,26 +107,34 @@ func checkVersion(ctx context.Context, conn *pgx.Conn) check.Finding {
 	return finding("version", text, err, "an upgrade to Postgres 14 or later")
 }
 
-func checkRole(ctx context.Context, conn *pgx.Conn) check.Finding {
-	var can bool
-	var name string
-	err := conn.QueryRow(ctx, `select rolname, rolreplication or rolsuper or exists (select from pg_auth_members m join pg_roles r on r.oid = m.roleid
-		where m.member = me.oid and r.rolname in ('rds_replication', 'rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin'))
-		from pg_roles me where rolname = current_user`).Scan(&name, &can)
-	if err == nil && !can {
-		err = fmt.Errorf("role %q may not replicate", name)
+// checkRole opens a connection as the stream does: what a provider has changed about rights, and what stands in between, shows
+// in no catalog.
+func checkRole(ctx context.Context, conn *pgx.Conn, c Config, p *provider) check.Finding {
+	const what = "replication right"
+	name := conn.Config().User
+	err := c.tryReplication(ctx)
+	var none *noRight
+	switch {
+	case errors.As(err, &none):
+		return finding(what, "", fmt.Errorf("role %q may not replicate", name), p.grant(pgx.Identifier{name}.Sanitize()))
+	case sqlState(err) == codeTooManyConnections:
+		err = nil // the next finding says so
 	}
-	return finding("replication right", "role "+name, err, "alter role "+pgx.Identifier{name}.Sanitize()+" replication")
+	return finding(what, "role "+name, err, "lowcap-cdc check, when that is done")
 }
 
-func checkRoom(ctx context.Context, conn *pgx.Conn) check.Finding {
+func checkRoom(ctx context.Context, conn *pgx.Conn, p *provider) check.Finding {
 	var slots, senders int
 	err := conn.QueryRow(ctx, `select current_setting('max_replication_slots')::int - (select count(*) from pg_replication_slots)::int,
 		current_setting('max_wal_senders')::int - (select count(*) from pg_stat_replication)::int`).Scan(&slots, &senders)
 	if err == nil && senders < 1 {
 		err = fmt.Errorf("no WAL sender is free")
 	}
-	return finding("room", fmt.Sprintf("%d slots and %d WAL senders free", slots, senders), err, "alter system set max_wal_senders, max_replication_slots higher, and restart Postgres")
+	repair := "alter system set max_wal_senders, max_replication_slots higher, and restart Postgres"
+	if p.name != "" {
+		repair = p.set("max_wal_senders", "20", true)
+	}
+	return finding("room", fmt.Sprintf("%d slots and %d WAL senders free", slots, senders), err, repair)
 }
 
 func checkPublication(found *catalog, c Config) check.Finding {
@@ -166,7 +175,7 @@ func checkSlotState(ctx context.Context, conn *pgx.Conn, c Config, known *cdc.Ch
 }
 
 // checkMessages looks at who may write logical messages into the WAL.
-func checkMessages(ctx context.Context, conn *pgx.Conn, c Config, found *catalog) check.Finding {
+func checkMessages(ctx context.Context, conn *pgx.Conn, c Config, found *catalog, p *provider) check.Finding {
 	right, err := readMessageRight(ctx, conn)
 	repair := "psql with the same --postgres, as a role that may read the catalog"
 	switch {
@@ -179,7 +188,9 @@ func checkMessages(ctx context.Context, conn *pgx.Conn, c Config, found *catalog
 			text += "; and this role does not own the publication, so once a table has really gone anybody can say since when and why"
 		}
 		err = errors.New(text)
-		repair = right.revoke() + "; " + right.grant(c.role())
+		if repair = right.revoke() + "; " + right.grant(c.role()); p.name != "" {
+			repair = "no login for strangers: only a superuser may revoke it, and " + p.name + " gives nobody that role"
+		}
 	}
 	return warning("messages", "only chosen roles may write messages into the WAL", err, repair)
 }

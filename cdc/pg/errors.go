@@ -69,7 +69,7 @@ func explainConnect(err error, config *pgconn.Config) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	where := fmt.Sprintf("connect to Postgres at %s:%d as %q", config.Host, config.Port, config.User)
+	where := fmt.Sprintf("connect to Postgres at %s as %q", at(config.Host, config.Port), config.User)
 	switch sqlState(err) {
 	case codeInvalidPassword:
 		return permanentf("%s: wrong password; set the password in --postgres, PGPASSWORD or the password file", where)
@@ -78,9 +78,18 @@ func explainConnect(err error, config *pgconn.Config) error {
 	case codeUnknownDatabase:
 		return permanentf("%s: database %q does not exist; correct the name in --postgres", where, config.Database)
 	case codeNoPrivilege:
-		return permanentf("%s: %s; run: %s", where, message(err), admit(message(err), config))
+		err := fmt.Errorf("%s: %s; run: %s", where, message(err), admit(message(err), config))
+		if config.RuntimeParams["replication"] != "" {
+			err = &noRight{err}
+		}
+		return &Permanent{err}
 	case codeNotSupported:
 		return permanentf("%s: %s; the database's encoding is one that cannot be read as UTF-8", where, message(err))
+	case codeProtocolViolation:
+		return permanentf("%s: %s: a pooler answers there, and it cannot replicate; %s", where, message(err), direct(config.Host, config.Port))
+	}
+	if why := explainUnreachable(err, config.Host); why != "" {
+		return fmt.Errorf("%s: %s", where, why)
 	}
 	var dial *net.OpError
 	if errors.As(err, &dial) {
@@ -106,6 +115,12 @@ func admit(refusal string, config *pgconn.Config) string {
 	return fmt.Sprintf("allow the role in pg_hba.conf, by the line host %s %s ADDRESS scram-sha-256, and run: select pg_reload_conf(); a logical connection is of its database, a line for replication does not count",
 		database, role)
 }
+
+// noRight says that the server does not let a role replicate.
+type noRight struct{ err error }
+
+func (e *noRight) Error() string { return e.err.Error() }
+func (e *noRight) Unwrap() error { return e.err }
 
 // explainStream says why the server ended the stream.
 func explainStream(err error) error {

@@ -60,8 +60,9 @@ func (s *Inspection) Lost() string {
 // Inspector asks the server about the slot and the publication, on a connection of its own that it opens when it needs
 // one. It is for one goroutine.
 type Inspector struct {
-	config Config
-	conn   *pgx.Conn
+	config   Config
+	conn     *pgx.Conn
+	provider *provider // nil before it was asked for
 }
 
 // NewInspector returns an Inspector; it does not connect.
@@ -99,7 +100,10 @@ func (i *Inspector) read(ctx context.Context, s *Inspection) error {
 		}
 	}
 	s.Slot = i.config.Slot
-	s.Outage = saidOf(checkRetention(ctx, i.conn, i.config))
+	if i.provider == nil {
+		i.provider = readProvider(ctx, i.conn, i.config)
+	}
+	s.Outage = saidOf(checkRetention(ctx, i.conn, i.config, i.provider))
 	p, err := readCatalog(ctx, i.conn, i.config)
 	for _, t := range decode.Tables {
 		if !p.tables[t].published {

@@ -67,6 +67,21 @@ func startServer(t *testing.T, major string, settings ...string) (*lab.Postgres,
 	return server, err
 }
 
+// startServerAt starts a server that listens at one address only.
+func startServerAt(t *testing.T, host string) (*lab.Postgres, error) {
+	t.Helper()
+	server, err := lab.StartPostgresAt(t.Context(), host, "", "fsync=off")
+	if err == nil {
+		t.Cleanup(func() { server.Close() }) //nolint:errcheck // the test is over
+	}
+	return server, err
+}
+
+// startOf is the start of a pipeline whose sink holds nothing.
+func startOf() cdc.Start {
+	return cdc.Start{Claim: func(context.Context, cdc.Started) error { return nil }, Extend: func(decode.LSN) {}}
+}
+
 func newPlaceOn(t *testing.T, server *lab.Postgres, with string) *place {
 	t.Helper()
 	name := fmt.Sprintf("p%d", places.Add(1))

@@ -24,7 +24,7 @@ type retention struct {
 }
 
 // checkRetention says what an outage costs: without a limit the WAL that is kept fills the disk, and with it the bot stops.
-func checkRetention(ctx context.Context, conn *pgx.Conn, c Config) check.Finding {
+func checkRetention(ctx context.Context, conn *pgx.Conn, c Config, p *provider) check.Finding {
 	const name = "outage"
 	var r retention
 	err := conn.QueryRow(ctx, `select current_setting('max_slot_wal_keep_size'), coalesce(current_setting('idle_replication_slot_timeout', true), ''),
@@ -38,10 +38,10 @@ func checkRetention(ctx context.Context, conn *pgx.Conn, c Config) check.Finding
 	switch {
 	case r.idle != "" && r.idle != "0":
 		return warning(name, "", fmt.Errorf("a slot that nobody reads is lost after %s (idle_replication_slot_timeout); %s", r.idle, cost),
-			"alter system set idle_replication_slot_timeout = 0; select pg_reload_conf()")
+			p.set("idle_replication_slot_timeout", "0", false))
 	case r.limit == "-1":
 		return warning(name, "", errors.New("max_slot_wal_keep_size is unlimited: "+cost+full(r.rate(), freeSpace(c, r.directory))),
-			"alter system set max_slot_wal_keep_size = '50GB'; select pg_reload_conf()")
+			p.set("max_slot_wal_keep_size", "50GB", false))
 	}
 	return finding(name, fmt.Sprintf("%s; after %s the slot is lost and run reconciles", cost, r.limit), nil, "")
 }

@@ -35,7 +35,7 @@ func Setup(ctx context.Context, c Config, dryRun bool) ([]string, error) {
 // setUp makes sure that the publication brings all changes of the tables that exist, and creates it where it is missing.
 // It returns the statements that this took.
 func setUp(ctx context.Context, conn *pgx.Conn, c Config) ([]string, error) {
-	if err := checkLevel(ctx, conn); err != nil {
+	if _, err := checkLevel(ctx, conn, c); err != nil {
 		return nil, err
 	}
 	found, err := readSource(ctx, conn, c)
@@ -112,17 +112,6 @@ func (f *catalog) checkTables(c Config) error {
 	return nil
 }
 
-func checkLevel(ctx context.Context, conn *pgx.Conn) error {
-	var level string
-	if err := conn.QueryRow(ctx, "select current_setting('wal_level')").Scan(&level); err != nil {
-		return fmt.Errorf("read wal_level: %w", err)
-	}
-	if level != "logical" {
-		return permanentf("wal_level is %s; run: alter system set wal_level = logical, and restart Postgres", level)
-	}
-	return nil
-}
-
 // checkAccess makes sure that the role may read every row of a table.
 func checkAccess(ctx context.Context, conn querier, c Config, t decode.Table) error {
 	var exists, readable, hides bool
@@ -158,11 +147,10 @@ func Grants(ctx context.Context, c Config) ([]string, error) {
 		return nil, err
 	}
 	who := c.role()
-	return []string{
-		"alter role " + who + " with login replication",
-		"grant usage on schema " + pgx.Identifier{c.Schema}.Sanitize() + " to " + who,
-		"grant select on " + c.table(decode.Blocks) + ", " + c.table(decode.Positions) + " to " + who,
+	return append(readProvider(ctx, conn, c).statements(who),
+		"grant usage on schema "+pgx.Identifier{c.Schema}.Sanitize()+" to "+who,
+		"grant select on "+c.table(decode.Blocks)+", "+c.table(decode.Positions)+" to "+who,
 		messages.revoke(),
 		messages.grant(who),
-	}, nil
+	), nil
 }

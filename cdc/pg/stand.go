@@ -86,9 +86,9 @@ func checkHistory(ctx context.Context, c Config, known *cdc.Checkpoint) check.Fi
 
 // identify asks the server who it is.
 func identify(ctx context.Context, repl *pgconn.PgConn, c Config) (*Standing, error) {
-	system, err := pglogrepl.IdentifySystem(ctx, repl)
+	system, err := c.identifySystem(ctx, repl)
 	if err != nil {
-		return nil, fmt.Errorf("identify system: %s", message(err))
+		return nil, err
 	}
 	return &Standing{Identity: cdc.Identity{SystemID: system.SystemID, Timeline: system.Timeline, Database: system.DBName, Schema: c.Schema},
 		WALEnd: decode.LSN(system.XLogPos)}, nil

@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // the source's tables
 	"errors"
@@ -27,6 +28,7 @@ var sourceSQL string
 // Postgres is a private server.
 type Postgres struct {
 	Port        int
+	host        string // the only address at which it listens; empty is 127.0.0.1
 	dir, bin    string
 	settings    []string
 	environment []string            // of the server; nil is the lab's own
@@ -41,6 +43,11 @@ func StartPostgres(ctx context.Context, settings ...string) (*Postgres, error) {
 
 // StartPostgresOf starts a server of a major version (14 to 18); empty is the one that is installed.
 func StartPostgresOf(ctx context.Context, major string, settings ...string) (*Postgres, error) {
+	return StartPostgresAt(ctx, "127.0.0.1", major, settings...)
+}
+
+// StartPostgresAt starts a server that listens at one address only.
+func StartPostgresAt(ctx context.Context, host, major string, settings ...string) (*Postgres, error) {
 	bin, err := postgresBin()
 	if major != "" {
 		bin, err = postgresOf(ctx, major)
@@ -48,7 +55,7 @@ func StartPostgresOf(ctx context.Context, major string, settings ...string) (*Po
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPostgres(ctx, bin, settings)
+	p, err := newPostgres(ctx, host, bin, settings)
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +63,8 @@ func StartPostgresOf(ctx context.Context, major string, settings ...string) (*Po
 }
 
 // newPostgres makes the files of a server; it does not start it.
-func newPostgres(ctx context.Context, bin string, settings []string, args ...string) (p *Postgres, err error) {
-	p = &Postgres{bin: bin, settings: settings}
+func newPostgres(ctx context.Context, host, bin string, settings []string, args ...string) (p *Postgres, err error) {
+	p = &Postgres{host: host, bin: bin, settings: settings}
 	if p.owner, err = unprivileged(); err != nil {
 		return nil, err
 	}
@@ -130,8 +137,8 @@ func (p *Postgres) Start(ctx context.Context) error {
 
 // Options returns the command line that the server is started with.
 func (p *Postgres) Options() string {
-	options := fmt.Sprintf("-p %d -k %s -h 127.0.0.1 -c wal_level=logical -c max_replication_slots=20 -c max_wal_senders=20 "+
-		"-c max_connections=60", p.Port, p.dir)
+	options := fmt.Sprintf("-p %d -k %s -h %s -c wal_level=logical -c max_replication_slots=20 -c max_wal_senders=20 "+
+		"-c max_connections=60", p.Port, p.dir, p.address())
 	for _, s := range p.settings {
 		options += " -c " + s
 	}
@@ -150,9 +157,11 @@ func (p *Postgres) Close() error {
 	return errors.Join(p.Stop(ctx, "immediate"), os.RemoveAll(p.dir))
 }
 
+func (p *Postgres) address() string { return cmp.Or(p.host, "127.0.0.1") }
+
 // DSN returns the connection string of a database.
 func (p *Postgres) DSN(database string) string {
-	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", p.Port, database)
+	return fmt.Sprintf("postgres://postgres@%s/%s?sslmode=disable", net.JoinHostPort(p.address(), strconv.Itoa(p.Port)), database)
 }
 
 // CreateSource creates a database with the source's two tables, and returns a connection to it.

@@ -84,7 +84,7 @@ func newWholePostgres(ctx context.Context, major string, settings []string) (*Po
 	if number, err := strconv.Atoi(major); err == nil && number >= 18 {
 		args = []string{"--no-data-checksums"}
 	}
-	return newPostgres(ctx, bin, settings, args...)
+	return newPostgres(ctx, "", bin, settings, args...)
 }
 
 // Upgrade stops the server and makes another of a later version out of it with pg_upgrade, which is started.

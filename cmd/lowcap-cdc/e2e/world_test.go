@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -177,6 +178,7 @@ func (s *site) file(name string) (sink string, events func() []string) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
+		content = content[:bytes.LastIndexByte(content, '\n')+1] // what follows is being written
 		return strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
 	}
 }
