@@ -28,7 +28,11 @@ func kafkaJars(ctx context.Context) (string, error) {
 	if dir := os.Getenv("LOWCAP_CDC_KAFKA_JARS"); dir != "" {
 		return dir, nil
 	}
-	version := cmp.Or(os.Getenv("LOWCAP_CDC_KAFKA_VERSION"), KafkaVersion)
+	return kafkaJarsOf(ctx, cmp.Or(os.Getenv("LOWCAP_CDC_KAFKA_VERSION"), KafkaVersion))
+}
+
+// kafkaJarsOf returns the directory with the jars of one version of Kafka.
+func kafkaJarsOf(ctx context.Context, version string) (string, error) {
 	return fromMaven(ctx, "kafka-"+version, fmt.Sprintf(pom, version), jars)
 }
 

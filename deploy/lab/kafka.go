@@ -22,6 +22,7 @@ const KafkaVersion = "4.1.1"
 type Kafka struct {
 	port, controller int
 	secured          *secured // nil without
+	version          string  // empty for the one that the environment names, or KafkaVersion
 	dir, jars        string
 	jvm              []string // options of the Java process; those that start fast when nil
 	overrides        []string // lines of server.properties that come after the lab's own
@@ -37,6 +38,11 @@ func startsFast(heap string) []string {
 // after the lab's own; of a key that is there twice the last one counts.
 func StartKafka(ctx context.Context, properties ...string) (*Kafka, error) {
 	return startKafka(ctx, &Kafka{overrides: properties})
+}
+
+// StartKafkaOf starts a broker of a version, whatever the environment asks for.
+func StartKafkaOf(ctx context.Context, version string) (*Kafka, error) {
+	return startKafka(ctx, &Kafka{version: version})
 }
 
 // StartKafkaAsShipped starts a broker with the Java options of kafka-server-start.sh, to measure.
@@ -61,7 +67,12 @@ func startKafka(ctx context.Context, k *Kafka) (*Kafka, error) {
 
 // place finds the broker its programs, a directory, ports and certificates.
 func (k *Kafka) place(ctx context.Context) (err error) {
-	if k.jars, err = kafkaJars(ctx); err != nil {
+	if k.version != "" {
+		k.jars, err = kafkaJarsOf(ctx, k.version)
+	} else {
+		k.jars, err = kafkaJars(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	if k.dir, err = os.MkdirTemp("", "lowcap-kafka"); err != nil {
