@@ -23,13 +23,17 @@ func Check(ctx context.Context, c Config, known *cdc.Checkpoint) []check.Finding
 		return []check.Finding{finding("postgres", "", err, "psql with the same --postgres, until it connects")}
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
+	try, pooled := c.tryReplication(ctx), new(pooledError)
+	if errors.As(try, &pooled) { // whatever else is asked through it comes from anywhere
+		return []check.Finding{finding("postgres", "", try, "lowcap-cdc check, when that is done")}
+	}
 	p := readProvider(ctx, conn, c)
 	findings := append([]check.Finding{checkVersion(ctx, conn)}, p.check()...)
 	if err := checkPrimary(ctx, conn); err != nil {
 		return append(findings, finding("primary", "", err, "lowcap-cdc check, with the primary in --postgres"))
 	}
 	level, err := checkLevel(ctx, conn, c)
-	findings = append(findings, finding("wal_level", level.String(), err, "psql with the same --postgres"), checkRole(ctx, conn, c, p), checkRoom(ctx, conn, p))
+	findings = append(findings, finding("wal_level", level.String(), err, "psql with the same --postgres"), checkRole(conn, p, try), checkRoom(ctx, conn, p))
 	found, err := readCatalog(ctx, conn, c)
 	if err != nil {
 		return append(findings, finding("catalog", "", err, "psql with the same --postgres, as a role that may read the catalog"))
@@ -107,12 +111,11 @@ func checkVersion(ctx context.Context, conn *pgx.Conn) check.Finding {
 	return finding("version", text, err, "an upgrade to Postgres 14 or later")
 }
 
-// checkRole opens a connection as the stream does: what a provider has changed about rights, and what stands in between, shows
-// in no catalog.
-func checkRole(ctx context.Context, conn *pgx.Conn, c Config, p *provider) check.Finding {
+// checkRole says what became of a connection as the stream opens it: what a provider has changed about rights, and what stands
+// in between, shows in no catalog.
+func checkRole(conn *pgx.Conn, p *provider, err error) check.Finding {
 	const what = "replication right"
 	name := conn.Config().User
-	err := c.tryReplication(ctx)
 	var none *noRight
 	switch {
 	case errors.As(err, &none):

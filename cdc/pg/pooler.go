@@ -39,11 +39,16 @@ func (c Config) identifySystem(ctx context.Context, conn *pgconn.PgConn) (pglogr
 		return system, nil
 	case sqlState(err) == codeSyntax:
 		config, _ := parseDSN(c.DSN) // it has connected
-		return system, permanentf("%s gave an ordinary connection for one that replicates, as a pooler does; %s",
-			at(config.Host, config.Port), direct(config.Host, config.Port))
+		return system, &Permanent{&pooledError{fmt.Sprintf("%s gave an ordinary connection for one that replicates, as a pooler does; %s",
+			at(config.Host, config.Port), direct(config.Host, config.Port))}}
 	}
 	return system, fmt.Errorf("identify system: %s", message(err))
 }
+
+// pooledError says that a pooler answers in place of the server.
+type pooledError struct{ what string }
+
+func (e *pooledError) Error() string { return e.what }
 
 func at(host string, port uint16) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }
 
