@@ -22,7 +22,7 @@ const KafkaVersion = "4.1.1"
 type Kafka struct {
 	port, controller int
 	secured          *secured // nil without
-	version          string  // empty for the one that the environment names, or KafkaVersion
+	version          string   // empty for the one that the environment names, or KafkaVersion
 	dir, jars        string
 	jvm              []string // options of the Java process; those that start fast when nil
 	overrides        []string // lines of server.properties that come after the lab's own
