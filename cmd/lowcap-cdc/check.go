@@ -126,6 +126,13 @@ func checkState(ctx context.Context, s *settings.Settings) (found stateFound) {
 	if found.known = state.Checkpoint; err == nil {
 		err = errors.Join(found.known.CheckSource(s.Slot, cdc.Identity{Schema: s.Schema}), state.Verify())
 	}
+	if err == nil {
+		err = lostState(ctx, s, &state.Checkpoint)
+	}
+	if lost := new(lostStateError); errors.As(err, &lost) {
+		return check.Finding{Name: "state", Severity: check.Fail, Detail: err.Error(),
+			Repair: fmt.Sprintf(`psql -c "select pg_drop_replication_slot('%s')", when no other sink uses it`, lost.slot)}, true
+	}
 	rows, _ := state.Images()
 	found.finding = check.Finding{Name: "state", Severity: check.OK, Detail: fmt.Sprintf("%d rows known", rows)}
 	found.held = err == nil && rows > 0
@@ -136,4 +143,24 @@ func checkState(ctx context.Context, s *settings.Settings) (found stateFound) {
 		found.finding.Repair = "lowcap-cdc check --" + other.What + " " + other.Holds
 	}
 	return found
+}
+
+// lostStateError says that a slot is there while the sink knows nothing of it: its state is gone, or the sink is another one.
+type lostStateError struct{ slot string }
+
+func (e *lostStateError) Error() string {
+	return fmt.Sprintf("slot %q exists, but the sink holds no state for it: it was lost, or another sink uses the slot", e.slot)
+}
+
+// lostState returns a lostStateError where a run would refuse to begin. What Postgres does not answer is no such error.
+func lostState(ctx context.Context, s *settings.Settings, known *cdc.Checkpoint) error {
+	if known.Slot != "" {
+		return nil
+	}
+	server := pg.NewInspector(s.Source())
+	defer server.Close()
+	if inspection, err := server.Inspect(ctx); err != nil || !inspection.Exists {
+		return nil //nolint:nilerr // another line says so
+	}
+	return &lostStateError{s.Slot}
 }

@@ -119,6 +119,9 @@ func readStatus(ctx context.Context, s *settings.Settings) (*status, error) {
 	}
 	st.note(err)
 	st.unread = len(st.Problems) > 0
+	if !st.unread {
+		st.note(lostState(ctx, s, &state.Checkpoint))
+	}
 	for _, read := range []func(context.Context, *settings.Settings, *cdc.Checkpoint) error{st.readServer, st.readHistory} {
 		err := read(ctx, s, &state.Checkpoint)
 		st.repair = st.repair || settings.IsPermanent(err)
@@ -134,7 +137,8 @@ func (st *status) note(err error) {
 	if err == nil || slices.Contains(st.Problems, err.Error()) {
 		return
 	}
-	st.damaged = st.damaged || errors.Is(err, sink.ErrCorrupt)
+	lost := new(lostStateError)
+	st.damaged = st.damaged || errors.Is(err, sink.ErrCorrupt) || errors.As(err, &lost)
 	st.Problems = append(st.Problems, err.Error())
 }
 

@@ -11,7 +11,6 @@ import (
 	"unsafe"
 
 	"github.com/klauspost/compress/s2"
-	"github.com/segmentio/kafka-go"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/schemas"
@@ -83,13 +82,16 @@ func (k *Sink) records(batch *cdc.Batch) (map[partition][]record, error) {
 	for i := range batch.State {
 		k.put(topic, record{prefix + batch.State[i].Key, batch.State[i].Value, nil})
 	}
+	if k.memo != nil {
+		k.put(topic, *k.memo)
+	}
 	maps.DeleteFunc(s.records, func(_ partition, of []record) bool { return len(of) == 0 })
 	return s.records, nil
 }
 
 func (k *Sink) put(topic string, r record) {
 	key := unsafe.Slice(unsafe.StringData(r.key), len(r.key))
-	at := partition{topic, kafka.Murmur2Balancer{}.Balance(kafka.Message{Key: key}, k.producer.partitions[topic]...)}
+	at := partition{topic, partitionOf(key, k.producer.partitions[topic])}
 	k.sorter.records[at] = append(k.sorter.records[at], r)
 }
 

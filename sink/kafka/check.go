@@ -120,7 +120,12 @@ func (k *Sink) checkTopics(ctx context.Context, meta *kafka.MetadataResponse) (f
 		return append(findings, check.Finding{Name: "topic settings", Severity: check.Fail, Detail: oneLine(explain(err)),
 			Repair: "lowcap-cdc check, when the brokers answer"})
 	}
-	return append(append(findings, k.settingFindings(settings, copies)...), k.checkOwner(ctx)...)
+	findings = append(append(findings, k.settingFindings(settings, copies)...), k.checkOwner(ctx)...)
+	counts := make(map[string]int)
+	for _, t := range meta.Topics {
+		counts[t.Name] = len(t.Partitions)
+	}
+	return append(findings, k.placed.grown(k.eventTopics(nil), counts)...)
 }
 
 // checkOwner looks whether the state in the topics is this slot's.

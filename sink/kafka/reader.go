@@ -30,6 +30,7 @@ func (k *Sink) ReadState(ctx context.Context, load func(key string, value []byte
 	for at := range leaders {
 		ids = append(ids, at.id)
 	}
+	slices.Sort(ids)
 	return k.readState(ctx, ids, load)
 }
 

@@ -26,6 +26,7 @@ const (
 	uncleanElection = "unclean.leader.election.enable"
 	deleteRetention = "delete.retention.ms"
 	retention       = "retention.ms"
+	retentionBytes  = "retention.bytes"
 	timestampBefore = "message.timestamp.before.max.ms"
 	timestampAfter  = "message.timestamp.after.max.ms"
 	timestampEither = "message.timestamp.difference.max.ms" // before Kafka 3.6
@@ -100,7 +101,7 @@ func (k *Sink) problems(s topicSettings, copies map[string]int) (all []problem) 
 		} else {
 			all = append(all, s.eventProblems(topic)...)
 		}
-		all = append(all, s.replicaProblems(topic, copies[topic])...)
+		all = append(append(all, s.timeProblems(topic)...), s.replicaProblems(topic, copies[topic])...)
 	}
 	return all
 }
@@ -121,6 +122,9 @@ func (s topicSettings) stateProblems(topic string) (all []problem) {
 	return all
 }
 
+// leastRetained is less than an hour of a busy bot, in bytes.
+const leastRetained = 16 << 20
+
 func (s topicSettings) eventProblems(topic string) (all []problem) {
 	if policy := s[topic][cleanupPolicy]; strings.Contains(policy, "compact") {
 		all = append(all, problem{check.Fail, topic, cleanupPolicy + "=" + policy +
@@ -133,6 +137,23 @@ func (s topicSettings) eventProblems(topic string) (all []problem) {
 	if ms := s.number(topic, retention, -1); ms >= 0 && ms < time.Hour.Milliseconds() {
 		all = append(all, problem{check.Warn, topic, fmt.Sprintf("%s=%d: events are gone before a consumer that was down has read them",
 			retention, ms), retention + "=604800000"})
+	}
+	if n := s.number(topic, retentionBytes, -1); n >= 0 && n < leastRetained {
+		all = append(all, problem{check.Warn, topic, fmt.Sprintf("%s=%d: events are gone before a consumer that was down has read them",
+			retentionBytes, n), retentionBytes + "=-1"})
+	}
+	return all
+}
+
+// leastAge is how old a record may be at least when it comes: older ones are stamped anew, and still travel for a while.
+const leastAge = time.Minute
+
+func (s topicSettings) timeProblems(topic string) (all []problem) {
+	for _, name := range []string{timestampBefore, timestampEither} {
+		if ms := s.number(topic, name, math.MaxInt64); ms < leastAge.Milliseconds() {
+			all = append(all, problem{check.Fail, topic, fmt.Sprintf("%s=%d: the broker refuses records that were underway for so long", name, ms),
+				name + "=9223372036854775807"})
+		}
 	}
 	return all
 }

@@ -70,6 +70,9 @@ func TestSettingsThatBreakThePromise(t *testing.T) {
 		{"control", "min.insync.replicas", "2", "1", check.Fail},
 		{"control", "unclean.leader.election.enable", "true", "false", check.Warn},
 		{"executions", "retention.ms", "60000", "604800000", check.Warn},
+		{"executions", "retention.bytes", "1", "-1", check.Warn},
+		{"executions", "message.timestamp.before.max.ms", "1", "9223372036854775807", check.Fail},
+		{"cdc-state", "message.timestamp.before.max.ms", "0", "9223372036854775807", check.Fail},
 	} {
 		topic := "test." + c.topic
 		alter(t, broker.Addr(), topic, c.name, c.value)
@@ -192,5 +195,85 @@ func TestNobodyAnswers(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestTopicsThatGrow: a topic that gets more partitions has the new records of a row beside the old ones. State stays where it
+// is, as one that is read in the wrong order is lost; of events a start and check say so, once.
+func TestTopicsThatGrow(t *testing.T) {
+	_, addr := fake(t)
+	var notices []string
+	open := func() (*kafka.Sink, map[string]string) {
+		k, err := kafka.New(kafka.Config{Brokers: []string{addr}, TopicPrefix: "test.", Slot: "s",
+			Notice: func(line string) { notices = append(notices, line) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.EnsureTopics(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		state := make(map[string]string)
+		if err := k.Resume(t.Context(), func(key string, value []byte) error {
+			state[key] = string(value)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return k, state
+	}
+	commit := func(k *kafka.Sink, round string) {
+		batch := &cdc.Batch{}
+		for i := range 20 {
+			batch.State = append(batch.State, cdc.StateRecord{Key: fmt.Sprint(i), Value: []byte(round)})
+		}
+		if err := k.Commit(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k, _ := open()
+	commit(k, "before")
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, topic := range []string{"test.cdc-state", "test.positions"} {
+		if grown, err := kadm.NewClient(client).UpdatePartitions(t.Context(), 9, topic); err != nil || grown[topic].Err != nil {
+			t.Fatal(err, grown)
+		}
+	}
+	told := func() (n int) {
+		k, err := kafka.New(kafka.Config{Brokers: []string{addr}, TopicPrefix: "test.", Slot: "s"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range k.Check(t.Context()) {
+			if strings.Contains(f.Detail, "has 9 partitions, and had 6") && f.Severity == check.Warn && f.Name == "topic test.positions" {
+				n++
+			}
+		}
+		return n
+	}
+	if n := told(); n != 1 {
+		t.Errorf("check says %d times that a topic has grown", n)
+	}
+	for _, round := range []string{"first", "second"} {
+		k, state := open()
+		if len(state) != 20 {
+			t.Errorf("%s: read %v", round, state)
+		}
+		commit(k, round)
+		_, state = open()
+		for key, value := range state {
+			if value != round {
+				t.Errorf("key %s holds %q, want %q", key, value, round)
+			}
+		}
+	}
+	if len(notices) != 1 || !strings.Contains(notices[0], "test.positions") {
+		t.Errorf("notices: %q", notices)
+	}
+	if n := told(); n != 0 {
+		t.Errorf("check says %d times that a topic has grown, after it was written to", n)
 	}
 }

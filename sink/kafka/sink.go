@@ -32,6 +32,7 @@ type Config struct {
 	Format      Format                   // of the events' values
 	Registry    *Registry                // nil for none
 	Foreign     func(*sink.Foreign)      // handles records in event topics that are no events; nil: such a record ends the reading
+	Notice      func(line string)        // gets what somebody should know although it stops nothing; nil for nobody
 	Hook        func(point string) error // failpoint for tests; nil in production
 }
 
@@ -56,6 +57,8 @@ type Sink struct {
 	open      bool      // a transaction with parts of a snapshot is open
 	snapshot  *snapshot // which one; nil while none is
 	longest   atomic.Int64
+	placed    placement   // of the state that was read last
+	memo      *record     // of the counts of partitions, until it is committed
 	reached   atomic.Bool // the cluster has answered
 }
 
@@ -100,7 +103,24 @@ func (k *Sink) Resume(ctx context.Context, load func(key string, value []byte) e
 	if err := k.producer.init(ctx); err != nil {
 		return err
 	}
-	return k.readState(ctx, k.producer.partitions[k.stateTopic()], load)
+	if err := k.readState(ctx, k.producer.partitions[k.stateTopic()], load); err != nil {
+		return err
+	}
+	return k.place()
+}
+
+// place decides where the state is written to, and says which topics have got other partitions since the last time.
+func (k *Sink) place() (err error) {
+	p := k.producer
+	events, counts := k.eventTopics(nil), countsOf(p.partitions)
+	p.partitions[k.stateTopic()], err = k.placed.settle(k.stateTopic(), p.partitions[k.stateTopic()])
+	for _, f := range k.placed.grown(events, counts) {
+		if k.config.Notice != nil {
+			k.config.Notice(f.Name + " " + f.Detail)
+		}
+	}
+	k.memo = k.placed.remember(k.config.Slot, events, counts)
+	return err
 }
 
 // Subjects returns under which names Register puts the schemas of the event types; none without a registry.
@@ -129,6 +149,7 @@ func (k *Sink) Register(ctx context.Context) error {
 }
 
 func (k *Sink) readState(ctx context.Context, partitions []int, load func(key string, value []byte) error) error {
+	k.placed = placement{}
 	mine, others := false, make(map[string]bool) // whether there is state, by slot
 	v := k.ours(func(key string, value []byte) error {
 		mine = true
@@ -139,7 +160,7 @@ func (k *Sink) readState(ctx context.Context, partitions []int, load func(key st
 		if slot, found := bytes.CutSuffix(r.Key, suffix); found && string(slot) != k.config.Slot {
 			others[string(slot)] = r.Value != nil
 		}
-		return ours(r)
+		return errors.Join(k.placed.take(&r, k.config.Slot, partitions), ours(r))
 	}
 	if err := k.readCommitted(ctx, k.stateTopic(), partitions, v); err != nil || mine {
 		return err
@@ -208,7 +229,7 @@ func (k *Sink) Commit(ctx context.Context, batch *cdc.Batch) error {
 		k.snapshot.rows = batch.Rows
 		return nil
 	}
-	k.open, k.snapshot = false, nil
+	k.open, k.snapshot, k.memo = false, nil, nil
 	return k.hook("after-end-txn")
 }
 

@@ -32,7 +32,7 @@ func (s *Settings) openFile(rest string) (*file.Sink, error) {
 		s.damage = &damage{told: make(map[string]bool)}
 	}
 	options.Damaged = func(err error) error { s.damage.tell(s, os.Stderr, err); return nil }
-	options.Notice = func(line string) { log := s.Logger(os.Stderr); log.Warn().Msg(line) }
+	options.Notice = s.notice
 	return file.New(dir, options)
 }
 

@@ -154,11 +154,18 @@ func (s *Settings) openKafka() (*kafka.Sink, error) {
 		SASL: s.KafkaSASL, User: s.KafkaUser, Password: password, Hook: failpoint(),
 		Format: kafka.Format(s.ValueFormat), Registry: s.registry,
 		Foreign: func(f *sink.Foreign) { s.foreign.tell(s, os.Stderr, f) },
+		Notice:  s.notice,
 	})
 	if err != nil {
 		return nil, Usage(err)
 	}
 	return k, nil
+}
+
+// notice logs what a sink says that stops nothing.
+func (s *Settings) notice(line string) {
+	log := s.Logger(os.Stderr)
+	log.Warn().Msg(line)
 }
 
 // openRegistry makes the registry of --schema-registry, once. It does not connect.
