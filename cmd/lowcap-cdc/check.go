@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/check"
@@ -73,8 +72,7 @@ func findingsOf(ctx context.Context, s *settings.Settings, std *settings.Streams
 		ofSink = c.Check(ctx)
 	}
 	var state stateFound
-	silent := func(f check.Finding) bool { return f.Name == "kafka" && f.Severity == check.Fail }
-	if !slices.ContainsFunc(ofSink, silent) { // else to ask once more would take as long again
+	if countFailed(ofSink) == 0 { // else to ask once more may take as long again
 		state = checkState(ctx, s)
 	}
 	findings := append(pg.Check(ctx, s.Source(), &state.known), ofSink...)
@@ -129,10 +127,6 @@ func checkState(ctx context.Context, s *settings.Settings) (found stateFound) {
 	if err == nil {
 		err = lostState(ctx, s, &state.Checkpoint)
 	}
-	if lost := new(lostStateError); errors.As(err, &lost) {
-		return check.Finding{Name: "state", Severity: check.Fail, Detail: err.Error(),
-			Repair: fmt.Sprintf(`psql -c "select pg_drop_replication_slot('%s')", when no other sink uses it`, lost.slot)}, true
-	}
 	rows, _ := state.Images()
 	found.finding = check.Finding{Name: "state", Severity: check.OK, Detail: fmt.Sprintf("%d rows known", rows)}
 	found.held = err == nil && rows > 0
@@ -141,6 +135,10 @@ func checkState(ctx context.Context, s *settings.Settings) (found stateFound) {
 	}
 	if other := new(cdc.OtherSourceError); errors.As(err, &other) {
 		found.finding.Repair = "lowcap-cdc check --" + other.What + " " + other.Holds
+	}
+	if lost := new(lostStateError); errors.As(err, &lost) {
+		found.finding, found.held = check.Finding{Name: "state", Severity: check.Fail, Detail: err.Error(),
+			Repair: fmt.Sprintf(`psql -c "select pg_drop_replication_slot('%s')", when no other sink uses it`, lost.slot)}, true
 	}
 	return found
 }

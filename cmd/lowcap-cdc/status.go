@@ -37,7 +37,7 @@ type status struct {
 
 	unread  bool // the sink did not answer: what it holds is unknown, not none
 	damaged bool // something in the sink is
-	repair  bool // a problem of the server stays until somebody has acted
+	repair  bool // a problem stays until somebody has acted
 }
 
 type sourceStatus struct {
@@ -123,9 +123,7 @@ func readStatus(ctx context.Context, s *settings.Settings) (*status, error) {
 		st.note(lostState(ctx, s, &state.Checkpoint))
 	}
 	for _, read := range []func(context.Context, *settings.Settings, *cdc.Checkpoint) error{st.readServer, st.readHistory} {
-		err := read(ctx, s, &state.Checkpoint)
-		st.repair = st.repair || settings.IsPermanent(err)
-		st.note(err)
+		st.note(read(ctx, s, &state.Checkpoint))
 	}
 	if !st.unread {
 		st.note(st.readEvents(ctx, reader, time.Now().Add(-time.Hour)))
@@ -138,7 +136,8 @@ func (st *status) note(err error) {
 		return
 	}
 	lost := new(lostStateError)
-	st.damaged = st.damaged || errors.Is(err, sink.ErrCorrupt) || errors.As(err, &lost)
+	st.repair = st.repair || settings.IsPermanent(err) || errors.As(err, &lost)
+	st.damaged = st.damaged || errors.Is(err, sink.ErrCorrupt)
 	st.Problems = append(st.Problems, err.Error())
 }
 

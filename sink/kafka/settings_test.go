@@ -198,6 +198,33 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 }
 
+// TestOneBrokerAnswers: as long as one broker of the list answers, the others may be down, unknown, or say nothing.
+func TestOneBrokerAnswers(t *testing.T) {
+	_, addr := fake(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close() //nolint:errcheck // the test is over
+	for range 5 { // the library begins with one of them, whichever it is
+		k, err := kafka.New(kafka.Config{Brokers: []string{silent.Addr().String(), "127.0.0.1:1", "nosuchhost.invalid:9092", addr},
+			TopicPrefix: "test.", Slot: "s"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		if _, err := k.EnsureTopics(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Resume(t.Context(), loadNothing); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	}
+}
+
 // TestTopicsThatGrow: a topic that gets more partitions has the new records of a row beside the old ones. State stays where it
 // is, as one that is read in the wrong order is lost; of events a start and check say so, once.
 func TestTopicsThatGrow(t *testing.T) {

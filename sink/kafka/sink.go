@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -57,9 +58,10 @@ type Sink struct {
 	open      bool      // a transaction with parts of a snapshot is open
 	snapshot  *snapshot // which one; nil while none is
 	longest   atomic.Int64
-	placed    placement   // of the state that was read last
-	memo      *record     // of the counts of partitions, until it is committed
-	reached   atomic.Bool // the cluster has answered
+	placed    placement // of the state that was read last
+	memo      *record   // of the counts of partitions, until it is committed
+	reaching  sync.Mutex
+	reached   bool // the cluster has answered
 }
 
 // New returns a sink; it does not connect. A wrong configuration is an error.

@@ -41,7 +41,7 @@ func TestStatusOfASinkThatIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, code := s.verb("file:"+path, "status")
-	if code != 1 || !strings.Contains(text, "are unknown") || !strings.Contains(text, "PROBLEM") ||
+	if code != 3 || !strings.Contains(text, "are unknown") || !strings.Contains(text, "PROBLEM") ||
 		!strings.Contains(text, `database "`+s.name+`"`) {
 		t.Errorf("exit %d: %s", code, text)
 	}
