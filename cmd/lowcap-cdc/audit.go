@@ -20,7 +20,7 @@ type auditCommand struct {
 
 type auditTokenCommand struct {
 	Token  string `arg:"" help:"A ticker, a contract, a position's id, or chain/contract/timeframe." placeholder:"TOKEN|CONTRACT|POSITION"`
-	From   string `help:"Begin here: an age, a time, or an LSN." placeholder:"1h|TIME|LSN"`
+	From   string `help:"Begin here: an age, a time, or an LSN; --since is the same." placeholder:"1h|TIME|LSN" aliases:"since"`
 	To     string `help:"End before this." placeholder:"1h|TIME|LSN"`
 	Format string `help:"table, json or csv." enum:"table,json,csv" default:"table"`
 }

@@ -157,8 +157,8 @@ func lostState(ctx context.Context, s *settings.Settings, known *cdc.Checkpoint)
 	}
 	server := pg.NewInspector(s.Source())
 	defer server.Close()
-	if inspection, err := server.Inspect(ctx); err != nil || !inspection.Exists {
-		return nil //nolint:nilerr // another line says so
+	if inspection, err := server.Inspect(ctx); err == nil && inspection.Exists {
+		return &lostStateError{s.Slot}
 	}
-	return &lostStateError{s.Slot}
+	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -51,7 +53,7 @@ func run(args []string, out, errOut io.Writer) int {
 		fmt.Fprintln(errOut, "lowcap-cdc:", err)
 		return settings.ExitUsage
 	}
-	ctx, err := parser.Parse(args)
+	ctx, err := parser.Parse(withVerb(args))
 	if exit >= 0 {
 		return exit // --help has been printed
 	}
@@ -63,6 +65,9 @@ func run(args []string, out, errOut io.Writer) int {
 	if damage := c.Settings.Damage(); damage != nil && !stays[ctx.Selected().Name] && (err == nil || settings.ExitCode(err) == settings.ExitFailed) {
 		err = errors.Join(err, damage)
 	}
+	if failed := settings.Failed(out); err == nil && failed != nil {
+		err = fmt.Errorf("not everything was printed: %w", failed)
+	}
 	if err != nil {
 		code := settings.ExitCode(err)
 		text := err.Error()
@@ -73,6 +78,42 @@ func run(args []string, out, errOut io.Writer) int {
 		return code
 	}
 	return settings.ExitDone
+}
+
+// withVerb puts the word that says what to audit in front of the flags that stand before it, and puts in token where there is none:
+// the parser would take those for flags of audit itself.
+func withVerb(args []string) []string {
+	at := slices.Index(args, "audit") + 1
+	if at == 0 || at == len(args) || !strings.HasPrefix(args[at], "-") {
+		return args
+	}
+	rest := slices.Clone(args[at:])
+	verb := "token"
+	for i, word := range rest {
+		if word == "-h" || word == "--help" {
+			return args
+		}
+		if i > 0 && isAuditVerb(word) && !takesValue(rest[i-1]) {
+			verb, rest = word, slices.Delete(rest, i, i+1)
+			break
+		}
+	}
+	return slices.Concat(args[:at], []string{verb}, rest)
+}
+
+// takesValue reports whether the next word belongs to a flag.
+func takesValue(word string) bool {
+	return strings.HasPrefix(word, "--") && !strings.Contains(word, "=") && word != "--json" && word != "--require-complete" &&
+		word != "--kafka-tls"
+}
+
+func isAuditVerb(word string) bool {
+	for i := range reflect.TypeFor[auditCommand]().NumField() {
+		if word == strings.ToLower(reflect.TypeFor[auditCommand]().Field(i).Name) {
+			return true
+		}
+	}
+	return false
 }
 
 // stays are the verbs that do not end with what they have read: whoever stops them has not asked how it was.

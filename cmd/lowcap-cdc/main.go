@@ -6,9 +6,10 @@ import (
 	"os"
 
 	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 )
 
 func main() {
 	monitor.LimitMemory(0)
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(os.Args[1:], &settings.Output{File: os.Stdout}, os.Stderr))
 }

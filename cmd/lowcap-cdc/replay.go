@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/audit"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
+	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
 	"lowcap-cdc/sink/kafka"
 )
@@ -53,9 +56,12 @@ func (c *replayCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	if err != nil {
 		return err
 	}
-	r := &replay{to: target, progress: std.Err}
+	r := &replay{to: target, progress: std.Err, old: make(map[string]int)}
 	if err := r.run(ctx, reader, from, to); err != nil {
 		return errors.Join(err, target.Close())
+	}
+	if k, ok := target.(*kafka.Sink); ok {
+		r.tellOld(std.Err, k)
 	}
 	fmt.Fprintf(std.Out, "%d events copied to %s, %d were there already\n", r.copied, settings.Redact(c.Into), r.skipped)
 	return target.Close()
@@ -84,11 +90,18 @@ type replay struct {
 	copiedTo        string // sequence of the last event that is there
 	copied, skipped int
 	links           *audit.Links
+
+	keeps map[string]time.Duration // how long a topic keeps records, where that is known
+	old   map[string]int           // copies that are older, by topic
 }
 
 func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.Point) error {
 	if k, ok := r.to.(*kafka.Sink); ok {
 		if _, err := k.EnsureTopics(ctx); err != nil {
+			return err
+		}
+		var err error
+		if r.keeps, err = k.Keeps(ctx); err != nil {
 			return err
 		}
 	}
@@ -131,12 +144,30 @@ func (r *replay) copy(ctx context.Context, e *sink.Stored, from, to settings.Poi
 		r.skipped++
 		return nil
 	}
+	r.note(&a)
 	r.batch.Events = append(r.batch.Events, cdc.Event{Attributes: a, Value: e.Value})
 	r.bytes += len(e.Value)
 	if len(r.batch.Events) < replayBatch && r.bytes < replayBytes {
 		return nil
 	}
 	return r.commit(ctx)
+}
+
+// note counts copies that are older than their topic keeps records: a copy has the time of its event.
+func (r *replay) note(a *schemas.Attributes) {
+	topic := schemas.TopicOf(a.Type)
+	at, err := time.Parse(time.RFC3339Nano, a.Time)
+	if keeps, limited := r.keeps[topic]; limited && err == nil && time.Since(at) > keeps {
+		r.old[topic]++
+	}
+}
+
+// tellOld says of which topics the broker will soon delete copies.
+func (r *replay) tellOld(out io.Writer, k *kafka.Sink) {
+	for _, topic := range slices.Sorted(maps.Keys(r.old)) {
+		fmt.Fprintf(out, "lowcap-cdc: %d copies in topic %s are older than it keeps records, and the broker may delete them at any time; run: %s\n",
+			r.old[topic], topic, k.KeepForEver(topic))
+	}
 }
 
 func (r *replay) commit(ctx context.Context) error {

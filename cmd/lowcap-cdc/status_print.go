@@ -131,11 +131,12 @@ func ago(l *readable.Line, now time.Time) string {
 	if at, err := time.Parse(time.RFC3339Nano, l.Time); err == nil {
 		when = ", " + readable.Seconds(now.Sub(at).Seconds()) + " ago"
 	}
-	return strings.TrimSpace(l.Token+" "+l.Timeframe+" "+l.Detail) + ", at " + readable.ShortTime(l.Time) + when
+	short := l.Short()
+	return strings.TrimSpace(short.Token+" "+short.Timeframe+" "+short.Detail) + ", at " + readable.ShortTime(l.Time) + when
 }
 
 func blockLine(b *cdc.KnownBlock) string {
-	text := b.Block.TokenContract + " " + b.Block.Timeframe + " " + stages(b.Stages)
+	text := short(b.Block.TokenContract) + " " + short(b.Block.Timeframe) + " " + stages(b.Stages)
 	switch {
 	case b.Since != "":
 		text += " since " + readable.ShortTime(string(b.Since))
@@ -146,7 +147,7 @@ func blockLine(b *cdc.KnownBlock) string {
 		text += ", orphaned: nothing will clear it"
 	}
 	if b.Ineffective {
-		text += ", ineffective: book " + b.Block.BookID
+		text += ", ineffective: book " + short(b.Block.BookID)
 	}
 	return text
 }
@@ -162,11 +163,11 @@ func stages(list []schemas.Stage) string {
 func poolLine(p *cdc.KnownPosition) string {
 	text := readable.TokenOf(&p.Position)
 	if p.Position.Timeframe != nil {
-		text += " " + *p.Position.Timeframe
+		text += " " + short(*p.Position.Timeframe)
 	}
-	text += " " + string(p.PoolUSD) + " USD"
+	text += " " + short(string(p.PoolUSD)) + " USD"
 	if p.Recovering {
-		text += fmt.Sprintf(", recovering, %s bought", p.DXCount)
+		text += fmt.Sprintf(", recovering, %s bought", short(string(p.DXCount)))
 	}
 	return text
 }
@@ -175,29 +176,32 @@ func poolLine(p *cdc.KnownPosition) string {
 func waitingLine(p *readable.Waiting) string {
 	text := readable.TokenOf(&p.Position)
 	if p.Position.Timeframe != nil {
-		text += " " + *p.Position.Timeframe
+		text += " " + short(*p.Position.Timeframe)
 	}
 	if p.Held {
-		text += ", " + string(p.Quantity) + " tokens"
+		text += ", " + short(string(p.Quantity)) + " tokens"
 	}
 	if p.Exit != nil {
 		text += ", exit wanted since " + readable.ShortTime(string(p.Exit.Since))
 		if p.Exit.ValueUSD != "" {
-			text += ", worth " + string(p.Exit.ValueUSD) + " USD"
+			text += ", worth " + short(string(p.Exit.ValueUSD)) + " USD"
 		}
 	}
 	if p.Stranded {
 		text += ", held in S0"
 	}
 	for _, g := range p.Unrecorded {
-		text += ", " + g.Direction + " of " + string(g.Tokens) + " without a record since " + readable.ShortTime(string(g.Since))
+		text += ", " + g.Direction + " of " + short(string(g.Tokens)) + " without a record since " + readable.ShortTime(string(g.Since))
 	}
 	if l := p.NotSet; l != nil {
-		text += ", lost " + strings.TrimPrefix(string(l.PnLUSD), "-") + " USD and is not blocked in " + stages(l.Stages) + " since " +
+		text += ", lost " + short(strings.TrimPrefix(string(l.PnLUSD), "-")) + " USD and is not blocked in " + stages(l.Stages) + " since " +
 			readable.ShortTime(string(l.Since))
 	}
 	return text
 }
+
+// short keeps of a text from the database what a line shows of it.
+func short(text string) string { return readable.Shorten(readable.Printable(text)) }
 
 // inBytes prints a size for a person.
 func inBytes(n int64) string {

@@ -9,6 +9,7 @@ import (
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
 )
 
 // waitingStatus is the status of a source where everything waits that can.
@@ -73,5 +74,30 @@ func TestStatusTellsProgramsWhatWaits(t *testing.T) {
 		first.Quantity != "7960" || !first.Held || !first.Stranded || first.Exit.Value != "500" || len(first.Unrecorded) != 1 ||
 		first.NotSet.TradeID != "t1" || first.NotSet.PnL != "-55.5" || len(first.NotSet.Stages) != 2 || strings.Contains(out.String(), "BlockKey") {
 		t.Errorf("%+v\n%s", first, &out)
+	}
+}
+
+// TestStatusIsBounded: whatever stands in the database, a row of a list stays a row.
+func TestStatusIsBounded(t *testing.T) {
+	huge := strings.Repeat("\u202e€", 100_000)
+	p := cdc.KnownPosition{Position: schemas.Position{ID: huge, TokenTicker: &huge, Timeframe: &huge}, Quantity: schemas.Number(huge), Held: true,
+		Recovering: true, DXCount: schemas.Number(huge), PoolUSD: schemas.Number(huge), Exit: &cdc.KnownExit{ValueUSD: schemas.Number(huge)},
+		Unrecorded: []cdc.KnownGrowth{{Direction: "sell", Tokens: schemas.Number(huge)}},
+		NotSet:     &cdc.KnownLoss{PnLUSD: schemas.Number(huge)}}
+	line := readable.Line{Token: huge, Timeframe: huge, Detail: huge, Actor: huge, Reason: huge, Flags: []string{huge}}
+	st := status{Pools: []cdc.KnownPosition{p}, Waiting: []readable.Waiting{{KnownPosition: p}}, LastExit: &line, LastGap: &line,
+		Blocks: []cdc.KnownBlock{{Block: schemas.Block{TokenContract: huge, Timeframe: huge, BookID: huge}, Ineffective: true}}}
+	var out strings.Builder
+	if err := st.print(&out, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := newPrinter(&out, false).print(&sink.Stored{Value: []byte(`{"id":"1","type":"lowcap.position.created.v1","data":{"entity":{"token_ticker":"` +
+		huge + `","timeframe":"` + huge + `"},"flags":["` + huge + `"],"origin":{"actor":"` + huge + `","reason":"` + huge + `"}}}`)}); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if len(line) > 4000 || strings.Contains(line, "\u202e") {
+			t.Errorf("a line of %d bytes: %.200q", len(line), line)
+		}
 	}
 }

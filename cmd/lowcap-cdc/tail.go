@@ -126,8 +126,8 @@ func (p *printer) print(e *sink.Stored) error {
 		_, err := fmt.Fprintf(p.out, "%s\n", value)
 		return err
 	}
-	l := readable.Describe(e)
-	text := fmt.Sprintf("%s  %-30s %-12s %-4s %s", readable.ShortTime(l.Time), l.Event, readable.Shorten(l.Token), l.Timeframe, l.Detail)
+	l := readable.Describe(e).Short()
+	text := fmt.Sprintf("%s  %-30s %-12s %-4s %s", readable.ShortTime(l.Time), l.Event, l.Token, l.Timeframe, l.Detail)
 	if l.Actor != "" || l.Reason != "" {
 		text += " by " + strings.TrimSpace(l.Actor+" "+l.Reason)
 	}

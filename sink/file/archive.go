@@ -66,7 +66,7 @@ func (f *Sink) archive() error {
 
 // compress writes the compressed form of a segment under its final name, and returns its line for the manifest.
 func (f *Sink) compress(name string) (s Segment, err error) {
-	text, err := os.Open(f.path(name))
+	text, err := openPlain(f.path(name))
 	if err != nil {
 		return s, err
 	}

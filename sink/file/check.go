@@ -60,9 +60,12 @@ func (f *Sink) checkDir(info fs.FileInfo) (findings []check.Finding) {
 	if locked {
 		access.Detail = f.dir + ", an instance is writing"
 	}
-	if err = errors.Join(err, writable(f.dir)); err != nil {
-		access.Severity, access.Detail = check.Fail, fmt.Sprintf("%s: %v", f.dir, err)
-		access.Repair = "ls -lad " + f.dir
+	if err == nil {
+		err = f.access()
+	}
+	if err != nil {
+		access.Severity, access.Detail = check.Fail, err.Error()
+		access.Repair = "ls -la " + f.dir
 	}
 	findings = append(findings, access)
 	if mode := info.Mode().Perm(); mode&0o007 != 0 {
@@ -71,6 +74,21 @@ func (f *Sink) checkDir(info fs.FileInfo) (findings []check.Finding) {
 			Repair: "chmod o= " + f.dir})
 	}
 	return findings
+}
+
+// access says what a run may not write.
+func (f *Sink) access() error {
+	if err := writable(f.dir); err != nil {
+		return fmt.Errorf("write in %s: %w", f.dir, err)
+	}
+	for _, name := range []string{lockName, stateName, eventsName} {
+		const read, write = 4, 2 // access(2)
+		err := syscall.Access(f.path(name), read|write)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("read and write %s: %w", f.path(name), err)
+		}
+	}
+	return nil
 }
 
 // isLocked reports whether an instance holds the directory.
@@ -122,6 +140,9 @@ func (f *Sink) checkContent(ctx context.Context) check.Finding {
 	if err != nil {
 		found.Severity, found.Detail = check.Fail, err.Error()
 		found.Repair = "restore the directory from a backup"
+		if errors.Is(err, fs.ErrPermission) {
+			found.Repair = "ls -la " + f.dir
+		}
 		return found
 	}
 	found.Detail = fmt.Sprintf("%d bytes of events committed in %s, %d finished segments", v.length, eventsName, len(v.segments))

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
@@ -131,23 +133,29 @@ func TestDamageIsReadBehind(t *testing.T) {
 		damage func(dir string)
 		events int
 	}{
-		"a flipped bit in a text":   {in(eventsName, func(b []byte) []byte { b[bytes.Index(b, []byte("trading"))] ^= 1; return b }), all},
-		"a bit that ends an event":  {in(eventsName, func(b []byte) []byte { b[second-1] ^= 1; return b }), all - 2},
-		"a foreign line":            {in(eventsName, insert(second, []byte("hello\n"))), all},
-		"a foreign first line":      {in(eventsName, insert(0, []byte("{}\n"))), all},
-		"an empty line":             {in(eventsName, insert(second, []byte("\n"))), all},
-		"a line of 65 MB":           {in(eventsName, insert(second, append(make([]byte, 65<<20), '\n'))), all},
-		"a lost end":                {in(eventsName, func(b []byte) []byte { return b[:len(b)-1] }), all - 1},
-		"no events.jsonl":           {func(dir string) { remove(t, dir, eventsName) }, 3},
-		"a broken state.log":        {in(stateName, func(b []byte) []byte { b[logHeader] ^= 1; return b }), all},
-		"another state.log":         {in(stateName, func([]byte) []byte { return []byte("hello") }), all},
-		"an empty state.log":        {in(stateName, func([]byte) []byte { return nil }), all},
-		"a broken manifest":         {in(manifestName, func(b []byte) []byte { b[len(b)-9] ^= 1; return b }), all},
-		"no manifest":               {func(dir string) { remove(t, dir, manifestName) }, all},
-		"no segment":                {func(dir string) { write(t, dir, listedFirst(d), nil); remove(t, dir, segment) }, all - 3},
-		"a segment that is no gzip": {in(segment, func([]byte) []byte { return []byte("hello") }), all - 3},
-		"a segment cut short":       {in(segment, func(b []byte) []byte { return b[:len(b)-9] }), all},
-		"a segment of 1 GB":         {func(dir string) { write(t, dir, segment, bomb(t)) }, all - 3},
+		"a flipped bit in a text":        {in(eventsName, func(b []byte) []byte { b[bytes.Index(b, []byte("trading"))] ^= 1; return b }), all},
+		"a bit that ends an event":       {in(eventsName, func(b []byte) []byte { b[second-1] ^= 1; return b }), all - 2},
+		"a foreign line":                 {in(eventsName, insert(second, []byte("hello\n"))), all},
+		"a foreign first line":           {in(eventsName, insert(0, []byte("{}\n"))), all},
+		"an empty line":                  {in(eventsName, insert(second, []byte("\n"))), all},
+		"a line of 65 MB":                {in(eventsName, insert(second, append(make([]byte, 65<<20), '\n'))), all},
+		"a lost end":                     {in(eventsName, func(b []byte) []byte { return b[:len(b)-1] }), all - 1},
+		"no events.jsonl":                {func(dir string) { remove(t, dir, eventsName) }, 3},
+		"a broken state.log":             {in(stateName, func(b []byte) []byte { b[logHeader] ^= 1; return b }), all},
+		"another state.log":              {in(stateName, func([]byte) []byte { return []byte("hello") }), all},
+		"no state.log":                   {func(dir string) { remove(t, dir, stateName) }, all},
+		"a state.log that is a pipe":     {pipe(t, stateName), all},
+		"an events.jsonl that is a pipe": {pipe(t, eventsName), 3},
+		"a manifest that is a pipe":      {pipe(t, manifestName), all},
+		"a segment that is a pipe":       {pipe(t, segment), all - 3},
+		"a segment that is a directory":  {func(dir string) { remove(t, dir, segment); makeDirectory(t, dir, segment) }, all - 3},
+		"an empty state.log":             {in(stateName, func([]byte) []byte { return nil }), all},
+		"a broken manifest":              {in(manifestName, func(b []byte) []byte { b[len(b)-9] ^= 1; return b }), all},
+		"no manifest":                    {func(dir string) { remove(t, dir, manifestName) }, all},
+		"no segment":                     {func(dir string) { write(t, dir, listedFirst(d), nil); remove(t, dir, segment) }, all - 3},
+		"a segment that is no gzip":      {in(segment, func([]byte) []byte { return []byte("hello") }), all - 3},
+		"a segment cut short":            {in(segment, func(b []byte) []byte { return b[:len(b)-9] }), all},
+		"a segment of 1 GB":              {func(dir string) { write(t, dir, segment, bomb(t)) }, all - 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -171,6 +179,22 @@ func TestDamageIsReadBehind(t *testing.T) {
 				t.Errorf("%d events, want %d, damage told %d times, error %v", events, c.events, told, err)
 			}
 		})
+	}
+}
+
+// pipe puts a pipe in the place of a file: whoever opens that waits for a writer.
+func pipe(t *testing.T, name string) func(dir string) {
+	return func(dir string) {
+		remove(t, dir, name)
+		if err := syscall.Mkfifo(filepath.Join(dir, name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func makeDirectory(t *testing.T, dir, name string) {
+	if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+		t.Fatal(err)
 	}
 }
 

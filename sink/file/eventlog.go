@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"lowcap-cdc/sink"
 )
@@ -28,7 +29,7 @@ type eventLog struct {
 
 // openEvents opens events.jsonl, cuts what lies beyond the last commit and checks the last commit's bytes.
 func openEvents(path string, last extent) (*eventLog, error) {
-	flags := os.O_RDWR
+	flags := os.O_RDWR | syscall.O_NONBLOCK
 	if last.end == 0 {
 		flags |= os.O_CREATE
 	}
@@ -38,6 +39,9 @@ func openEvents(path string, last extent) (*eventLog, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if err := isPlain(file); err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
 	log := &eventLog{file: file, out: bufio.NewWriterSize(file, 1<<18)}
 	if err := log.recover(path, last); err != nil {

@@ -32,7 +32,7 @@ func (f *Sink) lock() error {
 	if err != nil && !errors.Is(err, syscall.EBADF) && !errors.Is(err, syscall.EOPNOTSUPP) && !errors.Is(err, syscall.ENOLCK) {
 		return err
 	}
-	file, err := os.OpenFile(f.path(lockName), os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, fileMode)
+	file, err := os.OpenFile(f.path(lockName), os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC|syscall.O_NONBLOCK, fileMode)
 	if err != nil {
 		return err
 	}

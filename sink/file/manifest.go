@@ -49,9 +49,14 @@ func segmentFirst(name string) (first string, ok bool) {
 
 // manifest reads manifest.jsonl. Without one nothing was finished. Beside sink.ErrCorrupt it returns the lines that are whole.
 func (f *Sink) manifest() (listed []Segment, err error) {
-	text, err := os.ReadFile(f.path(manifestName))
+	file, err := openPlain(f.path(manifestName))
 	if err != nil {
 		return nil, ignoreMissing(err)
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(file)
+	if err != nil {
+		return nil, err
 	}
 	number := 0
 	for line := range bytes.Lines(text) {

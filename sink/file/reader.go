@@ -46,7 +46,12 @@ func (f *Sink) ReadState(ctx context.Context, load func(key string, value []byte
 
 // openCommitted opens state.log for reading, also while it is written to, and returns what its commits say.
 func (f *Sink) openCommitted() (file *os.File, log logState, err error) {
-	file, err = os.Open(f.path(stateName))
+	file, err = openPlain(f.path(stateName))
+	if errors.Is(err, fs.ErrNotExist) {
+		if missing := f.stateMissing(); missing != nil {
+			return nil, log, missing
+		}
+	}
 	if err != nil {
 		return nil, log, fmt.Errorf("read file sink: %w; has anything been written there yet?", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"lowcap-cdc/sink"
 )
@@ -38,14 +39,20 @@ func (f *Sink) resume(ctx context.Context, load func(string, []byte) error) (err
 	if err := f.lock(); err != nil {
 		return err
 	}
+	if err := writable(f.dir); err != nil { // or the first compaction would end the run
+		return fmt.Errorf("write in %s: %w", f.dir, err)
+	}
 	if err := f.createState(); err != nil {
 		return fmt.Errorf("create state: %w", err)
 	}
-	file, err := os.OpenFile(f.path(stateName), os.O_RDWR, 0)
+	file, err := os.OpenFile(f.path(stateName), os.O_RDWR|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}
 	f.log = newLogWriter(file, 0)
+	if err := isPlain(file); err != nil {
+		return err
+	}
 	if f.logState, err = readLogState(ctx, file); err != nil {
 		return err
 	}
@@ -82,7 +89,7 @@ func (f *Sink) resume(ctx context.Context, load func(string, []byte) error) (err
 // verifyEvents holds the events against every checksum that the log has of them: nothing is appended behind damage. What was
 // committed before the log was compacted last has none; audit verify follows its hashes.
 func (f *Sink) verifyEvents(ctx context.Context) error {
-	live, err := os.Open(f.path(eventsName))
+	live, err := openPlain(f.path(eventsName))
 	if err != nil {
 		return ignoreMissing(err) // openEvents knows whether it may be missing
 	}
@@ -106,9 +113,8 @@ func (f *Sink) createState() error {
 	if _, err := os.Lstat(f.path(stateName)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if events, err := os.Stat(f.path(eventsName)); err == nil && events.Size() > 0 {
-		return fmt.Errorf("%w: %s is missing but %s has %d bytes; restore it from a backup, or move %s away to start again",
-			sink.ErrCorrupt, f.path(stateName), f.path(eventsName), events.Size(), eventsName)
+	if err := f.stateMissing(); err != nil {
+		return err
 	}
 	log, err := createLog(f.path(newName))
 	if err != nil {
@@ -121,6 +127,15 @@ func (f *Sink) createState() error {
 		return err
 	}
 	return syncDir(f.dir)
+}
+
+// stateMissing returns an error where the log is missing although there are events.
+func (f *Sink) stateMissing() error {
+	if events, err := os.Stat(f.path(eventsName)); err == nil && events.Size() > 0 {
+		return fmt.Errorf("%w: %s is missing but %s has %d bytes; restore it from a backup, or move %s away to start again",
+			sink.ErrCorrupt, f.path(stateName), f.path(eventsName), events.Size(), eventsName)
+	}
+	return nil
 }
 
 // cutState cuts the torn tail and makes the rest durable: a killed process may have left it in the page cache only.

@@ -134,7 +134,7 @@ func alreadyThere(path, first string) error {
 
 // finishRotation completes a rotation that a crash interrupted between the commit record and the rename.
 func (f *Sink) finishRotation() error {
-	file, err := os.Open(f.path(eventsName))
+	file, err := openPlain(f.path(eventsName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -51,11 +52,11 @@ func (n names) texts() []string {
 // openSegment opens the text of a segment, which may be compressed at this moment.
 func (f *Sink) openSegment(s segmentFile) (text io.ReadCloser, err error) {
 	first := s.FirstSequence
-	file, err := os.Open(f.path(segmentText(first)))
+	file, err := openPlain(f.path(segmentText(first)))
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return file, err
 	}
-	if file, err = os.Open(f.path(segmentText(first) + zipSuffix)); err != nil {
+	if file, err = openPlain(f.path(segmentText(first) + zipSuffix)); err != nil {
 		return nil, err
 	}
 	zip, err := gzip.NewReader(file)
@@ -89,4 +90,24 @@ func (u *unzipped) Close() error { return u.file.Close() }
 
 func damaged(path string, err error) error {
 	return fmt.Errorf("%w: %s: %w; restore it from a backup", sink.ErrCorrupt, path, err)
+}
+
+// openPlain opens a file for reading. Something else of that name, on which a reader might wait for ever, is damage.
+func openPlain(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err := isPlain(file); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+func isPlain(file *os.File) error {
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%w: %s is no plain file but %v; restore it from a backup", sink.ErrCorrupt, file.Name(), info.Mode())
+	}
+	return err
 }

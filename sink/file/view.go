@@ -44,12 +44,12 @@ func (v *view) close() {
 // not.
 func (f *Sink) openRest() (*view, error) {
 	v := &view{}
-	live, err := os.Open(f.path(eventsName))
+	live, err := openPlain(f.path(eventsName))
 	if err == nil {
 		v.live, v.first = live, damagedFirst
 		err = v.extend()
 	}
-	if err = ignoreMissing(err); err == nil {
+	if err = ignoreCorrupt(ignoreMissing(err)); err == nil {
 		err = ignoreCorrupt(f.listSegments(v))
 	}
 	if err != nil {
@@ -133,7 +133,7 @@ func (f *Sink) openView() (*view, error) {
 
 // openLive reports false when there was a rotation meanwhile.
 func (f *Sink) openLive(v *view) (ok bool, err error) {
-	if v.live, err = os.Open(f.path(eventsName)); err != nil {
+	if v.live, err = openPlain(f.path(eventsName)); err != nil {
 		v.live = nil
 		if !errors.Is(err, fs.ErrNotExist) {
 			return false, fmt.Errorf("read file sink: %w", err)

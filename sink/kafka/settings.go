@@ -27,6 +27,7 @@ const (
 	deleteRetention = "delete.retention.ms"
 	retention       = "retention.ms"
 	retentionBytes  = "retention.bytes"
+	timestampType   = "message.timestamp.type"
 	timestampBefore = "message.timestamp.before.max.ms"
 	timestampAfter  = "message.timestamp.after.max.ms"
 	timestampEither = "message.timestamp.difference.max.ms" // before Kafka 3.6
@@ -173,6 +174,28 @@ func (s topicSettings) replicaProblems(topic string, copies int) (all []problem)
 			"committed is lost", uncleanElection + "=false"})
 	}
 	return all
+}
+
+// Keeps returns how long each event topic keeps a record behind the time that it is stamped with; a topic is missing that keeps it
+// for ever, counts from when the record comes, or may not be described.
+func (k *Sink) Keeps(ctx context.Context) (map[string]time.Duration, error) {
+	s, err := k.describe(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the topics' settings: %w", explain(err))
+	}
+	keeps := make(map[string]time.Duration)
+	for _, topic := range k.eventTopics(nil) {
+		if ms := s.number(topic, retention, -1); ms >= 0 && s[topic][timestampType] != "LogAppendTime" {
+			keeps[strings.TrimPrefix(topic, k.config.TopicPrefix)] = 2 * halfOf(ms)
+		}
+	}
+	return keeps, nil
+}
+
+// KeepForEver returns the command that makes a topic keep every record.
+func (k *Sink) KeepForEver(topic string) string {
+	p := problem{topic: k.config.TopicPrefix + topic, set: retention + "=-1"}
+	return p.repair(k.config.Brokers)
 }
 
 // repair returns the command that sets what is wrong.

@@ -206,7 +206,7 @@ func TestOneBrokerAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close() //nolint:errcheck // the test is over
-	for range 5 { // the library begins with one of them, whichever it is
+	for range 5 {        // the library begins with one of them, whichever it is
 		k, err := kafka.New(kafka.Config{Brokers: []string{silent.Addr().String(), "127.0.0.1:1", "nosuchhost.invalid:9092", addr},
 			TopicPrefix: "test.", Slot: "s"})
 		if err != nil {

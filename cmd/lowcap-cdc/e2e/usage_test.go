@@ -149,3 +149,27 @@ func TestSecretsInTheWrongPlace(t *testing.T) {
 		}
 	}
 }
+
+// TestOutputThatIsFull: what could not be printed is no success.
+func TestOutputThatIsFull(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.seedPositions(1)
+	dir, _ := s.file("x")
+	s.drain("k", dir)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close() //nolint:errcheck // nothing is in it
+	for _, verb := range []string{"tail", "audit verify", "audit verify --json", "audit at 1", "status", "check", "init --dry-run", "init", "version",
+		"completion bash", "completion fish"} {
+		cmd := exec.CommandContext(t.Context(), shared.binary, append(strings.Fields(verb), "--postgres", shared.postgres.DSN(s.name), "--sink", dir,
+			"--slot", s.name+"k")...)
+		var said strings.Builder
+		cmd.Stdout, cmd.Stderr = full, &said
+		if err := cmd.Run(); err == nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(said.String(), "no space left on device") {
+			t.Errorf("%s: %v: %s", verb, err, &said)
+		}
+	}
+}

@@ -83,8 +83,8 @@ const (
 func printTable(out io.Writer, lines []readable.Line, width int) error {
 	rows := [][]string{{"TIME", "EVENT", "WHO", "TOKEN", "TF", "WHAT"}}
 	for i := range lines {
-		l := &lines[i]
-		who, token := l.Who(), readable.Shorten(l.Token)
+		l := lines[i].Short()
+		who, token := l.Who(), l.Token
 		if width > 0 {
 			who, token = fit(who, longestWho), fit(token, longestToken)
 		}

@@ -136,7 +136,7 @@ func keptOf(topic string) int {
 }
 
 func lineOf(e *sink.Stored, t schemas.Type) pageLine {
-	l := pageLine{Line: readable.Describe(e), topic: schemas.TopicOf(t)}
+	l := pageLine{Line: readable.Describe(e).Short(), topic: schemas.TopicOf(t)}
 	if l.topic == schemas.Quarantine {
 		l.Raw = readable.Printable(readable.Cut(gjson.GetBytes(e.Value, "data.raw").Raw, shownRaw))
 	}

@@ -128,7 +128,7 @@ func byToken(positions map[string]cdc.KnownPosition) []cdc.KnownPosition {
 func TokenOf(p *schemas.Position) string {
 	for _, text := range []schemas.Text{p.TokenTicker, p.TokenContract} {
 		if text != nil && *text != "" {
-			return Printable(*text)
+			return Shorten(Printable(*text))
 		}
 	}
 	return p.ID

@@ -14,8 +14,11 @@ import (
 	"lowcap-cdc/sink"
 )
 
-// longestDetail is how many bytes of one field a line shows; the event itself has the rest.
-const longestDetail = 80
+const (
+	longestDetail = 80   // bytes of one field that a line shows; the event itself has the rest
+	longestLine   = 2000 // bytes of all fields
+	mostFlags     = 20
+)
 
 // Line is an event made readable: what tail, audit, notify and the page show of it.
 type Line struct {
@@ -55,6 +58,20 @@ func Describe(s *sink.Stored) Line {
 	for _, flag := range data.Get("flags").Array() {
 		l.Flags = append(l.Flags, Printable(flag.String()))
 	}
+	return l
+}
+
+// Short returns the line with what comes from outside cut, for a list that a person reads.
+func (l Line) Short() Line {
+	for _, text := range []*string{&l.Event, &l.Token, &l.Contract, &l.Timeframe, &l.Actor, &l.Reason, &l.Session, &l.LSN, &l.Sequence, &l.ID} {
+		*text = Shorten(*text)
+	}
+	l.Detail = Cut(l.Detail, longestLine)
+	flags := make([]string, 0, len(l.Flags))
+	for _, flag := range l.Flags[:min(len(l.Flags), mostFlags)] {
+		flags = append(flags, Shorten(flag))
+	}
+	l.Flags = flags
 	return l
 }
 

@@ -18,9 +18,35 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
+// Output is a file that remembers whether something could not be written: who prints many lines does not look at each.
+type Output struct {
+	*os.File
+	failed error
+}
+
+// Write writes to the file.
+func (o *Output) Write(p []byte) (int, error) {
+	n, err := o.File.Write(p)
+	if o.failed == nil && err != nil {
+		o.failed = err
+	}
+	return n, err
+}
+
+// Failed returns the first error of an Output, and nil of every other writer.
+func Failed(out io.Writer) error {
+	if o, ok := out.(*Output); ok {
+		return o.failed
+	}
+	return nil
+}
+
+// descriptor is a file that may be a terminal.
+type descriptor interface{ Fd() uintptr }
+
 // IsTerminal reports whether a person looks at what is written.
 func IsTerminal(out io.Writer) bool {
-	f, ok := out.(*os.File)
+	f, ok := out.(descriptor)
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
@@ -40,7 +66,7 @@ func (s *Streams) Confirm(slot, otherwise string) error {
 
 // Width returns how many columns a terminal has; 0 for what is no terminal.
 func Width(out io.Writer) int {
-	f, ok := out.(*os.File)
+	f, ok := out.(descriptor)
 	if !ok || !IsTerminal(out) {
 		return 0
 	}
