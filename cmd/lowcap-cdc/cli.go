@@ -57,6 +57,9 @@ func run(args []string, out, errOut io.Writer) int {
 	if exit >= 0 {
 		return exit // --help has been printed
 	}
+	if err == nil {
+		err = settings.CheckEnvironment(environmentOf(parser.Model.Node))
+	}
 	if err != nil {
 		fmt.Fprintf(errOut, "lowcap-cdc: %s; run: lowcap-cdc --help\n", settings.OneLine(settings.Explain(err, hidden)))
 		return settings.ExitUsage
@@ -78,6 +81,17 @@ func run(args []string, out, errOut io.Writer) int {
 		return code
 	}
 	return settings.ExitDone
+}
+
+// environmentOf returns the variables that a node and those below it read.
+func environmentOf(node *kong.Node) (names []string) {
+	for _, flag := range node.Flags {
+		names = append(names, flag.Envs...)
+	}
+	for _, child := range node.Children {
+		names = append(names, environmentOf(child)...)
+	}
+	return names
 }
 
 // withVerb puts the word that says what to audit in front of the flags that stand before it, and puts in token where there is none:

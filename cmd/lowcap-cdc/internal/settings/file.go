@@ -23,6 +23,9 @@ func (s *Settings) openFile(rest string) (*file.Sink, error) {
 	if dir == "" {
 		return nil, Usage(errors.New("--sink file: names no directory; write file:DIR"))
 	}
+	if strings.HasPrefix(dir, "//") && !strings.HasPrefix(dir, "///") {
+		return nil, Usage(errors.New("--sink file://HOST is no directory of this machine; write file:DIR or file:///DIR"))
+	}
 	options, err := fileOptions(query)
 	if err != nil {
 		return nil, Usage(fmt.Errorf("--sink file:%s: %w; write for example file:%s?rotate=256MB&every=24h", rest, err, dir))
@@ -32,7 +35,7 @@ func (s *Settings) openFile(rest string) (*file.Sink, error) {
 		s.damage = &damage{told: make(map[string]bool)}
 	}
 	options.Damaged = func(err error) error { s.damage.tell(s, os.Stderr, err); return nil }
-	options.Notice = s.notice
+	options.Notice = func(line string) { log := s.Logger(os.Stderr); log.Info().Msg(line) } // any crash may leave such a tail
 	return file.New(dir, options)
 }
 

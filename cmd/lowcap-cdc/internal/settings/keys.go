@@ -1,11 +1,16 @@
 package settings
 
 import (
+	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
@@ -23,21 +28,34 @@ func Loader(hidden *Hidden, keys []string, more ...reflect.Type) kong.Configurat
 }
 
 func loadFile(r io.Reader, known []string, hidden *Hidden) (kong.Resolver, error) {
-	content, err := io.ReadAll(r)
+	content, err := io.ReadAll(io.LimitReader(r, longestFile+1))
 	if err != nil {
 		return nil, err
 	}
+	if len(content) > longestFile {
+		return nil, fmt.Errorf("read configuration file: it has more than %d bytes", longestFile)
+	}
+	content = bytes.TrimPrefix(content, []byte("\uFEFF")) // some editors begin a file so
+	if opening := bytes.IndexFunc(content, func(r rune) bool { return r == 0 || r == utf8.RuneError }); opening >= 0 {
+		return nil, fmt.Errorf("read configuration file: it is no text in UTF-8 at byte %d", opening)
+	}
+	if deep := bytes.Count(content, []byte("[")) + bytes.Count(content, []byte("{")); deep > mostNested {
+		return nil, fmt.Errorf("read configuration file: it has more than %d lists and mappings in one line", mostNested)
+	}
+	file, err := parser.ParseBytes(content, 0)
+	if err == nil {
+		err = checkDocuments(file)
+	}
 	values, lines := make(map[string]any), make(map[string]int)
-	if err := yaml.Unmarshal(content, &values); err != nil {
+	if err == nil {
+		err = yaml.Unmarshal(content, &values)
+	}
+	if err != nil {
 		hidden.addText(string(content), known)
 		return nil, fmt.Errorf("read configuration file: %s", yaml.FormatError(err, false, false))
 	}
 	for _, value := range values {
 		hidden.addValue(value)
-	}
-	file, err := parser.ParseBytes(content, 0)
-	if err != nil {
-		return nil, fmt.Errorf("read configuration file: %w", err)
 	}
 	for _, doc := range file.Docs {
 		if m, ok := doc.Body.(*ast.MappingNode); ok {
@@ -50,12 +68,90 @@ func loadFile(r io.Reader, known []string, hidden *Hidden) (kong.Resolver, error
 		return nil, err
 	}
 	var resolve kong.ResolverFunc = func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if key := flag.Tag.Get("file"); key != "" {
-			return values[key], nil
+		key := cmp.Or(flag.Tag.Get("file"), flag.Name)
+		value := values[key]
+		if isInEnvironment(flag.Envs) {
+			return nil, nil // which comes before the file; the parser would take them the other way round
 		}
-		return values[flag.Name], nil
+		if _, isText := value.(string); value != nil && !isText && flag.Target.Kind() == reflect.String {
+			return nil, fmt.Errorf("configuration file, line %d: %s takes a text; put the value in quotes", lines[key], key)
+		}
+		return value, nil
 	}
 	return resolve, nil
+}
+
+func isInEnvironment(variables []string) bool {
+	for _, name := range variables {
+		if _, is := os.LookupEnv(name); is {
+			return true
+		}
+	}
+	return false
+}
+
+// CheckEnvironment reports a variable that is nearly one of ours: it is misspelt, and would be ignored in silence.
+func CheckEnvironment(known []string) error {
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		given, ours := strings.CutPrefix(name, "LOWCAP_CDC_")
+		if !ours || slices.Contains(known, name) {
+			continue
+		}
+		for _, right := range known {
+			if want := strings.TrimPrefix(right, "LOWCAP_CDC_"); len(want) > 3 && editDistance(given, want) <= 2 {
+				return fmt.Errorf("the environment has %s, which is no setting; did you mean %s?", name, right)
+			}
+		}
+	}
+	return nil
+}
+
+const (
+	longestFile = 256 << 10 // bytes
+	mostNested  = 1000
+	mostAliases = 100
+)
+
+// checkDocuments refuses a second document, which nobody would read, and aliases that multiply: within what another alias repeats,
+// or more than anybody writes.
+func checkDocuments(file *ast.File) error {
+	documents := 0
+	var walk aliases
+	for _, doc := range file.Docs {
+		if doc.Body != nil {
+			documents++
+			ast.Walk(&walk, doc.Body)
+		}
+	}
+	switch {
+	case documents > 1:
+		return errors.New("it holds more than one document; leave out the line ---")
+	case walk.nested || walk.count > mostAliases:
+		return fmt.Errorf("its aliases (*name) repeat one another, or are more than %d", mostAliases)
+	}
+	return nil
+}
+
+// aliases counts the aliases below a node.
+type aliases struct {
+	count  int
+	nested bool // one is below an anchor
+}
+
+// Visit implements ast.Visitor.
+func (a *aliases) Visit(node ast.Node) ast.Visitor {
+	switch n := node.(type) {
+	case *ast.AliasNode:
+		a.count++
+	case *ast.AnchorNode:
+		var below aliases
+		ast.Walk(&below, n.Value)
+		a.nested = a.nested || below.count > 0 || below.nested
+		a.count += below.count
+		return nil
+	}
+	return a
 }
 
 func checkKeys(values map[string]any, lines map[string]int, known []string) error {

@@ -118,6 +118,9 @@ func (s *Settings) OpenSink(out io.Writer) (cdc.Sink, error) {
 	scheme, rest, _ := strings.Cut(s.Sink, ":")
 	switch scheme {
 	case "stdout":
+		if !s.isLook() { // which leaves no slot behind
+			return nil, Usage(errors.New("--sink stdout: is written with its colon, and nothing behind it"))
+		}
 		return sink.NewStdout(out), nil
 	case "file":
 		return s.openFile(rest)
