@@ -179,7 +179,7 @@ func TestDuckDBTellsTheSameTrades(t *testing.T) {
 	lowcap, interpreter := program(t), python(t, "python/requirements.txt")
 	for seed := range uint64(3) {
 		c := newChronicle()
-		r := rand.New(rand.NewPCG(seed, 15)) //nolint:gosec // the same lives each time
+		r := rand.New(rand.NewPCG(seed, 15))
 		lives := make([]*life, 6)
 		for i := range lives {
 			lives[i] = &life{chronicle: c, Rand: r, row: fmt.Sprint(i)}
