@@ -13,11 +13,12 @@ import (
 type chronicle struct {
 	events []cdc.Event
 	at     time.Time // of the last commit
+	source string    // another one when the history goes on from another server
 	chain  schemas.Chain
 }
 
 func newChronicle() *chronicle {
-	return &chronicle{at: time.Date(2026, 1, 18, 10, 0, 0, 0, time.UTC)}
+	return &chronicle{source: "/postgres/7/trading", at: time.Date(2026, 1, 18, 10, 0, 0, 0, time.UTC)}
 }
 
 func instant(at time.Time) schemas.Instant {
@@ -58,7 +59,7 @@ func (c *chronicle) change(seconds float64, of schemas.Entity, list ...schemas.D
 			subject = e.TokenContract + "/" + e.BookID
 		}
 		number, link := c.chain.Next()
-		a := schemas.Attributes{ID: fmt.Sprintf("7/0/%X/0/%d", change, i), Source: "/postgres/7/trading", Type: data.Type(), Subject: subject,
+		a := schemas.Attributes{ID: fmt.Sprintf("7/0/%X/0/%d", change, i), Source: c.source, Type: data.Type(), Subject: subject,
 			Time: string(instant(c.at)), PartitionKey: "solana/C/1h", Sequence: fmt.Sprintf("%016X1%08X%07X", change, 0, i),
 			Severity: severityOf(data), Number: number, Chain: link}
 		value := schemas.AppendEvent(nil, &a, data)

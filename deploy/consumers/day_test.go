@@ -19,6 +19,7 @@ func day() *chronicle {
 	began := instant(c.at)
 	c.change(0, block("1", "onchain_crypto"), set(both, "s1_failure", schemas.PerStage[schemas.Instant]{S1: began, S2: "2026-01-10T00:00:00.000000Z"}))
 	c.change(0, block("1", "spot_book"), set(both, "manual", schemas.PerStage[schemas.Instant]{})) // nobody asks it
+	c.source = "/postgres/8/trading"                                                               // the history goes on from another server
 	c.change(1000, block("1", "onchain_crypto"), &schemas.EntryBlockRefreshed{Stages: both, Trigger: "s1_and_s2_failure"})
 	c.change(2600, block("1", "onchain_crypto"), &schemas.EntryBlockCleared{Stages: both, Trigger: "success",
 		BlockedForSeconds: schemas.PerStage[schemas.Number]{S1: "2600", S2: "2600"}})

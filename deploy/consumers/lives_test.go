@@ -174,7 +174,8 @@ func (l *life) end(usd int) {
 }
 
 // TestDuckDBTellsTheSameTrades: the recipe and the verb, on lives that are made at random: every kind of fill, end and stale write,
-// trades that follow each other closely, rows that go and come, blocks of every kind.
+// trades that follow each other closely, rows that go and come, blocks of every kind, and a history that goes on
+// from another server.
 func TestDuckDBTellsTheSameTrades(t *testing.T) {
 	lowcap, interpreter := program(t), python(t, "python/requirements.txt")
 	for seed := range uint64(3) {
@@ -184,7 +185,10 @@ func TestDuckDBTellsTheSameTrades(t *testing.T) {
 		for i := range lives {
 			lives[i] = &life{chronicle: c, Rand: r, row: fmt.Sprint(i)}
 		}
-		for range 600 {
+		for n := range 600 {
+			if n == 300 {
+				c.source = "/postgres/8/trading"
+			}
 			lives[r.IntN(len(lives))].step()
 		}
 		dir := t.TempDir()

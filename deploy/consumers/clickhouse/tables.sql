@@ -19,7 +19,7 @@ from queue;
 
 -- What queries/*.sql read; *_us are microseconds since 1970.
 create view stream_end as
-select source, max(toUnixTimestamp64Micro(time)) as newest_us from events final group by source;
+select max(toUnixTimestamp64Micro(time)) as newest_us from events final;
 
 create view block_stages as
 select source, name, subject, sequence, toUnixTimestamp64Micro(time) as committed_us,

@@ -3,7 +3,7 @@ create or replace macro us(instant) as epoch_us(try_cast(replace(substr(instant,
 
 -- When the newest event was committed: what is open then, is open until then.
 create or replace view stream_end as
-select source, max(us(time)) as newest_us from events group by source;
+select max(us(time)) as newest_us from events;
 
 -- One row for each stage of an event that says whether it is blocked: word is the trigger, began_us when it failed, seconds how long a
 -- stage that is free again was blocked, counted from its newest failure.

@@ -1,12 +1,11 @@
 -- The topics as the views that queries/*.sql read; tables.sql comes before. *_us are microseconds since 1970.
 create temporary view stream_end as
-select source, max(unix_timestamp(replace(substring(`time`, 1, 19), 'T', ' ')) * 1000000 + cast(substring(`time`, 21, 6) as bigint)) as newest_us
+select max(unix_timestamp(replace(substring(`time`, 1, 19), 'T', ' ')) * 1000000 + cast(substring(`time`, 21, 6) as bigint)) as newest_us
 from (
-  select source, `time` from entry_blocks union all select source, `time` from trim_pools union all select source, `time` from emergency_exits
-  union all select source, `time` from executions union all select source, `time` from positions union all select source, `time` from quarantine
-  union all select source, `time` from control
-) as everything
-group by source;
+  select `time` from entry_blocks union all select `time` from trim_pools union all select `time` from emergency_exits
+  union all select `time` from executions union all select `time` from positions union all select `time` from quarantine
+  union all select `time` from control
+) as everything;
 
 -- One row for each stage of an event that says whether it is blocked.
 create temporary view block_stages as

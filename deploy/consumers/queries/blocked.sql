@@ -8,14 +8,14 @@ from (
     case when blocked = 1 then cast(coalesce(ended_us, newest_us) - began_us as decimal(18, 0)) * cast(0.000001 as decimal(7, 6))
       else cast(seconds as decimal(25, 6)) end as seconds
   from (
-    select b.*, e.newest_us, nullif(lead(at_us, 1, cast(0 as bigint)) over (partition by b.source, subject, stage order by sequence), 0) as ended_us
+    select b.*, e.newest_us, nullif(lead(at_us, 1, cast(0 as bigint)) over (partition by subject, stage order by sequence), 0) as ended_us
     from (
-      select s.*, lag(blocked, 1, -1) over (partition by source, subject, stage order by sequence) as before
+      select s.*, lag(blocked, 1, -1) over (partition by subject, stage order by sequence) as before
       from block_stages s
       where book_id = 'onchain_crypto' and name in ('lowcap.entry_block.set.v1', 'lowcap.entry_block.cleared.v1',
         'lowcap.entry_block.deleted.v1', 'lowcap.entry_block.baseline.v1')
     ) as b
-    join stream_end e on e.source = b.source
+    cross join stream_end e
     where (blocked = 1 and before <> 1) or (blocked = 0 and before = 1) or (before = -1 and name <> 'lowcap.entry_block.baseline.v1')
   ) as turns
   where blocked = 1 or before = -1

@@ -9,7 +9,7 @@ with turns as (
       else 1 end as turn
   from (
     select e.*, max(case when name = 'lowcap.trade.closed.v1' then named_trade end)
-      over (partition by source, subject, substr(sequence, 1, 25)) as ends
+      over (partition by subject, substr(sequence, 1, 25)) as ends
     from trade_events e
   ) as e
 ),
@@ -21,27 +21,27 @@ named as (
   from turns t
 ),
 numbered as (
-  select n.*, cast(sum(starts) over (partition by source, subject order by place rows between unbounded preceding and current row) as bigint) as nr
+  select n.*, cast(sum(starts) over (partition by subject order by place rows between unbounded preceding and current row) as bigint) as nr
   from (
     select n.*, case when name = 'lowcap.trade.opened.v1' then 1 when trade_id is null then 0
-      when trade_id <> coalesce(lag(trade_id) over (partition by source, subject order by place), '') then 1 else 0 end as starts
+      when trade_id <> coalesce(lag(trade_id) over (partition by subject order by place), '') then 1 else 0 end as starts
     from named n
   ) as n
 ),
 spans as (
-  select source, subject, nr, begins, begins_us, ends_with, coalesce(ends_us, next_us) as ends_us, next_begins
+  select subject, nr, begins, begins_us, ends_with, coalesce(ends_us, next_us) as ends_us, next_begins
   from (
-    select s.*, nullif(lead(begins_us, 1, cast(0 as bigint)) over (partition by source, subject order by nr), 0) as next_us,
-      nullif(lead(begins, 1, '') over (partition by source, subject order by nr), '') as next_begins
+    select s.*, nullif(lead(begins_us, 1, cast(0 as bigint)) over (partition by subject order by nr), 0) as next_us,
+      nullif(lead(begins, 1, '') over (partition by subject order by nr), '') as next_begins
     from (
-      select source, subject, nr, min(place) as begins, min(committed_us) as begins_us,
+      select subject, nr, min(place) as begins, min(committed_us) as begins_us,
         min(case when name in ('lowcap.trade.closed.v1', 'lowcap.position.deleted.v1')
           or (name = 'lowcap.position.baseline.v1' and trade_id is null) then place end) as ends_with,
         min(case when name in ('lowcap.trade.closed.v1', 'lowcap.position.deleted.v1')
           or (name = 'lowcap.position.baseline.v1' and trade_id is null) then committed_us end) as ends_us
       from numbered
       where nr > 0
-      group by source, subject, nr
+      group by subject, nr
     ) as s
   ) as s
 ),
@@ -49,18 +49,18 @@ own as (
   -- A fill that was never recorded is told two minutes late, and belongs to the trade in which it took place.
   select n.*, case when n.name = 'lowcap.execution.unrecorded.v1' and n.since_us <= p.ends_us then n.nr - 1 else n.nr end as of_nr
   from numbered n
-  left join spans p on p.source = n.source and p.subject = n.subject and p.nr = n.nr - 1
+  left join spans p on p.subject = n.subject and p.nr = n.nr - 1
 ),
 told as (
   select o.*, s.begins, s.ends_us, s.ends_with,
     case when o.name = 'lowcap.trade.closed.v1' or o.place <= coalesce(s.ends_with, s.next_begins, '~') then 1 else 0 end as in_time
   from own o
-  join spans s on s.source = o.source and s.subject = o.subject and s.nr = o.of_nr
+  join spans s on s.subject = o.subject and s.nr = o.of_nr
   where s.ends_us is null or o.committed_us <= s.ends_us + 120000000
     or (o.name = 'lowcap.execution.unrecorded.v1' and o.since_us <= s.ends_us)
 ),
 sums as (
-  select source, subject, of_nr,
+  select subject, of_nr,
     max(case when begins = place then trade_id end) as its_id,
     substr(max(case when in_time = 1 then concat(place, token) end), 59) as its_token,
     substr(max(case when in_time = 1 then concat(place, timeframe) end), 59) as its_timeframe,
@@ -107,19 +107,19 @@ sums as (
     sum(case when name = 'lowcap.trim_pool.replaced.v1' then gone_usd end) as replaced,
     sum(case when name = 'lowcap.trim_pool.adjusted.v1' and delta_usd < 0 then -delta_usd end) as adjusted
   from told
-  group by source, subject, of_nr
+  group by subject, of_nr
 ),
 blocks as (
-  select s.source as source, s.subject as subject, s.nr as nr,
+  select s.subject as subject, s.nr as nr,
     substr(max(case when b.name = 'lowcap.entry_block.cleared.v1' then concat(b.sequence, 'cleared') else concat(b.sequence, 'set') end), 33) as word
   from spans s
-  join sums t on t.source = s.source and t.subject = s.subject and t.of_nr = s.nr
-  join block_stages b on b.source = s.source and b.token_key = t.its_key
+  join sums t on t.subject = s.subject and t.of_nr = s.nr
+  join block_stages b on b.token_key = t.its_key
   where b.book_id = 'onchain_crypto' and b.word <> 'manual'
     and b.name in ('lowcap.entry_block.set.v1', 'lowcap.entry_block.refreshed.v1', 'lowcap.entry_block.cleared.v1')
     and b.sequence > substr(s.begins, 1, 25) and (s.next_begins is null or b.sequence < s.next_begins)
     and (s.ends_us is null or b.committed_us <= s.ends_us + 120000000)
-  group by s.source, s.subject, s.nr
+  group by s.subject, s.nr
 )
 select t.its_id as trade_id, case when t.its_token = '' then null else t.its_token end as token, t.its_timeframe as timeframe,
   case when t.opened_at is not null then t.opened_at when t.stood = 0 then t.created_at end as opened_at,
@@ -138,8 +138,8 @@ select t.its_id as trade_id, case when t.its_token = '' then null else t.its_tok
     else b.word end as block,
   coalesce(t.fed, 0) as fed, coalesce(t.lost, 0) as lost, t.s2_dip_buy, t.dx_ladder_complete, t.s2_entry_new_trade, t.unknown_usd, t.replaced, t.adjusted
 from sums t
-join spans s on s.source = t.source and s.subject = t.subject and s.nr = t.of_nr
-join stream_end e on e.source = t.source
-left join blocks b on b.source = t.source and b.subject = t.subject and b.nr = t.of_nr
-left join (select distinct source, named_trade from losses_told) as n on n.source = t.source and n.named_trade = t.its_id and t.is_closed = 1
+join spans s on s.subject = t.subject and s.nr = t.of_nr
+cross join stream_end e
+left join blocks b on b.subject = t.subject and b.nr = t.of_nr
+left join (select distinct named_trade from losses_told) as n on n.named_trade = t.its_id and t.is_closed = 1
 order by case when s.ends_us is null then 1 else 0 end, coalesce(s.ends_us, 0), coalesce(s.ends_with, s.begins)
