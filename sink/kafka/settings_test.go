@@ -103,6 +103,9 @@ func TestSettingsThatBreakThePromise(t *testing.T) {
 			t.Errorf("repaired, and still %+v", f)
 		}
 	}
+	if keeps, err := k.Keeps(t.Context()); err != nil || keeps["executions"] != 7*24*time.Hour || len(keeps) != len(k.Topics())-1 {
+		t.Errorf("%v, %v", keeps, err)
+	}
 }
 
 // TestTopicsOfAnotherSlot: whoever mistypes --slot would publish everything once more between the events that are there.

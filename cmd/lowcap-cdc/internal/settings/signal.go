@@ -23,7 +23,7 @@ func UntilSignal(errOut io.Writer) (context.Context, context.CancelFunc) {
 		case <-again:
 		case <-time.After(stopWithin):
 		}
-		fmt.Fprintln(errOut, "lowcap-cdc: stopped at once; the batch in hand will be published by the next run")
+		fmt.Fprintln(errOut, "lowcap-cdc: stopped at once, as a crash would; the next start goes on from what is committed")
 		os.Exit(ExitFailed)
 	})
 	return ctx, stop
