@@ -118,6 +118,10 @@ func Example_analytics() {
 		case *schemas.TrimPoolReplaced:
 			add("given up", data.OldBasis)
 			add("in by "+data.Cause, data.NewBasis)
+		case *schemas.TrimPoolReverted:
+			add("moved by stale writes", data.DeltaUSD)
+		case *schemas.TrimPoolRestored:
+			add("moved by stale writes", data.DeltaUSD)
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(sums)) {
@@ -128,6 +132,7 @@ func Example_analytics() {
 	// in by emergency_exit 284.650
 	// in by trim 67.365
 	// in by unknown 15.000
+	// moved by stale writes -44.910
 	// out by dx_ladder_complete 180.500
 	// out by s2_dip_buy 83.480
 	// out by s2_entry_new_trade 45.000

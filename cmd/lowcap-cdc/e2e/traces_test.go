@@ -6,8 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidwall/gjson"
+
 	"lowcap-cdc/cmd/lowcap-cdc/internal/golden"
 	"lowcap-cdc/deploy/lab"
+	"lowcap-cdc/schemas"
 	"lowcap-cdc/schemas/schematest"
 )
 
@@ -20,6 +23,7 @@ func TestTraces(t *testing.T) {
 		t.Fatal(err)
 	}
 	var transcript strings.Builder
+	bySeverity := make(map[schemas.Severity]int)
 	for i := range traces {
 		trace := &traces[i]
 		t.Run(trace.Name, func(t *testing.T) {
@@ -44,9 +48,12 @@ func TestTraces(t *testing.T) {
 			for _, e := range events {
 				schematest.Validate(t, []byte(e))
 				transcript.WriteString(summary(t, e))
+				bySeverity[schemas.Severity(gjson.Get(e, "severity").String())]++
 			}
 		})
 	}
+	fmt.Fprintf(&transcript, "# in all %d traces: %d page, %d warn, %d info\n", len(traces),
+		bySeverity[schemas.Page], bySeverity[schemas.Warn], bySeverity[schemas.Info])
 	golden.Compare(t, "testdata/traces.txt", transcript.String())
 }
 
