@@ -22,7 +22,7 @@ GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak upgrades notify-kills consumer-kills attribution-cost chaos \
-  deps deps-demo
+  model deps deps-demo
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -48,7 +48,7 @@ deps-demo:
 	@.ci/deps postgres
 
 deps:
-	@.ci/deps postgres pgbouncer java faketime prometheus chromium systemd hadolint kubernetes kcat python node curl
+	@.ci/deps postgres pgbouncer java faketime prometheus chromium systemd hadolint kubernetes kcat python node curl spin
 
 # What needs no server: neither starts one, nor a program that does.
 SERVERLESS = ./cdc ./cdc/internal/... ./cmd/lowcap-cdc ./cmd/lowcap-cdc/internal/... ./cmd/lowcap-parquet ./decode ./deploy/notice \
@@ -116,6 +116,9 @@ attribution-cost: deps ## what init --attribution costs a write: pgbench, the me
 
 consumer-kills: deps ## kill -9 of two consumers in Python, KILLS times: the package, and exactly once into Postgres
 	$(GO) test ./deploy/consumers -run 'TestPythonPackageKilled|TestExactlyOnce' -consumer-kills $(KILLS) -count=1 -timeout 0 -v
+
+model: deps ## the commit protocol, exhausted by spin (docs/model/README.md; about 15 minutes)
+	$(GO) test ./deploy/model -model-pairs -count=1 -timeout 0 -v
 
 chaos: deps build ## every kind of fault until KILLS or DURATION; SEED repeats one; CLUSTER=3 moves leaders (docs/chaos.md)
 	$(GO) run ./deploy/chaos -binary bin/lowcap-cdc -kills $(KILLS) -duration $(DURATION) -seed $(SEED) -cluster $(CLUSTER)
