@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type Kafka struct {
 	port, controller int
 	secured          *secured // nil without
 	version          string   // empty for the one that the environment names, or KafkaVersion
+	cluster          string   // its id; empty for the usual one
 	dir, jars        string
 	jvm              []string // options of the Java process; those that start fast when nil
 	overrides        []string // lines of server.properties that come after the lab's own
@@ -43,6 +45,11 @@ func StartKafka(ctx context.Context, properties ...string) (*Kafka, error) {
 // StartKafkaOf starts a broker of a version, whatever the environment asks for.
 func StartKafkaOf(ctx context.Context, version string) (*Kafka, error) {
 	return startKafka(ctx, &Kafka{version: version})
+}
+
+// StartAnotherKafka starts a broker of another cluster than the lab's usual one.
+func StartAnotherKafka(ctx context.Context) (*Kafka, error) {
+	return startKafka(ctx, &Kafka{cluster: "AAAAAAAAAAAAAAAAAAAAAQ"})
 }
 
 // StartKafkaAsShipped starts a broker with the Java options of kafka-server-start.sh, to measure.
@@ -104,7 +111,7 @@ func (k *Kafka) format(ctx context.Context, args ...string) error {
 
 // formatting returns the arguments that format the storage.
 func (k *Kafka) formatting(args ...string) []string {
-	return append([]string{"format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", k.properties()}, args...)
+	return append([]string{"format", "-t", cmp.Or(k.cluster, "MkU3OEVBNTcwNTJENDM2Qg"), "-c", k.properties()}, args...)
 }
 
 func (k *Kafka) properties() string { return filepath.Join(k.dir, "server.properties") }

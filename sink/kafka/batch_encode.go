@@ -85,6 +85,9 @@ func (k *Sink) records(batch *cdc.Batch) (map[partition][]record, error) {
 	if k.memo != nil {
 		k.put(topic, *k.memo)
 	}
+	if k.move.to != "" {
+		k.put(topic, record{k.config.Slot + clusterKey, []byte(k.move.to), nil})
+	}
 	maps.DeleteFunc(s.records, func(_ partition, of []record) bool { return len(of) == 0 })
 	return s.records, nil
 }

@@ -62,6 +62,7 @@ type Sink struct {
 	memo      *record   // of the counts of partitions, until it is committed
 	reaching  sync.Mutex
 	reached   bool // the cluster has answered
+	move      move // from another cluster, as the state that was read last knows it
 }
 
 // New returns a sink; it does not connect. A wrong configuration is an error.
@@ -108,7 +109,10 @@ func (k *Sink) Resume(ctx context.Context, load func(key string, value []byte) e
 	if err := k.readState(ctx, k.producer.partitions[k.stateTopic()], load); err != nil {
 		return err
 	}
-	return k.place()
+	if err := k.place(); err != nil {
+		return err
+	}
+	return k.arrive(ctx)
 }
 
 // place decides where the state is written to, and says which topics have got other partitions since the last time.
@@ -151,7 +155,7 @@ func (k *Sink) Register(ctx context.Context) error {
 }
 
 func (k *Sink) readState(ctx context.Context, partitions []int, load func(key string, value []byte) error) error {
-	k.placed = placement{}
+	k.placed, k.move = placement{}, move{}
 	mine, others := false, make(map[string]bool) // whether there is state, by slot
 	v := k.ours(func(key string, value []byte) error {
 		mine = true
@@ -162,6 +166,7 @@ func (k *Sink) readState(ctx context.Context, partitions []int, load func(key st
 		if slot, found := bytes.CutSuffix(r.Key, suffix); found && string(slot) != k.config.Slot {
 			others[string(slot)] = r.Value != nil
 		}
+		k.move.take(&r, k.config.Slot)
 		return errors.Join(k.placed.take(&r, k.config.Slot, partitions), ours(r))
 	}
 	if err := k.readCommitted(ctx, k.stateTopic(), partitions, v); err != nil || mine {
@@ -231,7 +236,7 @@ func (k *Sink) Commit(ctx context.Context, batch *cdc.Batch) error {
 		k.snapshot.rows = batch.Rows
 		return nil
 	}
-	k.open, k.snapshot, k.memo = false, nil, nil
+	k.open, k.snapshot, k.memo, k.move.to = false, nil, nil, ""
 	return k.hook("after-end-txn")
 }
 

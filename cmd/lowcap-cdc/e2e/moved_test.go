@@ -1,0 +1,65 @@
+package e2e
+
+import (
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
+	"lowcap-cdc/deploy/lab"
+)
+
+// TestAnotherCluster: the topics are copied to another cluster, and the stream goes on there as if nothing had been: with the
+// same numbers, byte for byte as an undisturbed run. A copy that lacks events is refused in one line, before anything is written.
+func TestAnotherCluster(t *testing.T) {
+	t.Parallel()
+	before, err := lab.StartKafka(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer before.Close() //nolint:errcheck // the test is over
+	after, err := lab.StartAnotherKafka(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer after.Close() //nolint:errcheck // the test is over
+	s := newSite(t)
+	s.seedRows()
+	from, to := "kafka://"+before.Addr(), "kafka://"+after.Addr()
+	file, written := s.file("reference")
+	s.drain("k", from)
+	s.drain("f", file)
+	state, events := s.name+".cdc-state", s.eventTopics()
+	s.prepareTopicsOn(to)
+	mirror := func(topics ...string) {
+		t.Helper()
+		if err := lab.Mirror(t.Context(), before.Addr(), after.Addr(), topics...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mirror(state)
+	s.refusesCopy(to, "events are missing")
+	mirror(events...)
+	s.exec(`update token_timeframe_blocks set blocked_s1 = false`)
+	s.drain("k", to)
+	s.exec(`update lowcap_positions set status = 'moved'`)
+	s.drain("k", to)
+	s.drain("f", file)
+	records, err := lab.ReadCommitted(t.Context(), after.Addr(), events...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameEvents(t, streamed(t, lab.Events(records)), streamed(t, written()))
+	s.verify(to)
+}
+
+// refusesCopy runs the sidecar on a copy that is not whole.
+func (s *site) refusesCopy(sink, want string) {
+	s.t.Helper()
+	out, err := s.command("k", sink, "--until", "now").CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != settings.ExitRepair || !strings.Contains(string(out), want) {
+		s.t.Errorf("%v, want exit %d and %q: %s", err, settings.ExitRepair, want, out)
+	}
+}
