@@ -34,6 +34,7 @@ func (c *reconcileCommand) Run(s *settings.Settings, std *settings.Streams) erro
 	if err := c.consent(ctx, s, std); err != nil {
 		return err
 	}
+	s.WithoutEvents = true
 	m := monitor.New(s.Version)
 	log := m.Logger(s.Logger(std.Err))
 	until, err := pg.Now(ctx, s.Source())

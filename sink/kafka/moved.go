@@ -56,17 +56,20 @@ func (k *Sink) arrive(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look whether the copy of the topics is whole: %w", err)
 	}
+	if k.config.WithoutEvents && found.Number < k.move.last.Number {
+		return nil
+	}
 	return k.move.check(found, k.config.TopicPrefix, k.stateTopic())
 }
 
 // check refuses a copy that is not whole. found is the newest event in the topics.
 func (m *move) check(found schemas.Chain, prefix, stateTopic string) error {
-	const again = "copy all of them, the state's too, after run was stopped and its last transaction has ended"
-	var what string
+	again, what := "copy all of them, the state's too, after run was stopped and its last transaction has ended", ""
 	switch {
 	case found.Number < m.last.Number:
 		what = fmt.Sprintf("the topics %s* end with event %d, and the state in %s with event %d: events are missing", prefix, found.Number,
 			stateTopic, m.last.Number)
+		again += "; or, where they are gone for good, run: lowcap-cdc reconcile"
 	case found.Number > m.last.Number:
 		what = fmt.Sprintf("the state in %s ends with event %d, and the topics %s* with event %d: it is an older copy", stateTopic, m.last.Number,
 			prefix, found.Number)

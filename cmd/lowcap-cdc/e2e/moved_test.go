@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -61,5 +62,42 @@ func (s *site) refusesCopy(sink, want string) {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || exit.ExitCode() != settings.ExitRepair || !strings.Contains(string(out), want) {
 		s.t.Errorf("%v, want exit %d and %q: %s", err, settings.ExitRepair, want, out)
+	}
+}
+
+// TestAnotherClusterWithoutEvents: the state was copied, and the events are gone for good. A reconcile goes on with the numbers.
+func TestAnotherClusterWithoutEvents(t *testing.T) {
+	t.Parallel()
+	before, err := shared.kafka()
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := lab.StartAnotherKafka(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer after.Close() //nolint:errcheck // the test is over
+	s := newSite(t)
+	s.seedRows()
+	from, to := "kafka://"+before.Addr(), "kafka://"+after.Addr()
+	s.drain("k", from)
+	last := s.committedOn(before)
+	s.prepareTopicsOn(to)
+	if err := lab.Mirror(t.Context(), before.Addr(), after.Addr(), s.name+".cdc-state"); err != nil {
+		t.Fatal(err)
+	}
+	s.refusesCopy(to, "events are missing")
+	out, err := exec.CommandContext(t.Context(), shared.binary, "reconcile", "--yes", "--postgres", s.dsn(), "--sink", to, "--slot", s.name+"k",
+		"--topic-prefix", s.name+".").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	s.drain("k", to)
+	records, err := lab.ReadCommitted(t.Context(), after.Addr(), s.eventTopics()...)
+	if err != nil || len(records) == 0 {
+		t.Fatalf("%d events, %v", len(records), err)
+	}
+	if first := lab.Events(records)[0]; !strings.Contains(first, fmt.Sprintf(`"number":"%d"`, last+1)) {
+		t.Errorf("the first event there does not follow number %d: %s", last, first)
 	}
 }

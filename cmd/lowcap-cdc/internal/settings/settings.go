@@ -46,7 +46,8 @@ type Settings struct {
 	SchemaRegistryCert         string `help:"Client certificate for the registry (PEM)." placeholder:"FILE"`
 	SchemaRegistryKey          string `help:"Key of that certificate (PEM)." placeholder:"FILE"`
 
-	Version string `kong:"-"` // of this binary
+	Version       string `kong:"-"` // of this binary
+	WithoutEvents bool   `kong:"-"` // copied topics may lack events that their state knows of
 
 	registry *kafka.Registry // of --schema-registry, for as long as the process lives
 	foreign  *foreignRecords // of the topics, that were told of
@@ -157,7 +158,7 @@ func (s *Settings) openKafka() (*kafka.Sink, error) {
 		SASL: s.KafkaSASL, User: s.KafkaUser, Password: password, Hook: failpoint(),
 		Format: kafka.Format(s.ValueFormat), Registry: s.registry,
 		Foreign: func(f *sink.Foreign) { s.foreign.tell(s, os.Stderr, f) },
-		Notice:  s.notice,
+		Notice:  s.notice, WithoutEvents: s.WithoutEvents,
 	})
 	if err != nil {
 		return nil, Usage(err)
