@@ -32,12 +32,37 @@ func shorten(text []byte, limit int) []byte {
 	if len(text) <= limit {
 		return text
 	}
+	sum := sha256.Sum256(text)
+	return cut(text, limit, len(text), sum[:])
+}
+
+// cut returns the beginning of a text of so many bytes, and its digest.
+func cut(text []byte, limit, size int, sum []byte) []byte {
 	end := limit
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}
-	sum := sha256.Sum256(text)
-	return fmt.Appendf(nil, "%s… [%d bytes, sha256 %s]", text[:end], len(text), hex.EncodeToString(sum[:]))
+	return fmt.Appendf(nil, "%s… [%d bytes, sha256 %s]", text[:end], size, hex.EncodeToString(sum))
+}
+
+// shortenString does with what a JSON string says as shorten does with a text, and makes no copy of a large one.
+func shortenString(quoted jsonb.Text, limit int) []byte {
+	if len(quoted) <= limit {
+		return quoted.Unquoted()
+	}
+	var head []byte
+	size, digest := 0, sha256.New()
+	for piece := range quoted.Pieces {
+		if len(head) <= limit {
+			head = append(head, piece...)
+		}
+		size += len(piece)
+		digest.Write(piece)
+	}
+	if size <= limit {
+		return head
+	}
+	return cut(head, limit, size, digest.Sum(nil))
 }
 
 // short returns a text as the next event may carry it.
@@ -57,7 +82,11 @@ func (c *change) textOf(member jsonb.Text) schemas.Text {
 	if !member.IsString() {
 		return nil
 	}
-	s := string(c.short(member.Unquoted()))
+	text := shortenString(member, maxText)
+	if len(text) > maxText { // what was cut is longer, by its digest
+		c.markOnce(schemas.TextTruncated)
+	}
+	s := c.strings.keep(text)
 	return &s
 }
 

@@ -18,7 +18,7 @@ func condense(history []byte) []byte {
 	dst, others := []byte{'{'}, 0
 	for m := decode.MembersOf(history); m.Next(); {
 		name, value := m.Name, m.Value()
-		if k, known := keyOf(jsonb.Text(name).Unquoted()); known {
+		if k, known := keyNamed(name); known {
 			value = k.condense(value)
 		} else if others+len(name)+len(value) > maxOthers {
 			continue
@@ -40,7 +40,7 @@ func (k key) condense(value []byte) []byte {
 	}
 	switch {
 	case jsonb.Text(value).IsString():
-		return jsonb.Quote(shorten(jsonb.Text(value).Unquoted(), maxText))
+		return jsonb.Quote(shortenString(value, maxText))
 	case !jsonb.Text(value).IsObject():
 		return []byte("[]") // it is malformed as a whole, whatever is in it
 	}

@@ -30,8 +30,8 @@ func wishOf(engine jsonb.Text, sorted bool) (w wish) {
 		return 0
 	}
 	for m := decode.MembersOf(engine); m.Next(); {
-		name, value := jsonb.Text(m.Name).Unquoted(), jsonb.Text(m.Value())
-		if sorted && len(name) > longestFlag {
+		name, value := jsonb.Text(m.Name).Name(longestFlag), jsonb.Text(m.Value())
+		if sorted && (name == nil || len(name) > longestFlag) {
 			return w
 		}
 		var flag wish
@@ -61,12 +61,13 @@ func readEngine(engine jsonb.Text) (price, reason []byte) {
 	if !engine.IsObject() {
 		return nil, nil
 	}
-	members := jsonb.AppendMembers(nil, engine)
-	if p := jsonb.Find(members, "price"); p.IsNumber() && len(p) <= maxPriceDigits {
+	if p := jsonb.Lookup(engine, "price"); p.IsNumber() && len(p) <= maxPriceDigits {
 		price = p
 	}
-	if r := jsonb.Find(members, "exit_reason"); r.IsString() {
-		reason = r.Unquoted()
+	if r := jsonb.Lookup(engine, "exit_reason"); r.IsString() {
+		for reason = range r.Pieces {
+			break
+		}
 		reason = reason[:min(len(reason), maxReason)]
 	}
 	return price, reason

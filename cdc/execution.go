@@ -82,7 +82,7 @@ func (h *history) exitReason() schemas.Text {
 	if !h.engine.IsObject() {
 		return nil
 	}
-	return h.textOf(jsonb.Find(jsonb.AppendMembers(nil, h.engine), "exit_reason"))
+	return h.textOf(jsonb.Lookup(h.engine, "exit_reason"))
 }
 
 func (h *history) trimSignal(j *judged) {

@@ -41,7 +41,7 @@ func (m *machine) beginHistory(c change, image *positionImage) *history {
 func knownKeys(document []byte) (known [keyCount][]byte) {
 	for m := decode.MembersOf(document); m.Next(); {
 		raw := m.Value()
-		if k, ok := keyOf(jsonb.Text(m.Name).Unquoted()); !ok {
+		if k, ok := keyNamed(m.Name); !ok {
 			continue
 		} else if known[k] = raw; jsonb.Text(raw).IsNull() {
 			known[k] = nil

@@ -53,6 +53,12 @@ func keyOf(name []byte) (key, bool) {
 	return 0, false
 }
 
+// keyNamed returns the key that a JSON string names.
+func keyNamed(quoted jsonb.Text) (key, bool) { return keyOf(quoted.Name(longestKey)) }
+
+// longestKey is longer than the name of any key, in bytes.
+const longestKey = 64
+
 // fieldKind is what a field of a known structure must be when it is there and not null.
 type fieldKind uint8
 

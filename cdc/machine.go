@@ -115,12 +115,16 @@ func (m *machine) apply(message decode.Message) (complete bool, err error) {
 	return true, err
 }
 
-// hugeRow is the size from which a document is not kept by scratch images, in bytes.
+// hugeRow is the size from which a row is not kept by scratch images, in bytes.
 const hugeRow = 1 << 20
 
 // letGo forgets the scratch images and values that point into a huge row's bytes.
 func (m *machine) letGo(change *decode.PositionChange) {
-	if len(change.New[decode.FeaturesColumn].Text) > hugeRow {
+	size := 0
+	for i := range change.New {
+		size += len(change.New[i].Text) + len(change.Old[i].Text)
+	}
+	if size > hugeRow {
 		m.position, m.was, m.history, m.scratch = positionImage{}, positionImage{}, history{}, nil
 	}
 }

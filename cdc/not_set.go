@@ -22,13 +22,12 @@ func summaryOf(trade []byte) (s summary) {
 	if !jsonb.Text(trade).IsObject() {
 		return s
 	}
-	of := jsonb.Find(jsonb.AppendMembers(nil, trade), "summary")
+	of := jsonb.Lookup(trade, "summary")
 	if !of.IsObject() {
 		return s
 	}
-	members := jsonb.AppendMembers(nil, of)
-	s = summary{pnl: jsonb.Find(members, "total_pnl_usd"), decision: jsonb.Find(members, "decision_type"),
-		outcome: jsonb.Find(members, "outcome_class")}
+	s = summary{pnl: jsonb.Lookup(of, "total_pnl_usd"), decision: jsonb.Lookup(of, "decision_type"),
+		outcome: jsonb.Lookup(of, "outcome_class")}
 	if !s.pnl.IsNumber() {
 		s.pnl = nil
 	}

@@ -67,7 +67,7 @@ func (h *history) diffColumns(row *decode.PositionRow, doc *document) {
 	if !bytes.Equal(from, to) {
 		data := &schemas.PositionStatusChanged{From: textOf(from), To: textOf(to)}
 		if string(to) == "shadow" {
-			data.EntryEvent, data.BlockedBy = h.shadowed(row)
+			data.EntryEvent, data.BlockedBy = h.shadowed(row, doc)
 		}
 		h.emit(data, quoteOrNull(from), quoteOrNull(to), atCommit)
 	}
@@ -87,18 +87,16 @@ func (h *history) diffColumns(row *decode.PositionRow, doc *document) {
 }
 
 // shadowed returns which entry was not made when a position became a shadow, and what kept the bot from it.
-func (h *history) shadowed(row *decode.PositionRow) (event schemas.Text, blockedBy schemas.Raw) {
+func (h *history) shadowed(row *decode.PositionRow, doc *document) (event schemas.Text, blockedBy schemas.Raw) {
 	event = textOf(column(row[decode.EntryEvent], nil))
-	var entry []jsonb.Member
-	if features := row[decode.FeaturesColumn]; features.IsText() {
-		if of := decode.ShadowEntry(features.Text); jsonb.Text(of).IsObject() {
-			entry = jsonb.AppendMembers(nil, of)
-		}
+	entry := jsonb.Text(doc.parsed.Shadow)
+	if !entry.IsObject() {
+		return event, nil
 	}
 	if event == nil {
-		event = h.textOf(jsonb.Find(entry, "entry_event"))
+		event = h.textOf(jsonb.Lookup(entry, "entry_event"))
 	}
-	return event, h.bound(jsonb.Find(entry, "blocked_by"))
+	return event, h.bound(jsonb.Lookup(entry, "blocked_by"))
 }
 
 // closeTrade reports the end of a trade. It returns what of its tokens no one sold, nil for none, and the bot's summary.

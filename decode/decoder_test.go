@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -187,7 +188,7 @@ func FuzzFeatures(f *testing.F) {
 	f.Add([]byte(`{"pm\u005fexecution_history" : "x" , "uptrend_engine_v4":[{}],"n":-1.5e3}`))
 	f.Add([]byte(`"{\"pm_execution_history\": {}}"`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		ParseFeatures(data) //nolint:errcheck // it must only not panic
+		ParseFeatures(bytes.Clone(data)) //nolint:errcheck // it must only not panic
 		found := scan(data, false)
 		var members map[string]json.RawMessage
 		if json.Unmarshal(data, &members) != nil || members == nil || !utf8.Valid(data) {

@@ -3,14 +3,14 @@ package decode
 import (
 	"bytes"
 	"encoding/json"
-	"unsafe"
 )
 
-// Features is what the sidecar reads of the features document. The slices are parts of the document, or of its decoded
-// form when it was double-encoded; they are nil where the document has no such key or has null there.
+// Features is what the sidecar reads of the features document. The slices are parts of the document; they are nil where the
+// document has no such key or has null there.
 type Features struct {
 	History       []byte // pm_execution_history
 	Engine        []byte // uptrend_engine_v4
+	Shadow        []byte // shadow_entry_data
 	DoubleEncoded bool   // the document, or its history, was a JSON string that holds JSON
 }
 
@@ -21,6 +21,9 @@ func (e *Malformed) Error() string { return e.Why }
 
 // ParseFeatures finds the watched keys of a features document in one pass, without building it in memory. The document
 // is jsonb's text form, so it is valid JSON. A document that is neither an object nor null is a *Malformed.
+//
+// What was double-encoded is decoded where it stands: the document holds the object afterwards, and a second reading finds the
+// same keys, but not that they were encoded. A document that is malformed is as it was.
 func ParseFeatures(document []byte) (Features, error) {
 	switch first(document) {
 	case '{':
@@ -53,48 +56,10 @@ func readThrough(f Features) Features {
 	return f
 }
 
-// maxEncodings is how often a document may have been encoded.
-const maxEncodings = 4
-
-// object returns the JSON object that a JSON string holds, nil when it holds something else. Unlike jsonb's own output the
-// text in a string was never checked by the server. json.Valid bounds its nesting too.
-func object(quoted []byte) []byte {
-	for range maxEncodings {
-		var text string
-		if json.Unmarshal(quoted, &text) != nil {
-			return nil
-		}
-		quoted = unsafe.Slice(unsafe.StringData(text), len(text)) // it may be large, and is only read
-		if !json.Valid(quoted) {
-			return nil
-		}
-		if start := next(quoted, 0); quoted[start] == '{' {
-			return quoted[start:]
-		}
-	}
-	return nil
-}
-
-// ShadowEntry returns shadow_entry_data of a features document, nil where there is none or the document cannot be read.
-func ShadowEntry(document []byte) (entry []byte) {
-	if first(document) == '"' {
-		document = object(document)
-	}
-	if first(document) != '{' {
-		return nil
-	}
-	for m := MembersOf(document); m.Next(); {
-		name, value := memberName(m.Name), m.Value()
-		if string(name) == "shadow_entry_data" {
-			entry = known(value)
-		}
-	}
-	return entry
-}
-
 const (
 	historyName = "pm_execution_history"
 	engineName  = "uptrend_engine_v4"
+	shadowName  = "shadow_entry_data"
 )
 
 // scan passes over the members of an object once, as Members does, but in one loop: every row pays for it. jsonb prints
@@ -111,7 +76,7 @@ func scan(document []byte, sorted bool) (f Features) {
 			return f
 		}
 		name := memberName(document[start:end])
-		if sorted && len(name) > len(historyName) {
+		if sorted && (name == nil || len(name) > len(historyName)) {
 			return f
 		}
 		value := next(document, next(document, end)+1) // behind the colon
@@ -121,15 +86,20 @@ func scan(document []byte, sorted bool) (f Features) {
 			f.History = known(document[value:i:i])
 		case engineName:
 			f.Engine = known(document[value:i:i])
+		case shadowName:
+			f.Shadow = known(document[value:i:i])
 		}
 		i = next(document, i) + 1 // behind the comma
 	}
 }
 
-// memberName returns the name in a JSON string.
+// memberName returns the name in a JSON string, nil when it is longer than any that is watched.
 func memberName(quoted []byte) []byte {
 	if bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1]
+	}
+	if len(quoted) > len(`\u0000`)*len(historyName)+2 {
+		return nil
 	}
 	var name string
 	if json.Unmarshal(quoted, &name) != nil {

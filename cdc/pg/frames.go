@@ -57,6 +57,15 @@ func (c *chunk) next() (kind byte, body []byte, ok bool) {
 	return kind, body, true
 }
 
+// shrink gives up the buffer that a large message made, and reports whether it is worth collecting before the next one is made.
+func (c *chunk) shrink() bool {
+	size := cap(c.buffer)
+	if size > keepChunk {
+		c.buffer, c.used, c.at = nil, 0, 0
+	}
+	return size > hugeChunk
+}
+
 // reader cuts what a socket delivers into chunks. What is left of an incomplete message moves to the next chunk.
 type reader struct {
 	from  io.Reader

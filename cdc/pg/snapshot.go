@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"lowcap-cdc/decode"
 )
@@ -24,10 +23,10 @@ type snapshot struct {
 	found    catalog         // as the snapshot sees it
 	tables   []decode.Table  // still to be read
 	table    decode.Table
-	rows     *pgconn.MultiResultReader
-	result   *pgconn.ResultReader
+	answer   *answer // nil before the first table is read
+	reading  bool
 	index    []int // of a result's column in a row
-	verbatim bool  // the server does not know what its texts are, and sends them as they are
+	encoding string
 	read     int
 	begun    bool
 	begin    decode.Begin
@@ -43,7 +42,7 @@ func openSnapshot(ctx context.Context, config Config, slot madeSlot, tables []de
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{config: config, conn: conn, point: slot.point, ctx: ctx, verbatim: encodingOf(conn.PgConn()) == encodingASCII}
+	s := &snapshot{config: config, conn: conn, point: slot.point, ctx: ctx, encoding: encodingOf(conn.PgConn())}
 	s.begin = decode.Begin{CommitLSN: slot.point, Snapshot: true}
 	s.commit = decode.Commit{CommitLSN: slot.point, EndLSN: slot.point}
 	if err := s.open(slot.snapshot, tables); err != nil {
@@ -91,11 +90,10 @@ func (s *snapshot) next() (decode.Message, error) {
 		return &s.begin, nil
 	}
 	for {
-		if s.result != nil && s.result.NextRow() {
-			return s.row()
-		}
-		if err := s.finish(); err != nil {
-			return nil, err
+		if s.reading {
+			if row, err := s.row(); row != nil || err != nil {
+				return row, err
+			}
 		}
 		if len(s.tables) == 0 {
 			if s.ended {
@@ -122,50 +120,56 @@ func (s *snapshot) query() error {
 	s.index = index
 	var keys []string
 	for _, column := range keyColumns(s.table) {
-		keys = append(keys, sortKey(encodingOf(s.conn.PgConn()), column))
+		keys = append(keys, sortKey(s.encoding, column))
 	}
-	s.rows = s.conn.PgConn().Exec(s.ctx, "select "+strings.Join(columns, ", ")+" from "+e.from(s.config)+" order by "+strings.Join(keys, ", "))
-	if s.rows.NextResult() {
-		s.result = s.rows.ResultReader()
+	if s.answer == nil {
+		if s.answer, err = newAnswer(s.ctx, s.conn.PgConn()); err != nil {
+			return err
+		}
 	}
-	return nil
+	s.reading = true
+	sql := "select " + strings.Join(columns, ", ") + " from " + e.from(s.config) + " order by " + strings.Join(keys, ", ")
+	return s.explain(s.answer.ask(sql))
 }
 
-// finish closes the table that was read to its end.
-func (s *snapshot) finish() error {
-	if s.rows == nil {
-		return nil
-	}
-	err := s.rows.Close()
-	s.rows, s.result = nil, nil
-	if err != nil {
-		return explainRead(s.table, err)
-	}
-	return nil
-}
-
+// row returns the next row of a table, nil at its end.
 func (s *snapshot) row() (decode.Message, error) {
+	s.block, s.position = decode.BlockChange{}, decode.PositionChange{} // they have the last row's bytes
+	values, err := s.answer.next()
+	if s.reading = values != nil; !s.reading {
+		return nil, s.explain(err)
+	}
 	if s.read++; s.read%hookEvery == 0 {
 		if err := s.config.hook("during-snapshot"); err != nil {
 			return nil, err
 		}
 	}
 	if s.table == decode.Blocks {
-		s.block = decode.BlockChange{Op: decode.Insert}
-		return &s.block, s.place(s.block.New[:])
+		s.block.Op = decode.Insert
+		return &s.block, s.place(s.block.New[:], values)
 	}
-	s.position = decode.PositionChange{Op: decode.Insert}
-	return &s.position, s.place(s.position.New[:])
+	s.position.Op = decode.Insert
+	return &s.position, s.place(s.position.New[:], values)
+}
+
+func (s *snapshot) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case s.ctx.Err() != nil:
+		return s.ctx.Err()
+	}
+	return explainRead(s.table, err)
 }
 
 // place puts the values of the result into the columns of a row.
-func (s *snapshot) place(row []decode.Value) error {
-	for i, v := range s.result.Values() {
+func (s *snapshot) place(row []decode.Value, values [][]byte) error {
+	for i, v := range values {
 		row[s.index[i]] = decode.Value{Kind: decode.Text, Text: v}
 		if v == nil {
 			row[s.index[i]] = decode.Value{Kind: decode.Null}
 		}
-		if s.verbatim {
+		if s.encoding == encodingASCII { // the server does not know what its texts are, and sends them as they are
 			if _, err := requireUTF8(v); err != nil {
 				return fmt.Errorf("read snapshot of %s: %w", s.table, err)
 			}
@@ -175,4 +179,9 @@ func (s *snapshot) place(row []decode.Value) error {
 }
 
 // close ends the snapshot's transaction and connection.
-func (s *snapshot) close(ctx context.Context) error { return s.conn.Close(ctx) }
+func (s *snapshot) close(ctx context.Context) error {
+	if s.answer != nil {
+		return s.answer.close()
+	}
+	return s.conn.Close(ctx)
+}

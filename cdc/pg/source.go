@@ -133,16 +133,16 @@ func (s *Source) startStream(ctx context.Context, from cdc.Checkpoint) error {
 	if err := s.readRaw(ctx); err != nil {
 		return err
 	}
-	hijacked, err := s.repl.Hijack()
+	conn, err := takeOver(s.repl)
 	if err != nil {
-		return fmt.Errorf("take over the replication connection: %w", err)
+		return err
 	}
 	s.repl = nil
 	sieve := decode.NewSieve(s.config.Schema)
 	for _, t := range decode.Tables {
 		sieve.Follow(t, followed(s.tables.get(t)))
 	}
-	s.stream, err = openStream(ctx, s.config, hijacked.Conn, sieve, from.LSN, every)
+	s.stream, err = openStream(ctx, s.config, conn, sieve, from.LSN, every)
 	if err != nil {
 		return s.explainSlot("start", err)
 	}

@@ -251,11 +251,7 @@ func (s *stream) release() {
 	s.current = &chunk{}
 	s.ahead.Add(-c.ahead)
 	c.ahead = 0
-	size := cap(c.buffer)
-	if size > keepChunk {
-		c.buffer = nil
-	}
-	if size > hugeChunk {
+	if c.shrink() {
 		runtime.GC()
 	}
 	select {

@@ -27,7 +27,7 @@ func OpenTruth(ctx context.Context, c Config) (*Truth, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Truth{rows: &snapshot{config: c, conn: conn, ctx: ctx, verbatim: encodingOf(conn.PgConn()) == encodingASCII}}
+	t := &Truth{rows: &snapshot{config: c, conn: conn, ctx: ctx, encoding: encodingOf(conn.PgConn())}}
 	if err := t.open(ctx, conn); err != nil {
 		conn.Close(ctx) //nolint:errcheck // the first error counts
 		return nil, fmt.Errorf("read the tables: %w", err)

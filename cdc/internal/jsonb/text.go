@@ -46,7 +46,49 @@ func (t Text) Unquoted() []byte {
 	if bytes.IndexByte(t, '\\') < 0 {
 		return t[1 : len(t)-1]
 	}
-	return []byte(gjson.Parse(unsafe.String(unsafe.SliceData(t), len(t))).Str)
+	text := gjson.Parse(unsafe.String(unsafe.SliceData(t), len(t))).Str
+	return unsafe.Slice(unsafe.StringData(text), len(text)) // with an escape it is a new one
+}
+
+// pieceSize is about how many bytes of a string are decoded at once.
+const pieceSize = 64 << 10
+
+// Pieces passes over what a string says, piece by piece, so that there is no copy of a large one.
+func (t Text) Pieces(yield func([]byte) bool) {
+	for rest := t[1 : len(t)-1]; len(rest) > 0; {
+		end := pieceEnd(rest)
+		piece := make(Text, 0, end+2)
+		piece = append(append(append(piece, '"'), rest[:end]...), '"')
+		if rest = rest[end:]; !yield(piece.Unquoted()) {
+			return
+		}
+	}
+}
+
+// pieceEnd returns where a piece ends that does not cut an escape, or the two that are one character.
+func pieceEnd(rest []byte) (end int) {
+	for end < pieceSize && end < len(rest) {
+		switch {
+		case rest[end] != '\\':
+			end++
+		case end+1 < len(rest) && rest[end+1] == 'u':
+			if end += 6; end+6 <= len(rest) && rest[end-4]|0x20 == 'd' && string(rest[end:end+2]) == `\u` {
+				end += 6 // the other half of a surrogate pair
+			}
+		default:
+			end += 2
+		}
+	}
+	return min(end, len(rest))
+}
+
+// Name returns what a string says, nil for one that says more than longest bytes. It allocates little, however long that is.
+func (t Text) Name(longest int) []byte {
+	const widest = len(`\u0000`)
+	if len(t) > widest*longest+2 {
+		return nil
+	}
+	return t.Unquoted()
 }
 
 // TextOrNull returns a copy of what a string says, nil for anything else.
@@ -106,6 +148,18 @@ func lastOfEach(members []Member) []Member {
 		}
 	}
 	return kept
+}
+
+// Lookup returns the value of a name in an object, the last of several, and nil when there is none; the name is not empty. It passes
+// over the object and allocates nothing, however many members that has.
+func Lookup(object Text, name string) (value Text) {
+	for m := decode.MembersOf(object); m.Next(); {
+		v := m.Value()
+		if string(Text(m.Name).Name(len(name))) == name {
+			value = v
+		}
+	}
+	return value
 }
 
 // Find returns the member of a name, nil when there is none.
