@@ -24,6 +24,7 @@ type move struct {
 	from string        // the cluster that wrote the state; empty when an older version did, or nobody
 	to   string        // the cluster that is here; empty when the state remembers it already
 	last schemas.Chain // the last event of the state's checkpoint
+	kept []byte        // that checkpoint as it stands in the topic, which holds very many
 }
 
 // take looks at a record of the state topic.
@@ -32,10 +33,7 @@ func (m *move) take(r *sink.Stored, slot string) {
 	case slot + clusterKey:
 		m.from = string(r.Value)
 	case slot + "/" + cdc.CheckpointKey:
-		state := cdc.NewState()
-		if state.Load(cdc.CheckpointKey, r.Value) == nil { // who loads it for good says what is wrong with it
-			m.last = state.Checkpoint.Events
-		}
+		m.kept = append(m.kept[:0], r.Value...)
 	}
 }
 
@@ -49,9 +47,14 @@ func (k *Sink) arrive(ctx context.Context) error {
 		k.move.to = ""
 		return nil
 	}
-	if k.move.from == "" {
-		return nil
+	if k.move.from == "" || len(k.move.kept) == 0 {
+		return nil // nothing is known to compare
 	}
+	state := cdc.NewState()
+	if err := state.Load(cdc.CheckpointKey, k.move.kept); err != nil {
+		return err
+	}
+	k.move.last = state.Checkpoint.Events
 	found, err := k.newest(ctx)
 	if err != nil {
 		return fmt.Errorf("look whether the copy of the topics is whole: %w", err)
