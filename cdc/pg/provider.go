@@ -99,8 +99,8 @@ func readProvider(ctx context.Context, conn *pgx.Conn, c Config) *provider {
 	found, aurora := own, false
 	conn.QueryRow(ctx, `select current_setting('server_version_num')::int / 10000, array(select rolname::text from pg_roles where rolname = any($1)),
 		exists (select from pg_proc where proname = 'aurora_version')`, roles).Scan(&found.major, &foundRoles, &aurora) //nolint:errcheck // see above
-	conn.QueryRow(ctx, `select array(select name from unnest($1::text[]) name where current_setting(name, true) <> '')`, settings). //nolint:errcheck // see above
-																	Scan(&foundSettings)
+	bySetting := conn.QueryRow(ctx, `select array(select name from unnest($1::text[]) name where current_setting(name, true) <> '')`, settings)
+	bySetting.Scan(&foundSettings) //nolint:errcheck // see above
 	host := conn.Config().Host
 	for i := range providers {
 		p := providers[i]
