@@ -69,6 +69,9 @@ func copyContext(t *testing.T, to string) {
 	}
 }
 
+// mostBytes is how large the sidecar may be. A dependency has to be worth its place in it.
+const mostBytes = 25_000_000
+
 // make release and the image must give the same bytes, from different directories; a path or a time in the binary would
 // tell them apart.
 func TestBuildIsReproducible(t *testing.T) {
@@ -92,6 +95,9 @@ func requireStaticAndStamped(t *testing.T, binary string) {
 	content, err := os.ReadFile(binary)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(content) > mostBytes {
+		t.Errorf("the binary takes %d bytes", len(content))
 	}
 	if strings.Contains(string(content), "/lib64/ld-linux") {
 		t.Error("the binary is linked dynamically")
