@@ -19,6 +19,7 @@ type Config struct {
 	Slot        string
 	Publication string
 	Temporary   bool                     // the slot dies with the connection: for looking
+	Still       bool                     // write nothing into the WAL: a server is handed over
 	Hook        func(point string) error // called at "during-snapshot" and "before-confirm"; nil in production
 	Notice      func(text string)        // told what an operator should know, from any goroutine; nil for nobody
 	Ignored     func()                   // told of each record of who makes a change that is not the server's; nil for nobody
@@ -108,6 +109,19 @@ func (c Config) prepare(config *pgconn.Config) {
 		_, err := conn.Exec(ctx, "set transaction_timeout = 0").ReadAll()
 		return err
 	}
+}
+
+// End returns a place in the WAL before which everything was committed, as Now does, and writes nothing: pg_upgrade refuses a slot
+// that has not read all there is, and a message for one slot would be unread by another. The server flushes what it has
+// committed asynchronously within a moment.
+func End(ctx context.Context, c Config) (decode.LSN, error) {
+	conn, err := c.connect(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it was only asked
+	end, err := walEnd(ctx, conn)
+	return onPage(end), err
 }
 
 // Now returns a place in the WAL such that everything committed before the call lies before it, and an idle server's

@@ -152,6 +152,9 @@ func (s *Source) startStream(ctx context.Context, from cdc.Checkpoint) error {
 	if err := s.checkHeld(ctx, from.LSN); err != nil {
 		return err
 	}
+	if s.config.Still {
+		return nil
+	}
 	due := func() bool { return s.due.Load() != 0 }
 	watcher, told, err := startWatcher(ctx, s.config, &s.tables, from, due)
 	if err != nil {

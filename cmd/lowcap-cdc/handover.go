@@ -80,12 +80,12 @@ type drained struct {
 
 // drain takes in what is committed now.
 func (c *handoverCommand) drain(ctx context.Context, s *settings.Settings, std *settings.Streams, last bool) (d drained, err error) {
-	until, err := pg.Now(ctx, s.Source())
+	until, err := pg.End(ctx, s.Source())
 	if err != nil {
 		return d, err
 	}
 	m := monitor.New(s.Version)
-	v := &supervise.Supervisor{Settings: s, Until: until, HandOver: last, Out: std.Out, Log: m.Logger(s.Logger(std.Err)), Monitor: m,
+	v := &supervise.Supervisor{Settings: s, Until: until, Still: true, HandOver: last, Out: std.Out, Log: m.Logger(s.Logger(std.Err)), Monitor: m,
 		Hooks: cdc.Hooks{Committed: func(p cdc.Progress) {
 			d.events += len(p.Events)
 			d.at = p.Checkpoint

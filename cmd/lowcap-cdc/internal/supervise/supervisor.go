@@ -35,6 +35,7 @@ type Supervisor struct {
 	Reconcile string // why to begin with a reconcile; empty for not
 	Adopt     bool   // go on from another server
 	HandOver  bool   // note at the end that nothing is written behind it
+	Still     bool   // write nothing into the WAL
 	Out       io.Writer
 	Log       zerolog.Logger
 	Monitor   *monitor.Monitor
@@ -131,6 +132,7 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 		}
 	}
 	config := v.Settings.Source()
+	config.Still = v.Still
 	hooks := v.hooks()
 	config.Notice, config.Ignored = hooks.Notice, hooks.Ignored
 	from := pg.New(config)
