@@ -16,7 +16,7 @@ import (
 
 // TestWhatFollows: what a pipeline's end leads to, by how far it had come and by what ended it.
 func TestWhatFollows(t *testing.T) {
-	transient, cluster := errors.New("connection refused"), error(&sink.ClusterError{})
+	transient, cluster := errors.New("connection refused"), error(&sink.ClusterError{Err: errors.New("the cluster refuses")})
 	for name, c := range map[string]struct {
 		until   decode.LSN
 		resumed decode.LSN // 0: it did not come so far
