@@ -111,17 +111,15 @@ func (c Config) prepare(config *pgconn.Config) {
 	}
 }
 
-// End returns a place in the WAL before which everything was committed, as Now does, and writes nothing: pg_upgrade refuses a slot
-// that has not read all there is, and a message for one slot would be unread by another. The server flushes what it has
-// committed asynchronously within a moment.
+// End is Now that writes nothing: pg_upgrade refuses a slot that has not read all there is, and a message for one slot would be
+// unread by another. What was committed asynchronously a moment ago may lie behind it.
 func End(ctx context.Context, c Config) (decode.LSN, error) {
 	conn, err := c.connect(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it was only asked
-	end, err := walEnd(ctx, conn)
-	return onPage(end), err
+	return flushed(ctx, conn)
 }
 
 // Now returns a place in the WAL such that everything committed before the call lies before it, and an idle server's
@@ -136,11 +134,15 @@ func Now(ctx context.Context, c Config) (decode.LSN, error) {
 	if err := checkPrimary(ctx, conn); err != nil {
 		return 0, err
 	}
-	var lsn string
 	_, err = conn.Exec(ctx, `select pg_logical_emit_message(true, 'lowcap-cdc.until', '')`)
 	if err != nil && sqlState(err) != codeNoPrivilege {
 		return 0, fmt.Errorf("mark the end of the WAL: %w", err)
 	}
+	return flushed(ctx, conn)
+}
+
+func flushed(ctx context.Context, conn *pgx.Conn) (decode.LSN, error) {
+	var lsn string
 	if err := conn.QueryRow(ctx, `select pg_current_wal_flush_lsn()::text`).Scan(&lsn); err != nil {
 		return 0, fmt.Errorf("read the end of the WAL: %w", err)
 	}
