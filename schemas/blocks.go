@@ -52,7 +52,7 @@ type EntryBlockCleared struct {
 	Stages []Stage `json:"stages"`
 	// success when last_success_ts moved forward, else manual
 	Trigger string `json:"trigger" jsonschema:"enum=success,enum=manual"`
-	// seconds from the failure that blocked the stage to the success (manual: to the commit); null where it is
+	// seconds from the stage's newest failure to the success (manual: to the commit); null where it is
 	// unknown or the stage was not cleared
 	BlockedForSeconds PerStage[Number] `json:"blocked_for_seconds"`
 }
@@ -98,7 +98,7 @@ type EntryBlockOrphaned struct {
 type EntryBlockDeleted struct {
 	Common
 	WasBlocked []Stage `json:"was_blocked"` // the stages that were blocked
-	// seconds from the failure that blocked the stage to the commit; null where it is unknown or the stage was not blocked
+	// seconds from the stage's newest failure to the commit; null where it is unknown or the stage was not blocked
 	BlockedForSeconds PerStage[Number] `json:"blocked_for_seconds"`
 }
 

@@ -78,7 +78,7 @@ func explainConnect(err error, config *pgconn.Config) error {
 	case codeUnknownDatabase:
 		return permanentf("%s: database %q does not exist; correct the name in --postgres", where, config.Database)
 	case codeNoPrivilege:
-		err := fmt.Errorf("%s: %s; run: %s", where, message(err), admit(message(err), config))
+		err := fmt.Errorf("%s: %s; %s", where, message(err), admit(message(err), config))
 		if config.RuntimeParams["replication"] != "" {
 			err = &noRight{err}
 		}
@@ -104,9 +104,9 @@ func admit(refusal string, config *pgconn.Config) string {
 	role, database := pgx.Identifier{config.User}.Sanitize(), pgx.Identifier{config.Database}.Sanitize()
 	switch {
 	case strings.Contains(refusal, "permission denied for database"):
-		return "grant connect on database " + database + " to " + role
+		return "run: grant connect on database " + database + " to " + role
 	case strings.Contains(refusal, "walsender") || strings.Contains(refusal, "REPLICATION"):
-		return "alter role " + role + " replication"
+		return "run: alter role " + role + " replication"
 	case strings.Contains(refusal, "not permitted to log in"):
 		return "run: alter role " + role + " login"
 	case strings.Contains(refusal, "does not exist"):
