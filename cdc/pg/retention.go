@@ -61,7 +61,7 @@ func (r *retention) rate() float64 {
 // cost says what the server keeps while nobody reads.
 func (r *retention) cost() string {
 	if r.seconds < longEnough {
-		return fmt.Sprintf("what an hour without the sidecar keeps is not known yet: %s of WAL were written in the last %s", size(r.written), span(r.seconds))
+		return fmt.Sprintf("what an hour without the sidecar keeps is not known yet: %s of WAL were written in the last %s", size(r.written), span(max(r.seconds, 0)))
 	}
 	return fmt.Sprintf("an hour without the sidecar keeps %s of WAL, as measured over the last %s", size(r.rate()*3600), span(r.seconds))
 }

@@ -137,7 +137,7 @@ func TestPage(t *testing.T) {
 	b := openBrowser(t)
 	do(b, chromedp.Steps(chromedp.EmulateViewport(1280, 1000), chromedp.Navigate(instance.base)))
 	b.sees("role", "leader")
-	b.sees("exits", "emergency_exit.executed", hostile, "proceeds_usd=150.5")
+	b.sees("exits", "emergency_exit.executed", hostile[:80], "proceeds_usd=150.5")
 	b.sees("blocks", contract, "s2")
 	b.sees("pools", hostile, "150.5")
 	b.sees("quarantine", "history.malformed", `["<b>bad</b>"]`)
