@@ -9,6 +9,7 @@ RIVALS ?=
 JSON ?=
 COUNT ?= 10
 KILLS ?= 100
+PLACES ?= 10000
 DURATION ?= 0
 SEED ?= 0
 CLUSTER ?= 1
@@ -21,7 +22,7 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak upgrades notify-kills consumer-kills attribution-cost chaos \
+.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak upgrades notify-kills consumer-kills attribution-cost audit-places chaos \
   model deps deps-demo
 
 help: ## this list
@@ -116,6 +117,9 @@ attribution-cost: deps ## what init --attribution costs a write: pgbench, the me
 
 consumer-kills: deps ## kill -9 of two consumers in Python, KILLS times: the package, and exactly once into Postgres
 	$(GO) test ./deploy/consumers -run 'TestPythonPackageKilled|TestExactlyOnce' -consumer-kills $(KILLS) -count=1 -timeout 0 -v
+
+audit-places: deps ## audit at, at PLACES random places, against queries in snapshots there (10,000: about half an hour)
+	$(GO) test ./cmd/lowcap-cdc/e2e -run 'TestAtAnyMoment|TestExitsWantedAtAnyMoment' -places $(PLACES) -count=1 -timeout 0 -v
 
 model: deps ## the commit protocol, exhausted by spin (docs/model/README.md; about 15 minutes)
 	$(GO) test ./deploy/model -model-pairs -count=1 -timeout 0 -v

@@ -2,17 +2,13 @@ package e2e
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/tidwall/gjson"
 
 	"lowcap-cdc/cdc"
@@ -21,8 +17,6 @@ import (
 	sinks "lowcap-cdc/sink"
 	"lowcap-cdc/sink/file"
 )
-
-var places = flag.Int("places", 40, "at how many moments TestAtAnyMoment looks")
 
 // TestCompareUnderLoad: while the source writes and the sidecar runs, the events tell just what the tables hold.
 func TestCompareUnderLoad(t *testing.T) {
@@ -178,139 +172,4 @@ func (s *site) swallowed(all []string, at int) string {
 		s.t.Fatal(err)
 	}
 	return "file:" + dir
-}
-
-// moment is what a query saw in a snapshot that was exported at an LSN.
-type moment struct {
-	lsn             string
-	blocked, trades string
-	pools           map[string]bool // ids of positions whose pool holds something; false: it cannot be read
-}
-
-// TestAtAnyMoment looks at the tables in snapshots whose place in the WAL the server knows, while they are written to, and
-// asks the events alone for the same places.
-func TestAtAnyMoment(t *testing.T) {
-	s := newSite(t)
-	s.seedPositions(lab.LoadPositions)
-	sink, _ := s.file("x")
-	s.drain("k", sink)
-	stop, stopped := s.loadUntil(uint64(time.Now().UnixNano()))
-	moments := s.moments(*places)
-	close(stop)
-	if err := <-stopped; err != nil {
-		t.Fatal(err)
-	}
-	s.drain("k", sink)
-	for _, m := range moments {
-		out := s.ok(sink, "audit", "at", m.lsn, "--json")
-		list := func(rows, format string) string {
-			var texts []string
-			gjson.Get(out, rows).ForEach(func(_, row gjson.Result) bool {
-				var fields []any
-				for _, f := range strings.Split(format, " ") {
-					fields = append(fields, strings.Trim(strings.Join(strings.Fields(row.Get(f).Raw), ""), `"`))
-				}
-				texts = append(texts, strings.TrimSuffix(fmt.Sprintln(fields...), "\n"))
-				return true
-			})
-			slices.Sort(texts)
-			return strings.Join(texts, "\n")
-		}
-		if got := list("blocked", "token_contract book_id stages"); got != m.blocked {
-			t.Errorf("blocked at %s:\n%s\nwant\n%s", m.lsn, got, m.blocked)
-		}
-		if got := list("trades", "position_id trade_id"); got != m.trades {
-			t.Errorf("trades at %s:\n%s\nwant\n%s", m.lsn, got, m.trades)
-		}
-		for _, id := range strings.Fields(list("pools", "position_id")) {
-			if _, holds := m.pools[id]; !holds {
-				t.Errorf("at %s the pool of %s held nothing", m.lsn, id)
-			}
-			delete(m.pools, id)
-		}
-		for id, readable := range m.pools {
-			if readable { // else it is what it last was
-				t.Errorf("at %s the pool of %s held something", m.lsn, id)
-			}
-		}
-	}
-	if out, code := s.verb(sink, "audit", "at", "0/1"); code != 1 || !strings.Contains(out, "begins with the baseline") {
-		t.Errorf("before the baseline: exit %d: %s", code, out)
-	}
-}
-
-// moments queries n exported snapshots.
-func (s *site) moments(n int) (all []moment) {
-	s.t.Helper()
-	config, err := pgconn.ParseConfig(shared.postgres.DSN(s.name))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	config.RuntimeParams["replication"] = "database"
-	server, err := pgconn.ConnectConfig(s.t.Context(), config)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer server.Close(s.t.Context()) //nolint:errcheck // its slot is temporary
-	reader, err := pgx.Connect(s.t.Context(), shared.postgres.DSN(s.name))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer reader.Close(s.t.Context()) //nolint:errcheck // it only read
-	for range n {
-		slot := s.name + "_moment"
-		results, err := server.Exec(s.t.Context(), "CREATE_REPLICATION_SLOT "+slot+" TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT").ReadAll()
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		m := moment{lsn: string(results[0].Rows[0][1])}
-		s.look(reader, string(results[0].Rows[0][2]), &m)
-		all = append(all, m)
-		if _, err := server.Exec(s.t.Context(), "DROP_REPLICATION_SLOT "+slot).ReadAll(); err != nil {
-			s.t.Fatal(err)
-		}
-		<-time.After(time.Duration(rand.IntN(20)) * time.Millisecond) // the random place
-	}
-	return all
-}
-
-func (s *site) look(reader *pgx.Conn, snapshot string, m *moment) {
-	s.t.Helper()
-	tx, err := reader.BeginTx(s.t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer tx.Rollback(s.t.Context()) //nolint:errcheck // it only read
-	if _, err := tx.Exec(s.t.Context(), "set transaction snapshot '"+snapshot+"'"); err != nil {
-		s.t.Fatal(err)
-	}
-	err = tx.QueryRow(s.t.Context(), `select
-		coalesce((select string_agg(line, e'\n' order by line collate "C") from (select token_contract || ' ' || book_id || ' [' ||
-			concat_ws(',', case when blocked_s1 then '"s1"' end, case when blocked_s2 then '"s2"' end) || ']' line
-			from token_timeframe_blocks where blocked_s1 or blocked_s2) b), ''),
-		coalesce((select string_agg(id || ' ' || current_trade_id, e'\n' order by id) from lowcap_positions where current_trade_id is not null), '')`).
-		Scan(&m.blocked, &m.trades)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	rows, err := tx.Query(s.t.Context(), "select id::text, features::text from lowcap_positions where features is not null")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	m.pools = make(map[string]bool)
-	var id, features string
-	_, err = pgx.ForEachRow(rows, []any{&id, &features}, func() error {
-		raw, err := cdc.HistoryOf([]byte(features))
-		if err != nil {
-			return err
-		}
-		history, err := cdc.ReadHistory(raw)
-		if pool := history.Get("trim_pool"); err == nil && !pool.IsEmpty() {
-			m.pools[id] = !pool.IsUnread()
-		}
-		return err
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
 }
