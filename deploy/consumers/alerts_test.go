@@ -3,12 +3,18 @@
 package consumers
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,30 +42,82 @@ func TestAbortedIsThere(t *testing.T) {
 	}
 }
 
-func TestJavaAlerts(t *testing.T) {
-	s := onStage(t)
-	s.sameAlerts(t, output(t, java(t, jars(t, "java"), "java/Alerts.java", s.kafka.Addr(), "--once")))
-}
-
-func TestPythonAlerts(t *testing.T) {
+// TestAlerts runs the same recipe in four tools, over records that are no events too: each says the same of every event, and the
+// phone gets it.
+func TestAlerts(t *testing.T) {
+	need(t, "kcat", "kcat")
+	need(t, "jq", "jq")
 	s := onStage(t)
 	s.poison(t)
-	cmd := withPackage(exec.CommandContext(t.Context(), python(t, "python/requirements.txt"), "python/alerts.py", s.kafka.Addr(), "--once"))
-	var lines strings.Builder
-	for line := range strings.Lines(output(t, cmd)) {
-		fields := strings.Fields(line)
-		if strings.Contains(fields[1], "emergency_exit.executed") && len(fields) < 7 {
-			t.Errorf("no token and no amount in %s", line)
-		}
-		lines.WriteString(strings.Join(fields[:3], " ") + "\n")
+	program := filepath.Join(t.TempDir(), "alerts")
+	if err := run("go", "build", "-o", program, "./go"); err != nil {
+		t.Fatal(err)
 	}
-	s.sameAlerts(t, lines.String())
+	for name, recipe := range map[string]func(phone string) *exec.Cmd{
+		"Java": func(phone string) *exec.Cmd {
+			return java(t, jars(t, "java"), "java/Alerts.java", s.kafka.Addr(), "--once", "--ntfy", phone)
+		},
+		"Python": func(phone string) *exec.Cmd {
+			return withPackage(exec.CommandContext(t.Context(), python(t, "python/requirements.txt"), "python/alerts.py", s.kafka.Addr(), "--once",
+				"--ntfy", phone))
+		},
+		"kcat": func(phone string) *exec.Cmd {
+			return exec.CommandContext(t.Context(), "kcat/alerts.sh", s.kafka.Addr(), "-e", "--ntfy", phone)
+		},
+		"Go": func(phone string) *exec.Cmd {
+			return exec.CommandContext(t.Context(), program, s.kafka.Addr(), "--once", "--ntfy", phone)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			phone := newPhone(t)
+			s.sameAlerts(t, output(t, recipe(phone.URL)))
+			phone.check(t, s.alerts())
+		})
+	}
 }
 
-func TestKcatAlerts(t *testing.T) {
-	need(t, "kcat", "kcat")
-	s := onStage(t)
-	s.sameAlerts(t, output(t, exec.CommandContext(t.Context(), "kcat/alerts.sh", s.kafka.Addr(), "-e")))
+// phone is a topic of ntfy.
+type phone struct {
+	*httptest.Server
+	mu  sync.Mutex
+	got []string // priority and text
+}
+
+func newPhone(t *testing.T) *phone {
+	p := &phone{}
+	p.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body) //nolint:errcheck // a test
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.got = append(p.got, r.Header.Get("Priority")+" "+string(body))
+	}))
+	t.Cleanup(p.Close)
+	return p
+}
+
+// check fails unless the phone has a message of each alert, with its token and amount, and pages ring.
+func (p *phone) check(t *testing.T, alerts []string) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.got) != len(alerts) {
+		t.Errorf("the phone has %d messages, want %d", len(p.got), len(alerts))
+	}
+	for _, alert := range alerts {
+		words := strings.SplitN(alert, " ", 4) // severity, type, id, and what it is about
+		priority := map[string]string{"page": "5"}[words[0]]
+		if !slices.ContainsFunc(p.got, func(got string) bool {
+			return strings.HasPrefix(got, cmp.Or(priority, "3")) && strings.HasSuffix(got, strings.Join(words[3:], ""))
+		}) {
+			t.Errorf("the phone has nothing of %s", alert)
+		}
+	}
+}
+
+func TestAmountsAreTold(t *testing.T) {
+	if all := strings.Join(onStage(t).alerts(), "\n"); !strings.Contains(all, " USD") || !strings.Contains(all, " 1h") {
+		t.Error("no alert names an amount and a timeframe")
+	}
 }
 
 // TestKafkaConnect runs a standalone worker with the file sink until the file has every event, byte for byte.

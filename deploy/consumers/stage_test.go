@@ -2,6 +2,7 @@ package consumers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/tidwall/gjson"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -148,11 +150,24 @@ func (s *stage) alerts() []string {
 	var lines []string
 	for i := range s.events {
 		if a := &s.events[i].Attributes; a.Severity != schemas.Info {
-			lines = append(lines, fmt.Sprint(a.Severity, " ", a.Type, " ", a.ID))
+			lines = append(lines, strings.Join(strings.Fields(fmt.Sprint(a.Severity, " ", a.Type, " ", a.ID, " ", about(s.events[i].Value))), " "))
 		}
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+// about returns token, timeframe and amount of an event, as far as it has them.
+func about(event []byte) string {
+	data := gjson.GetBytes(event, "data")
+	amount := ""
+	for _, name := range []string{"proceeds_usd", "exit_value_usd", "value_usd", "usd", "closed_basis", "usd_basis", "pnl_usd"} {
+		if value := data.Get(name); amount == "" && value.Type == gjson.Number {
+			amount = value.Raw + " USD"
+		}
+	}
+	token := cmp.Or(data.Get("entity.token_ticker").String(), data.Get("entity.token_contract").String())
+	return token + " " + data.Get("entity.timeframe").String() + " " + amount
 }
 
 func (s *stage) sameAlerts(t *testing.T, output string) {

@@ -13,7 +13,8 @@ ntfy = sys.argv[sys.argv.index("--ntfy") + 1] if "--ntfy" in sys.argv else None
 
 for event in alerts(brokers, group="alerts-python", start="earliest" if once else "latest", until_end=once):
     usd = "" if event.usd is None else f"{event.usd} USD"
-    print(event.severity, event.type, event.id, event.token, event.timeframe, usd, flush=True)
+    about = " ".join(f"{event.token} {event.timeframe} {usd}".split())
+    print(f"{event.severity} {event.type} {event.id} {about}".strip(), flush=True)
     if ntfy:  # an error ends the program, and the event comes again with the next start
-        text = f"{event.name} {event.token} {event.timeframe} {usd}".strip()
+        text = f"{event.name} {about}".strip()
         urllib.request.urlopen(urllib.request.Request(ntfy, text.encode(), {"Priority": "5" if event.severity == "page" else "3"}), timeout=10)
