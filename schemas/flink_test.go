@@ -32,7 +32,8 @@ create table %s (
   watermark for committed_at as committed_at - interval '5' second
 ) with (
   'connector' = 'kafka', 'topic' = 'lowcap.%s', 'properties.bootstrap.servers' = 'localhost:9092',
-  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json'
+  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json',
+  'json.ignore-parse-errors' = 'true'
 );
 `
 

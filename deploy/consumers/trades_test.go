@@ -82,7 +82,7 @@ func TestTradesOfADamagedFile(t *testing.T) {
 	if err != nil || bytes.Count(told, []byte("\n")) != 15 {
 		t.Errorf("%v: %s\n%s", err, told, &said)
 	}
-	for _, part := range []string{"is no JSON; it is passed over", "are gone: trades", "changes were never seen"} {
+	for _, part := range []string{"that is no event: no JSON", "are gone: trades", "changes were never seen"} {
 		if strings.Count(said.String(), part) != 1 {
 			t.Errorf("no one line %q in\n%s", part, &said)
 		}

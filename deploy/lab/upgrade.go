@@ -117,8 +117,8 @@ func (p *Postgres) Restore(ctx context.Context, database string, to *Postgres) e
 	}
 	dump := exec.CommandContext(ctx, p.Program("pg_dump"), "--dbname", p.DSN(database))
 	restore := exec.CommandContext(ctx, p.Program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "--dbname", to.DSN(database))
-	var said bytes.Buffer
-	dump.Stderr, restore.Stderr = &said, &said
+	var dumped, restored bytes.Buffer
+	dump.Stderr, restore.Stderr = &dumped, &restored
 	if restore.Stdin, err = dump.StdoutPipe(); err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (p *Postgres) Restore(ctx context.Context, database string, to *Postgres) e
 		return err
 	}
 	if err := errors.Join(dump.Run(), restore.Wait()); err != nil {
-		return fmt.Errorf("dump and restore: %w: %s", err, &said)
+		return fmt.Errorf("dump and restore: %w: %s%s", err, &dumped, &restored)
 	}
 	return nil
 }

@@ -25,7 +25,8 @@ create table entry_blocks (
   watermark for committed_at as committed_at - interval '5' second
 ) with (
   'connector' = 'kafka', 'topic' = 'lowcap.entry-blocks', 'properties.bootstrap.servers' = 'localhost:9092',
-  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json'
+  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json',
+  'json.ignore-parse-errors' = 'true'
 );
 
 create table trim_pools (
@@ -61,7 +62,8 @@ create table trim_pools (
   watermark for committed_at as committed_at - interval '5' second
 ) with (
   'connector' = 'kafka', 'topic' = 'lowcap.trim-pools', 'properties.bootstrap.servers' = 'localhost:9092',
-  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json'
+  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json',
+  'json.ignore-parse-errors' = 'true'
 );
 
 create table emergency_exits (
@@ -108,7 +110,8 @@ create table emergency_exits (
   watermark for committed_at as committed_at - interval '5' second
 ) with (
   'connector' = 'kafka', 'topic' = 'lowcap.emergency-exits', 'properties.bootstrap.servers' = 'localhost:9092',
-  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json'
+  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json',
+  'json.ignore-parse-errors' = 'true'
 );
 
 create table executions (
@@ -151,7 +154,8 @@ create table executions (
   watermark for committed_at as committed_at - interval '5' second
 ) with (
   'connector' = 'kafka', 'topic' = 'lowcap.executions', 'properties.bootstrap.servers' = 'localhost:9092',
-  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json'
+  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json',
+  'json.ignore-parse-errors' = 'true'
 );
 
 create table positions (
@@ -188,7 +192,8 @@ create table positions (
   watermark for committed_at as committed_at - interval '5' second
 ) with (
   'connector' = 'kafka', 'topic' = 'lowcap.positions', 'properties.bootstrap.servers' = 'localhost:9092',
-  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json'
+  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json',
+  'json.ignore-parse-errors' = 'true'
 );
 
 create table quarantine (
@@ -210,7 +215,8 @@ create table quarantine (
   watermark for committed_at as committed_at - interval '5' second
 ) with (
   'connector' = 'kafka', 'topic' = 'lowcap.quarantine', 'properties.bootstrap.servers' = 'localhost:9092',
-  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json'
+  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json',
+  'json.ignore-parse-errors' = 'true'
 );
 
 create table control (
@@ -239,5 +245,6 @@ create table control (
   watermark for committed_at as committed_at - interval '5' second
 ) with (
   'connector' = 'kafka', 'topic' = 'lowcap.control', 'properties.bootstrap.servers' = 'localhost:9092',
-  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json'
+  'properties.isolation.level' = 'read_committed', 'scan.startup.mode' = 'earliest-offset', 'format' = 'json',
+  'json.ignore-parse-errors' = 'true'
 );
