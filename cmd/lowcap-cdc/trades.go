@@ -67,11 +67,7 @@ func (c *tradesCommand) print(out io.Writer, t *trades.Trade) error {
 // readTrades folds all events. What is no event, or is gone, is said in one line, and reading goes on.
 func readTrades(ctx context.Context, reader sink.Reader, fold *trades.Fold, log zerolog.Logger) error {
 	whole := wholeness{warn: func(text string) { log.Warn().Msg(text) }}
-	damaged := func(damage error) error {
-		whole.warn(settings.OneLine(damage.Error()) + "; what can be read of it is")
-		return nil
-	}
-	err := reader.ReadEvents(ctx, sink.Range{Damaged: damaged}, func(e *sink.Stored) error {
+	err := reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
 		if !gjson.ValidBytes(e.Value) {
 			whole.warn(fmt.Sprintf("%s at %d is no JSON; it is passed over", e.Topic, e.Offset))
 			return nil

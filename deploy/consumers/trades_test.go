@@ -62,7 +62,7 @@ func TestTradesFromEverySink(t *testing.T) {
 	}
 }
 
-// TestTradesOfADamagedFile: a line that somebody broke is said, and the rest is told.
+// TestTradesOfADamagedFile: a line that somebody broke is said, the rest is told, and the exit code is that of damage.
 func TestTradesOfADamagedFile(t *testing.T) {
 	dir, lowcap := fileSink(t, 0), program(t)
 	path := filepath.Join(dir, "events.jsonl")
@@ -79,7 +79,7 @@ func TestTradesOfADamagedFile(t *testing.T) {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	told, err := cmd.Output()
-	if err != nil || bytes.Count(told, []byte("\n")) != 15 {
+	if cmd.ProcessState.ExitCode() != 3 || bytes.Count(told, []byte("\n")) != 15 {
 		t.Errorf("%v: %s\n%s", err, told, &said)
 	}
 	for _, part := range []string{"that is no event: no JSON", "are gone: trades", "changes were never seen"} {
