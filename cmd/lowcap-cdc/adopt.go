@@ -77,9 +77,7 @@ func readHistory(ctx context.Context, s *settings.Settings) (state *cdc.State, d
 
 // nothingToAdopt is for the server of the history itself.
 func (c *reconcileCommand) nothingToAdopt(ctx context.Context, s *settings.Settings, std *settings.Streams) error {
-	inspector := pg.NewInspector(s.Source())
-	defer inspector.Close()
-	slot, err := inspector.Inspect(ctx)
+	slot, err := inspect(ctx, s)
 	if err != nil {
 		return err
 	}

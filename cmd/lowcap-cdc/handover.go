@@ -58,9 +58,7 @@ func (c *handoverCommand) Run(s *settings.Settings, std *settings.Streams) error
 
 // precondition refuses beside an instance, and without a slot that could bring everything.
 func (c *handoverCommand) precondition(ctx context.Context, s *settings.Settings) error {
-	inspector := pg.NewInspector(s.Source())
-	defer inspector.Close()
-	slot, err := inspector.Inspect(ctx)
+	slot, err := inspect(ctx, s)
 	switch {
 	case err != nil:
 		return err

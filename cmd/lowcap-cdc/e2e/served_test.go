@@ -30,15 +30,22 @@ func (s *site) serve(sink string, args ...string) *served {
 func (s *site) serveAs(slot, sink string, args ...string) *served {
 	s.t.Helper()
 	cmd := s.command(slot, sink, append([]string{"--http", ":0"}, args...)...)
-	log := newWatched("serving http")
+	log := s.startUntil(cmd, "serving http")
+	address := regexp.MustCompile(`"address":"([^"]+)"`).FindStringSubmatch(log.String())
+	return &served{s.t, "http://" + address[1], log, cmd}
+}
+
+// startUntil starts a process of the test's and waits until it has logged something.
+func (s *site) startUntil(cmd *exec.Cmd, said string) *watched {
+	s.t.Helper()
+	log := newWatched(said)
 	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() }) //nolint:errcheck // it may have ended
-	waitFor(s.t, log, "serving http")
-	address := regexp.MustCompile(`"address":"([^"]+)"`).FindStringSubmatch(log.String())
-	return &served{s.t, "http://" + address[1], log, cmd}
+	waitFor(s.t, log, said)
+	return log
 }
 
 // get returns the status and body of a path.
