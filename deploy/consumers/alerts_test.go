@@ -70,7 +70,7 @@ func TestAlerts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			phone := newPhone(t)
-			s.sameAlerts(t, output(t, recipe(phone.URL)))
+			same(t, output(t, recipe(phone.URL)), s.alerts())
 			phone.check(t, s.alerts())
 		})
 	}

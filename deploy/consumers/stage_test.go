@@ -145,7 +145,7 @@ func (s *stage) abort(ctx context.Context, topics []string) error {
 	return client.EndTransaction(ctx, kgo.TryAbort)
 }
 
-// alerts is what every recipe for alerts must print, in any order.
+// alerts is what every recipe that ends at a phone must print, in any order.
 func (s *stage) alerts() []string {
 	var lines []string
 	for i := range s.events {
@@ -170,11 +170,20 @@ func about(event []byte) string {
 	return token + " " + data.Get("entity.timeframe").String() + " " + amount
 }
 
-func (s *stage) sameAlerts(t *testing.T, output string) {
+// names is what a recipe prints that does not say what an alert is about: severity, type and id.
+func (s *stage) names() []string {
+	lines := s.alerts()
+	for i, line := range lines {
+		lines[i] = strings.Join(strings.Fields(line)[:3], " ")
+	}
+	return lines
+}
+
+func same(t *testing.T, output string, want []string) {
 	t.Helper()
 	got := strings.Split(strings.TrimSpace(output), "\n")
 	slices.Sort(got)
-	if want := s.alerts(); !slices.Equal(got, want) {
+	if !slices.Equal(got, want) {
 		t.Errorf("alerts\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
