@@ -129,7 +129,7 @@ func (l *lane) notified(ctx context.Context, conn *pgx.Conn, load int, lasting t
 // notifier returns lowcap-cdc notify, which posts to a URL.
 func (l *lane) notifier(ctx context.Context, to string) *exec.Cmd {
 	return exec.CommandContext(ctx, l.binary, "notify", "--sink", "kafka://"+l.servers.kafka.Addr(), "--topic-prefix", l.prefix(),
-		"--group", l.slot, "--to", to, "--severity", "page", "--log-level", "debug")
+		"--group", l.slot, "--slot", l.slot, "--to", to, "--severity", "page", "--log-level", "debug")
 }
 
 // startJoined starts notify and waits until it has its place: it delivers what is committed from then on. What it says it

@@ -158,39 +158,51 @@ func (k *Sink) Register(ctx context.Context) error {
 
 func (k *Sink) readState(ctx context.Context, partitions []int, load func(key string, value []byte) error) error {
 	k.placed, k.move = placement{}, move{}
-	mine, others := false, make(map[string]bool) // whether there is state, by slot
-	v := k.ours(func(key string, value []byte) error {
-		mine = true
-		return load(key, value)
-	})
-	ours, suffix := v.record, []byte("/"+cdc.CheckpointKey)
+	owners := make(owners)
+	v := k.ours(owners, load)
+	ours := v.record
 	v.record = func(r sink.Stored) error {
-		if slot, found := bytes.CutSuffix(r.Key, suffix); found && string(slot) != k.config.Slot {
-			others[string(slot)] = r.Value != nil
-		}
 		k.move.take(&r, k.config.Slot)
 		return errors.Join(k.placed.take(&r, k.config.Slot, partitions), ours(r))
 	}
-	if err := k.readCommitted(ctx, k.stateTopic(), partitions, v); err != nil || mine {
+	if err := k.readCommitted(ctx, k.stateTopic(), partitions, v); err != nil {
 		return err
 	}
-	for slot, there := range others {
-		if there {
-			return k.othersTopics(slot)
-		}
-	}
-	return nil
+	return k.ownTopics(owners)
 }
 
-// ours hands on the state records of this slot.
-func (k *Sink) ours(load func(key string, value []byte) error) visitor {
+// owners are the slots that have a checkpoint among state records.
+type owners map[string]bool
+
+func (o owners) take(r *sink.Stored) {
+	if slot, found := bytes.CutSuffix(r.Key, []byte("/"+cdc.CheckpointKey)); found {
+		o[string(slot)] = r.Value != nil
+	}
+}
+
+// ours hands on the state records of this slot, and notes which slots have a checkpoint.
+func (k *Sink) ours(owners owners, load func(key string, value []byte) error) visitor {
 	return visitor{limit: stateBatch, broken: brokenState, record: func(r sink.Stored) error {
+		owners.take(&r)
 		key, ours := strings.CutPrefix(string(r.Key), k.config.Slot+"/")
 		if !ours {
 			return nil // another slot's
 		}
 		return load(key, r.Value)
 	}}
+}
+
+// ownTopics refuses topics that only another slot has written to.
+func (k *Sink) ownTopics(owners owners) error {
+	if owners[k.config.Slot] {
+		return nil
+	}
+	for slot, there := range owners {
+		if there {
+			return k.othersTopics(slot)
+		}
+	}
+	return nil
 }
 
 // othersTopics refuses topics that another slot writes to: a second baseline, and everything twice, would stand between

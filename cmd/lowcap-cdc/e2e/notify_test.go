@@ -74,7 +74,7 @@ func (r *receiver) await(t testing.TB, n int) {
 // notify starts the binary's notify and waits until each route has its place.
 func (s *site) notify(sink, to string, args ...string) (*exec.Cmd, *watched) {
 	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), shared.binary, append([]string{"notify", "--sink", sink, "--topic-prefix", s.name + ".", "--group", s.name,
+	cmd := exec.CommandContext(s.t.Context(), shared.binary, append([]string{"notify", "--sink", sink, "--slot", s.name + "k", "--topic-prefix", s.name + ".", "--group", s.name,
 		"--to", to, "--log-level", "debug"}, args...)...)
 	log := s.startUntil(cmd, "watching from")
 	return cmd, log
@@ -132,6 +132,18 @@ func TestNotifyDelivers(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "sesame") {
 		t.Error("the secret is logged")
+	}
+}
+
+// TestNotifyOfAnotherSlot: whoever mistypes --slot would be told after a minute that the stream stands, and never that it does.
+func TestNotifyOfAnotherSlot(t *testing.T) {
+	s := newSite(t)
+	to, _ := s.kafka()
+	s.drain("k", to)
+	cmd := exec.CommandContext(t.Context(), shared.binary, "notify", "--sink", to, "--topic-prefix", s.name+".", "--to", newReceiver(t, "").URL)
+	out, _ := cmd.CombinedOutput() //nolint:errcheck // the exit code is looked at
+	if code := cmd.ProcessState.ExitCode(); code != 3 || !strings.Contains(string(out), "set --slot "+s.name+"k") {
+		t.Errorf("exit %d: %s", code, out)
 	}
 }
 

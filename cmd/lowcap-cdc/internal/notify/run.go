@@ -110,7 +110,9 @@ func (m *messenger) run(ctx context.Context, plan *Plan, c *Options) error {
 	all.Go(func() { m.watch.run(ctx) })
 	all.Go(func() { m.beat(ctx, plan.Heartbeat) })
 	placed.Wait()
-	m.sayWatching(ctx)
+	if err := m.sayWatching(ctx); err != nil {
+		cancel(err)
+	}
 	all.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
@@ -120,16 +122,20 @@ func (m *messenger) run(ctx context.Context, plan *Plan, c *Options) error {
 
 // sayWatching says from which event's number on every event is delivered. The number is read when every place is durable,
 // so that it holds whatever happens from now on; events before it may be delivered too.
-func (m *messenger) sayWatching(ctx context.Context) {
+func (m *messenger) sayWatching(ctx context.Context) error {
 	for ctx.Err() == nil {
 		checkpoint, err := m.watch.look(ctx)
 		if err == nil {
 			number := checkpoint.Events.Number + 1
 			m.log.Info().Uint64("number", number).Int("routes", len(m.routes)).Msg(fmt.Sprintf("watching from %d", number))
 			m.watch.started.Store(true)
-			return
+			return nil
+		}
+		if foreign := (*sink.ClusterError)(nil); errors.As(err, &foreign) {
+			return err // with this slot's name the stream would seem to stand
 		}
 		m.log.Warn().Err(err).Msg("the sink's checkpoint cannot be read yet")
 		sleep(ctx, watchEvery)
 	}
+	return nil
 }
