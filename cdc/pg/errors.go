@@ -88,6 +88,9 @@ func explainConnect(err error, config *pgconn.Config) error {
 	case codeProtocolViolation:
 		return permanentf("%s: %s: a pooler answers there, and it cannot replicate; %s", where, message(err), direct(config.Host, config.Port))
 	}
+	if err := explainTLS(err, where, config.Host); err != nil {
+		return err
+	}
 	if why := explainUnreachable(err, config.Host); why != "" {
 		return fmt.Errorf("%s: %s", where, why)
 	}
