@@ -94,6 +94,11 @@ func (c *auditVerifyCommand) Run(s *settings.Settings, std *settings.Streams) er
 	if err := report.Print(std.Out, c.JSON); err != nil {
 		return err
 	}
+	return c.outcome(report)
+}
+
+// outcome is what a verb ends with that has printed the report.
+func (*auditVerifyCommand) outcome(report *audit.Report) error {
 	switch {
 	case report.Damaged:
 		return settings.Repair(audit.ErrAltered)

@@ -29,6 +29,7 @@ type cli struct {
 	Status     statusCommand     `cmd:"" help:"Show the state of slot, checkpoint, sink and rows, from Postgres and the sink; no running instance is needed."`
 	Tail       tailCommand       `cmd:"" help:"Print committed events, one readable line each."`
 	Trades     tradesCommand     `cmd:"" help:"What became of each trade, one line each: fills, pool, exit, result, and the block after it."`
+	Report     reportCommand     `cmd:"" help:"What happened in a week, as one HTML file: exits, trades, blocks, pools, stale writes, gaps."`
 	Audit      auditCommand      `cmd:"" help:"What happened to a token, or whether the sink is whole."`
 	Reconcile  reconcileCommand  `cmd:"" help:"After a lost slot: new slot and snapshot; publish the differences and one stream.gap. With --adopt, on another server."`
 	Handover   handoverCommand   `cmd:"" help:"Before a planned change of the server: take everything in and confirm it, and note that nothing is written behind it."`

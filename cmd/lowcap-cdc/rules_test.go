@@ -33,6 +33,7 @@ var rooms = map[string][]string{
 	"internal/settings":  {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "sink/file", "sink/kafka"},
 	"internal/readable":  {"cdc", "schemas", "sink", "internal/settings"},
 	"internal/trades":    {"schemas", "internal/readable"},
+	"internal/report":    {"schemas", "sink", "internal/readable", "internal/settings", "internal/trades"},
 	"internal/systemd":   nil,
 	"internal/metric":    nil,
 	"internal/monitor":   {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "internal/metric", "internal/settings"},

@@ -34,6 +34,9 @@ func (c *tradesCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		return err
 	}
 	defer done()
+	if since, err = since.On(ctx, reader); err != nil {
+		return err
+	}
 	known := 0
 	fold := trades.New(func(t *trades.Trade) error {
 		if !t.IsOf(c.Token) {

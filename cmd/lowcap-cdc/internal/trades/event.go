@@ -89,21 +89,6 @@ func (e *event) has(flag string) bool {
 	return false
 }
 
-// delta returns by how much the USD in the pool grew. Events of contract v1.1 do not say it, but what the pool was and is.
-func (e *event) delta() schemas.Number {
-	if v := e.data.Get("delta_usd"); v.Exists() {
-		return numberOf(v)
-	}
-	var s sum
-	if basis := numberOf(e.data.Get("after.usd_basis")); basis != "" {
-		s.add(basis)
-	}
-	if basis := numberOf(e.data.Get("before.usd_basis")); basis != "" {
-		s.take(basis)
-	}
-	return s.number()
-}
-
 // change returns the part of a sequence that all events of one change have, and transaction that of one transaction.
 func (e *event) change() string { return e.Sequence[:min(len(e.Sequence), 25)] }
 

@@ -254,7 +254,7 @@ func (f *Fold) begin(e *event, id string) *Trade {
 	if p.open != nil {
 		f.end(e, p.open)
 	}
-	p.open = &Trade{TradeID: id, first: e.Sequence, begins: e.change(), spent: make(map[string]*sum), slots: make(map[string]bool)}
+	p.open = &Trade{TradeID: id, first: e.Sequence, begins: e.change(), flow: NewFlow(), slots: make(map[string]bool)}
 	p.open.describe(&e.of)
 	if e.name == "trade.opened" || e.name == "position.created" {
 		p.open.OpenedAt = schemas.Instant(e.text("occurred_at"))

@@ -8,8 +8,8 @@ import (
 	"lowcap-cdc/schemas"
 )
 
-// sum adds decimals exactly. It prints as many decimals as the addend that had the most, and a single one as it was received.
-type sum struct {
+// Sum adds decimals exactly. It prints as many decimals as the addend that had the most, and a single one as it was received.
+type Sum struct {
 	total   big.Rat
 	count   int
 	unknown int // addends that no event knows
@@ -17,7 +17,8 @@ type sum struct {
 	only    schemas.Number
 }
 
-func (s *sum) add(n schemas.Number) {
+// Add adds a number; one that is null, or none, is counted as unknown.
+func (s *Sum) Add(n schemas.Number) {
 	value, ok := n.Rat()
 	if !ok {
 		s.unknown++
@@ -29,41 +30,48 @@ func (s *sum) add(n schemas.Number) {
 	s.count++
 }
 
-// take subtracts.
-func (s *sum) take(n schemas.Number) {
+// Take subtracts.
+func (s *Sum) Take(n schemas.Number) {
 	switch {
 	case n == "":
-		s.add(n)
+		s.Add(n)
 	case n[0] == '-':
-		s.add(n[1:])
+		s.Add(n[1:])
 	default:
-		s.add("-" + n)
+		s.Add("-" + n)
 	}
 }
 
-func (s *sum) sign() int { return s.total.Sign() }
+// Sign returns −1, 0 or 1.
+func (s *Sum) Sign() int { return s.total.Sign() }
 
-// number returns the sum, null when all that was added is unknown.
-func (s *sum) number() schemas.Number {
+// Unknown returns how many of the addends no event knows.
+func (s *Sum) Unknown() int { return s.unknown }
+
+// Rat returns the exact sum of what is known. The caller must not change it.
+func (s *Sum) Rat() *big.Rat { return &s.total }
+
+// Number returns the sum, null when all that was added is unknown.
+func (s *Sum) Number() schemas.Number {
 	switch {
-	case s.count == 1 && s.sign() != 0:
+	case s.count == 1 && s.Sign() != 0:
 		return s.only
-	case s.sign() == 0 && s.count == 0 && s.unknown > 0:
+	case s.Sign() == 0 && s.count == 0 && s.unknown > 0:
 		return ""
-	case s.sign() == 0:
+	case s.Sign() == 0:
 		return "0"
 	}
 	return schemas.Number(s.total.FloatString(s.scale))
 }
 
 // plus returns the sum and one more.
-func (s *sum) plus(n schemas.Number) schemas.Number {
-	more := sum{count: s.count, unknown: s.unknown, scale: s.scale, only: s.only}
+func (s *Sum) plus(n schemas.Number) schemas.Number {
+	more := Sum{count: s.count, unknown: s.unknown, scale: s.scale, only: s.only}
 	more.total.Set(&s.total)
 	if base, ok := n.Rat(); ok && base.Sign() != 0 {
-		more.add(n)
+		more.Add(n)
 	}
-	return more.number()
+	return more.Number()
 }
 
 // decimals counts the digits behind the point of a number's plain form.

@@ -12,7 +12,7 @@ func (t *Trade) take(e *event) {
 		t.describe(&e.of)
 	}
 	if step, isPool := strings.CutPrefix(e.name, "trim_pool."); isPool {
-		t.pool(step, e)
+		t.flow.Take(step, e.data)
 		return
 	}
 	switch e.name {
@@ -25,7 +25,7 @@ func (t *Trade) take(e *event) {
 		t.holds("")
 	case "execution.trim_recorded":
 		t.Trims++
-		t.out.add(e.number("proceeds_usd"))
+		t.out.Add(e.number("proceeds_usd"))
 		t.holds(e.number("remaining_quantity"))
 	case "execution.unrecorded":
 		t.unrecorded(e)
@@ -71,7 +71,7 @@ func (t *Trade) unrecorded(e *event) {
 		t.buy("")
 		return
 	}
-	t.out.add(e.number("usd"))
+	t.out.Add(e.number("usd"))
 	if e.Severity == schemas.Page {
 		t.done = "emptied"
 	} else {
@@ -110,38 +110,7 @@ func (t *Trade) executed(e *event) {
 		t.Trims--
 	}
 	if !amended || proceeds != "" {
-		t.out.add(proceeds)
+		t.out.Add(proceeds)
 	}
 	t.holds(e.number("remaining_quantity"))
-}
-
-// pool takes in a step of the trim pool.
-func (t *Trade) pool(step string, e *event) {
-	switch step {
-	case "opened", "increased":
-		t.fed.add(e.number("added_usd"))
-	case "replaced":
-		t.fed.add(e.number("new_basis"))
-		t.spend("replaced", e.number("old_basis"))
-	case "closed":
-		t.spend(e.text("reason"), e.number("closed_basis"))
-	case "reverted", "restored":
-		t.lost.take(e.delta())
-	case "adjusted":
-		delta := e.delta()
-		if usd, ok := delta.Rat(); ok && usd.Sign() < 0 {
-			t.spend("adjusted", delta[1:])
-		} else {
-			t.fed.add(delta)
-		}
-	}
-}
-
-func (t *Trade) spend(on string, usd schemas.Number) {
-	s := t.spent[on]
-	if s == nil {
-		s = &sum{}
-		t.spent[on] = s
-	}
-	s.add(usd)
 }

@@ -30,9 +30,8 @@ type Trade struct {
 	ticker                          schemas.Text
 
 	base            schemas.Number // USD out before the first event
-	out             sum
-	fed, lost       sum
-	spent           map[string]*sum
+	out             Sum
+	flow            *Flow
 	slots           map[string]bool // of its recorded buys
 	seen            bool            // its beginning was seen
 	done            string          // the exit that happened, empty for none
@@ -48,24 +47,13 @@ type Trade struct {
 	isClosed, ended bool               // ended: closed, or over without an event that says so
 }
 
-// Pool is what became of the position's trim pool while the trade lasted. A pool outlives its trade: what one has fed, the next may
-// spend. What it held changed by fed − lost − all that was spent.
-type Pool struct {
-	Fed   schemas.Number            `json:"fed"`   // USD that came in
-	Lost  schemas.Number            `json:"lost"`  // USD that stale writes took, less what they brought back
-	Spent map[string]schemas.Number `json:"spent"` // USD by what took it: the reason of trim_pool.closed, or replaced, adjusted
-}
-
 // effectiveBook is the one whose blocks the bot consults.
 const effectiveBook = "onchain_crypto"
 
 // finish works out what is shown.
 func (t *Trade) finish() {
 	t.USDOut = t.out.plus(t.base)
-	t.Pool = Pool{Fed: t.fed.number(), Lost: t.lost.number(), Spent: make(map[string]schemas.Number, len(t.spent))}
-	for what, s := range t.spent {
-		t.Pool.Spent[what] = s.number()
-	}
+	t.Pool = t.flow.Pool()
 	t.Exit = t.exit()
 	t.Block = t.blockWord()
 }
