@@ -144,6 +144,17 @@ func (c *charts) bar(i, y, height int, class string) bar {
 	return bar{X: percent(float64(i)*width + width*0.1), Width: percent(width * 0.8), Y: y, Height: height, Class: class}
 }
 
+// columnName says how long a column is.
+func (c *charts) columnName() string {
+	switch day := 24 * time.Hour; {
+	case c.width%day == 0:
+		return plural(int(c.width/day), "day")
+	case c.width%time.Hour == 0:
+		return plural(int(c.width/time.Hour), "hour")
+	}
+	return plural(int(c.width/time.Minute), "minute")
+}
+
 func (c *charts) label(i int) string {
 	return c.from.Add(time.Duration(i) * c.width).Format("2006-01-02 15:04Z")
 }

@@ -11,7 +11,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -109,7 +108,7 @@ func (r *Report) WriteHTML(out io.Writer) error {
 	}
 	d.Results, d.MostResult = r.charts.results()
 	d.Alarms, d.MostAlarms = r.charts.alarms()
-	d.Column = duration(schemas.Number(strconv.FormatFloat(r.charts.width.Seconds(), 'f', 0, 64)))
+	d.Column = r.charts.columnName()
 	var b bytes.Buffer
 	if err := layout.Execute(&b, d); err != nil {
 		return fmt.Errorf("write the report: %w", err)
