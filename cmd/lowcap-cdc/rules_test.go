@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"sink/file":          {"cdc", "cdc/check", "schemas", "sink"},
 	"sink/kafka":         {"cdc", "cdc/check", "schemas", "sink"},
 	"sink/sinktest":      {"cdc", "schemas", "sink"},
-	"cmd/lowcap-parquet": {"schemas", "sink", "sink/file"},
+	"cmd/lowcap-parquet": {"cdc", "schemas", "sink", "sink/file"},
 	"internal/settings":  {"cdc", "cdc/check", "cdc/pg", "decode", "schemas", "sink", "sink/file", "sink/kafka"},
 	"internal/readable":  {"cdc", "schemas", "sink", "internal/settings"},
 	"internal/trades":    {"schemas", "internal/readable"},

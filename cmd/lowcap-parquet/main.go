@@ -2,6 +2,7 @@
 // a program of its own, because the library would make lowcap-cdc a fifth larger and share its memory.
 //
 //	lowcap-parquet [-follow] DIR OUT
+//	lowcap-parquet -back OUT NEWDIR
 package main
 
 import (
@@ -26,11 +27,14 @@ const (
 )
 
 const usage = `lowcap-parquet [-follow] DIR OUT
+lowcap-parquet -back OUT NEWDIR
 
 Writes each finished segment of the file sink in DIR as OUT/type=TYPE/day=DAY/SEGMENT.parquet, once. It may be killed and
 started again at any time.
 
   -follow  go on with segments that are finished later
+  -back    the other way: write the events of the Parquet files in OUT into a new file sink, which lowcap-cdc report, trades,
+           audit and replay read with --sink file:NEWDIR
 `
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -40,17 +44,21 @@ func run(args []string, out, errOut io.Writer) int {
 	flags := flag.NewFlagSet("lowcap-parquet", flag.ContinueOnError)
 	flags.SetOutput(errOut)
 	flags.Usage = func() { fmt.Fprint(errOut, usage) } //nolint:errcheck // nobody is left to tell
-	follow := flags.Bool("follow", false, "")
+	follow, isBack := flags.Bool("follow", false, ""), flags.Bool("back", false, "")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
 		return exitUsage
-	case flags.NArg() != 2:
+	case flags.NArg() != 2, *follow && *isBack:
 		flags.Usage()
 		return exitUsage
 	}
-	if err := convert(flags.Arg(0), flags.Arg(1), *follow, out); err != nil {
+	work := func() error { return convert(flags.Arg(0), flags.Arg(1), *follow, out) }
+	if *isBack {
+		work = func() error { return back(flags.Arg(0), flags.Arg(1), out) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(errOut, "lowcap-parquet:", err)
 		if sink.IsPermanent(err) {
 			return exitRepair
