@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"lowcap-cdc/deploy/chaos/oracle"
 	"lowcap-cdc/deploy/lab"
 )
 
@@ -42,9 +43,9 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, want := journalOf(t, w, filepath.Join(disk, "sink")), journalOf(t, w, filepath.Join(w.dir, "reference"))
-	d := compare(digests(got), digests(want))
-	t.Logf("%d events, %d lost, %d doubled, %d out of order", d.total, d.lost, d.doubled, d.disorder)
-	if !d.clean() || d.total == 0 {
+	d := oracle.Compare(digests(got), digests(want))
+	t.Logf("%d events, %d lost, %d doubled, %d out of order", d.Total, d.Lost, d.Doubled, d.Disorder)
+	if !d.Clean() || d.Total == 0 {
 		t.Fatal(got.explain(t.Output(), want))
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"lowcap-cdc/deploy/chaos/oracle"
 )
 
 // verdict is the outcome of a run.
@@ -28,9 +30,9 @@ type verdict struct {
 	stall    time.Duration
 	exits    map[int]int
 	readback *readback
-	broken   int        // events that do not fit the one before them in number and hash
-	events   difference // against the undisturbed run, byte for byte
-	steps    difference // against the triggers' log
+	broken   int               // events that do not fit the one before them in number and hash
+	events   oracle.Difference // against the undisturbed run, byte for byte
+	steps    oracle.Difference // against the triggers' log
 }
 
 // tally counts one kind of fault.
@@ -80,7 +82,7 @@ func (v *verdict) count(ctx context.Context, w *world) (err error) {
 	if err := reference.readFile(filepath.Join(w.dir, "reference", "events.jsonl")); err != nil {
 		return fmt.Errorf("read the reference: %w", err)
 	}
-	v.events = compare(digests(v.readback.events), digests(reference))
+	v.events = oracle.Compare(digests(v.readback.events), digests(reference))
 	if err := v.readback.events.explain(v.options.out, reference); err != nil {
 		return err
 	}
@@ -108,20 +110,20 @@ func (v *verdict) countSteps(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return fmt.Errorf("read the triggers' log: %w", err)
 	}
-	t := &told{steps: make(steps)}
+	t := oracle.NewTold()
 	for _, entry := range v.readback.events.entries {
 		value, err := v.readback.events.value(entry)
 		if err != nil {
 			return err
 		}
-		var e event
+		var e oracle.Event
 		if err := json.Unmarshal(value, &e); err != nil {
 			return err
 		}
-		t.add(&e)
+		t.Add(&e)
 	}
-	t.flush()
-	v.steps = compareSteps(t.steps, want, v.options.out)
+	t.Flush()
+	v.steps = oracle.CompareSteps(t.Steps, want, v.options.out)
 	return nil
 }
 
@@ -131,7 +133,7 @@ func (v *verdict) clean() bool {
 	if v.exits[2]+v.exits[3] > 0 || (r.foreign > 0 && r.tail != len(r.events.links)) {
 		return false
 	}
-	return v.events.clean() && v.steps.clean() && v.events.total > 0 && v.steps.total > 0 && r.disorder+r.abortedSeen+r.java+v.broken == 0
+	return v.events.Clean() && v.steps.Clean() && v.events.Total > 0 && v.steps.Total > 0 && r.disorder+r.abortedSeen+r.java+v.broken == 0
 }
 
 // print writes the outcome as two tables.
@@ -139,10 +141,10 @@ func (v *verdict) print(out io.Writer) {
 	fmt.Fprintf(out, "\nseed %d, Kafka %s (brokers: %d), Postgres %s, %s, %d cores; %d faults, %d of them kills, in %v\n\n",
 		v.options.seed, v.broker, v.options.brokers, v.server, runtime.Version(), runtime.NumCPU(), v.faults, v.kills, v.took.Round(time.Second))
 	fmt.Fprintf(out, "| | of | lost | doubled | out of order |\n|---|---|---|---|---|\n")
-	fmt.Fprintf(out, "| events, against the undisturbed run, byte for byte | %d | %d | %d | %d |\n", v.events.total,
-		v.events.lost, v.events.doubled, v.events.disorder+v.readback.disorder)
-	fmt.Fprintf(out, "| steps of each row, against the triggers' log | %d | %d | %d | %d |\n\n", v.steps.total,
-		v.steps.lost, v.steps.doubled, v.steps.disorder)
+	fmt.Fprintf(out, "| events, against the undisturbed run, byte for byte | %d | %d | %d | %d |\n", v.events.Total,
+		v.events.Lost, v.events.Doubled, v.events.Disorder+v.readback.disorder)
+	fmt.Fprintf(out, "| steps of each row, against the triggers' log | %d | %d | %d | %d |\n\n", v.steps.Total,
+		v.steps.Lost, v.steps.Doubled, v.steps.Disorder)
 	fmt.Fprintf(out, "%d events numbered and chained, %d of them not to the one before\n", len(v.readback.events.links), v.broken)
 	fmt.Fprintf(out, "%d transactions of the load; %d records of aborted Kafka transactions, %d of them seen by a committed reader, "+
 		"%d records that only one of the two clients (franz-go, Java) read; longest stall %v\n",

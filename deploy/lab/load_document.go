@@ -25,14 +25,33 @@ func newDesk(position int) desk {
 	return desk{position: position, filler: hex.EncodeToString(filler), current: first, stale: first}
 }
 
-// features returns the whole document as an SQL literal.
-func (d *desk) features(history map[string]any) string {
+// document returns the whole document as JSON, in which no quote stands.
+func (d *desk) document(history map[string]any) string {
 	document, err := json.Marshal(map[string]any{"filler": d.filler, "pm_execution_history": history,
 		"uptrend_engine_v4": map[string]any{"state": "S3", "price": 0.5, "exit_reason": "load", "exit_position": d.position%4 == 0}})
 	if err != nil {
 		panic(err) // maps of strings and numbers
 	}
-	return "'" + string(document) + "'"
+	return string(document)
+}
+
+// features returns the whole document as an SQL literal.
+func (d *desk) features(history map[string]any) string { return "'" + d.document(history) + "'" }
+
+// Document draws the next document of a position for somebody who writes it otherwise than by SQL.
+func (l *Load) Document(position int) string {
+	l.step++
+	d := &l.desks[position]
+	switch l.random.IntN(6) {
+	case 0:
+		return d.document(d.current)
+	case 1:
+		d.current, d.stale = d.stale, d.current
+		return d.document(d.current)
+	case 2:
+		d.stale = d.current
+	}
+	return d.document(l.history(position))
 }
 
 func (d *desk) write(history map[string]any) string {

@@ -1,49 +1,40 @@
-package main
+// Package oracle says what the events of a source must tell, and what they do tell. It shares no code with the sidecar: it knows
+// nothing of WAL, images or verdicts. From what was written down of each row change it says which structure of which row
+// changed from what to what, and in which order for each row. What kind of event that is, is not its business.
+package oracle
 
 import (
-	"context"
 	"encoding/json"
 	"maps"
 	"slices"
-
-	"github.com/jackc/pgx/v5"
 )
 
-// The first oracle. It knows nothing of WAL, images or verdicts: from what the triggers wrote down it says which
-// structure of which row changed from what to what, and in which order for each row. What kind of event that is, is not
-// its business.
-
-// steps are what happened to each row, in order: "trim_pool: null -> {...}".
-type steps map[string][]string
+// Steps are what happened to each row, in order: "trim_pool: null -> {...}".
+type Steps map[string][]string
 
 // row is what the oracle remembers of a position: the last readable value of each key of its history.
 type row map[string]any
 
-// expected reads the log.
-func expected(ctx context.Context, conn *pgx.Conn) (steps, error) {
-	rows, err := conn.Query(ctx, "select position, entity, op, old, new from chaos_log order by ordinal")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	all, known := make(steps), make(map[string]row)
-	for rows.Next() {
-		var isPosition bool
-		var entity, op string
-		var was, is []byte
-		if err := rows.Scan(&isPosition, &entity, &op, &was, &is); err != nil {
-			return nil, err
-		}
-		if !isPosition {
-			all.add(entity, blockSteps(op, was, is))
-			continue
-		}
-		all.add(entity, positionSteps(known, entity, op, was, is))
-	}
-	return all, rows.Err()
+// Log takes down each row change, in the order of the commits, and says which steps the events must tell.
+type Log struct {
+	Steps Steps
+	known map[string]row
 }
 
-func (s steps) add(entity string, more []string) {
+// NewLog returns an empty log.
+func NewLog() *Log { return &Log{Steps: make(Steps), known: make(map[string]row)} }
+
+// Add takes down an INSERT, UPDATE or DELETE of a row. What the row was and is comes as JSON: of a block {"s1", "s2"}, of a
+// position {"status", "trade", "history"}, nothing where there was or is no row. A block's flags are then both false.
+func (l *Log) Add(isPosition bool, entity, op string, was, is []byte) {
+	if isPosition {
+		l.Steps.add(entity, positionSteps(l.known, entity, op, was, is))
+	} else {
+		l.Steps.add(entity, blockSteps(op, was, is))
+	}
+}
+
+func (s Steps) add(entity string, more []string) {
 	slices.Sort(more) // the order within one change is the contract's, and not looked at here
 	s[entity] = append(s[entity], more...)
 }

@@ -1,4 +1,4 @@
-package main
+package oracle
 
 import (
 	"fmt"
@@ -6,19 +6,20 @@ import (
 	"slices"
 )
 
-// difference is how what was got differs from what was wanted.
-type difference struct {
-	total    int // wanted
-	lost     int
-	doubled  int // got more often than wanted, or never wanted
-	disorder int // neither lost nor doubled, and yet not in its place
+// Difference is how what was got differs from what was wanted.
+type Difference struct {
+	Total    int // wanted
+	Lost     int
+	Doubled  int // got more often than wanted, or never wanted
+	Disorder int // neither lost nor doubled, and yet not in its place
 }
 
-func (d difference) clean() bool { return d.lost+d.doubled+d.disorder == 0 }
+// Clean reports that there is none.
+func (d Difference) Clean() bool { return d.Lost+d.Doubled+d.Disorder == 0 }
 
-// compare compares two sequences.
-func compare[T comparable](got, want []T) difference {
-	d := difference{total: len(want)}
+// Compare compares two sequences.
+func Compare[T comparable](got, want []T) Difference {
+	d := Difference{Total: len(want)}
 	count := make(map[T]int, len(want))
 	for _, v := range want {
 		count[v]++
@@ -27,26 +28,26 @@ func compare[T comparable](got, want []T) difference {
 		count[v]--
 	}
 	for _, n := range count {
-		d.lost += max(0, n)
-		d.doubled += max(0, -n)
+		d.Lost += max(0, n)
+		d.Doubled += max(0, -n)
 	}
-	if d.clean() {
+	if d.Clean() {
 		for i := range want {
 			if got[i] != want[i] {
-				d.disorder++
+				d.Disorder++
 			}
 		}
 	}
 	return d
 }
 
-// compareSteps compares row by row, and prints the first rows that differ.
-func compareSteps(got, want steps, out io.Writer) difference {
-	var sum difference
+// CompareSteps compares row by row, and prints the first rows that differ.
+func CompareSteps(got, want Steps, out io.Writer) Difference {
+	var sum Difference
 	shown := 0
 	for entity := range union(got, want) {
-		d := compare(got[entity], want[entity])
-		if sum.add(d); !d.clean() && shown < 3 {
+		d := Compare(got[entity], want[entity])
+		if sum.add(d); !d.Clean() && shown < 3 {
 			shown++
 			explain(out, entity, got[entity], want[entity])
 		}
@@ -54,7 +55,7 @@ func compareSteps(got, want steps, out io.Writer) difference {
 	return sum
 }
 
-func union(a, b steps) map[string]bool {
+func union(a, b Steps) map[string]bool {
 	all := make(map[string]bool)
 	for key := range a {
 		all[key] = true
@@ -65,11 +66,11 @@ func union(a, b steps) map[string]bool {
 	return all
 }
 
-func (d *difference) add(other difference) {
-	d.total += other.total
-	d.lost += other.lost
-	d.doubled += other.doubled
-	d.disorder += other.disorder
+func (d *Difference) add(other Difference) {
+	d.Total += other.Total
+	d.Lost += other.Lost
+	d.Doubled += other.Doubled
+	d.Disorder += other.Disorder
 }
 
 // explain prints where two sequences part.

@@ -1,4 +1,4 @@
-package main
+package oracle
 
 import (
 	"slices"
@@ -7,24 +7,24 @@ import (
 
 // TestOracleCountsSteps: what the events of a change tell counts once, and an event that comes twice counts twice.
 func TestOracleCountsSteps(t *testing.T) {
-	recovery := event{Type: "lowcap.trim_pool.recovery_started.v1", Subject: "p", Sequence: "00000000000000011000000000000000"}
+	recovery := Event{Type: "lowcap.trim_pool.recovery_started.v1", Subject: "p", Sequence: "00000000000000011000000000000000"}
 	recovery.Data.Before, recovery.Data.After = []byte(`{"dx_count": 0}`), []byte(`{"dx_count": 1}`)
 	bought := recovery
 	bought.Type, bought.Sequence = "lowcap.trim_pool.dx_bought.v1", "00000000000000011000000000000001"
 	for _, c := range []struct {
 		name   string
-		events []event
+		events []Event
 		want   int
 	}{
-		{"two events of one step", []event{recovery, bought}, 1},
-		{"an event that came twice", []event{recovery, recovery, bought}, 2},
+		{"two events of one step", []Event{recovery, bought}, 1},
+		{"an event that came twice", []Event{recovery, recovery, bought}, 2},
 	} {
-		told := &told{steps: make(steps)}
+		told := NewTold()
 		for i := range c.events {
-			told.add(&c.events[i])
+			told.Add(&c.events[i])
 		}
-		told.flush()
-		if got := told.steps["p"]; len(got) != c.want || got[0] != `trim_pool: null -> {"dx_count":1}` {
+		told.Flush()
+		if got := told.Steps["p"]; len(got) != c.want || got[0] != `trim_pool: null -> {"dx_count":1}` {
 			t.Errorf("%s: %q", c.name, got)
 		}
 	}
@@ -66,15 +66,15 @@ func TestOracleReadsTheLog(t *testing.T) {
 func TestDifference(t *testing.T) {
 	for _, c := range []struct {
 		got  string
-		want difference
+		want Difference
 	}{
-		{"abcd", difference{total: 4}},
-		{"abd", difference{total: 4, lost: 1}},
-		{"abccd", difference{total: 4, doubled: 1}},
-		{"abcx", difference{total: 4, lost: 1, doubled: 1}},
-		{"abdc", difference{total: 4, disorder: 2}},
+		{"abcd", Difference{Total: 4}},
+		{"abd", Difference{Total: 4, Lost: 1}},
+		{"abccd", Difference{Total: 4, Doubled: 1}},
+		{"abcx", Difference{Total: 4, Lost: 1, Doubled: 1}},
+		{"abdc", Difference{Total: 4, Disorder: 2}},
 	} {
-		if d := compare([]byte(c.got), []byte("abcd")); d != c.want {
+		if d := Compare([]byte(c.got), []byte("abcd")); d != c.want {
 			t.Errorf("%s: %+v", c.got, d)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package oracle
 
 import (
 	"encoding/json"
@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// event is what the first oracle reads of an event.
-type event struct {
+// Event is what the oracle reads of an event.
+type Event struct {
 	Type, Subject, Sequence string
 	Data                    struct {
 		Before, After json.RawMessage
@@ -16,22 +16,25 @@ type event struct {
 	}
 }
 
-// told collects the steps that the events tell, in the order of their sequence.
-type told struct {
-	steps   steps
+// Told collects the steps that the events tell, in the order of their sequence.
+type Told struct {
+	Steps   Steps
 	change  string // the row change that pending belongs to
 	last    string // sequence
 	entity  string
 	pending []string
 }
 
+// NewTold returns an empty collection.
+func NewTold() *Told { return &Told{Steps: make(Steps)} }
+
 // changeDigits is how much of a sequence names the row change; the rest counts its events.
 const changeDigits = 25
 
-// take adds an event. Two events of one change may tell the same step, such as a recovery that started with a buy.
-func (t *told) add(e *event) {
+// Add takes an event. Two events of one change may tell the same step, such as a recovery that started with a buy.
+func (t *Told) Add(e *Event) {
 	if change := e.Sequence[:min(changeDigits, len(e.Sequence))]; change != t.change {
-		t.flush()
+		t.Flush()
 		t.change, t.entity = change, e.Subject
 	}
 	s, again := e.step(), e.Sequence == t.last
@@ -41,13 +44,14 @@ func (t *told) add(e *event) {
 	}
 }
 
-func (t *told) flush() {
-	t.steps.add(t.entity, t.pending)
+// Flush takes in the last change. Steps is whole behind it.
+func (t *Told) Flush() {
+	t.Steps.add(t.entity, t.pending)
 	t.pending = nil
 }
 
 // step returns what an event tells, empty when that is no step.
-func (e *event) step() string {
+func (e *Event) step() string {
 	name := strings.TrimSuffix(strings.TrimPrefix(e.Type, "lowcap."), ".v1")
 	switch name {
 	case "position.created":
@@ -71,7 +75,7 @@ func (e *event) step() string {
 }
 
 // key names the structure that an event is about.
-func (e *event) key(name string) string {
+func (e *Event) key(name string) string {
 	switch name {
 	case "execution.buy_recorded":
 		if e.Data.Slot == "reclaim" {
