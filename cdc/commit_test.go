@@ -71,7 +71,7 @@ func runPatiently(fails error) (*patientSink, error) {
 	messages := blockTape(8)
 	source := &eagerTape{tape: tape{messages: messages, end: len(messages)}, passed: make(chan struct{})}
 	sink := &patientSink{memorySink: memorySink{state: make(map[string]string)}, source: source, fails: fails}
-	p := &Pipeline{Source: source, Sink: sink, Slot: "s", limit: 2}
+	p := &Pipeline{Source: source, Sink: sink, Slot: "s", Batch: 2}
 	return sink, p.Run(context.Background())
 }
 

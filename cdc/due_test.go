@@ -55,7 +55,7 @@ func TestDueIsCut(t *testing.T) {
 	messages := dueTape()
 	sink := &mortalSink{memorySink: memorySink{state: make(map[string]string)}, every: 1 << 30}
 	run := func(limit, end int) error {
-		p := &Pipeline{Source: &tape{messages: messages, end: end}, Sink: sink, Slot: "s", limit: limit}
+		p := &Pipeline{Source: &tape{messages: messages, end: end}, Sink: sink, Slot: "s", Batch: limit}
 		return p.Run(t.Context())
 	}
 	if err := run(0, len(messages)); !errors.Is(err, errTapeEnds) {

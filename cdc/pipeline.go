@@ -23,6 +23,8 @@ type Pipeline struct {
 	// HandOver notes at the end, which Until sets, that nothing is written behind it any more: the server that is adopted next
 	// then has everything, unless its rows say otherwise.
 	HandOver bool
+	// Batch is how many events, and how many rows, a batch holds at most; 0 is the usual number.
+	Batch int
 	// Hooks are told what Run does.
 	Hooks Hooks
 
@@ -30,7 +32,6 @@ type Pipeline struct {
 	state     *State
 	damage    error // what is wrong with it; a reconcile starts all the same
 	machine   *machine
-	limit     int            // of a batch, for tests; 0 is the usual one
 	sealed    Checkpoint     // what the sink has after the last batch handed to it
 	last      Checkpoint     // what it is known to have
 	underway  *commit        // nil when the sink has everything that was handed to it
@@ -133,8 +134,8 @@ func (p *Pipeline) load(key string, value []byte) error {
 // start positions the source after the checkpoint, or at a new snapshot when there is none.
 func (p *Pipeline) start(ctx context.Context) error {
 	checkpoint := &p.state.Checkpoint
-	start := Start{Resume: checkpoint.LSN, Known: *checkpoint, Owned: checkpoint.Slot == p.Slot, Claim: p.claim, Extend: p.extend,
-		Adopt: p.Adopt}
+	start := Start{Resume: checkpoint.LSN, Known: *checkpoint, Owned: checkpoint.Slot == p.Slot, Held: p.held, Claim: p.claim,
+		Extend: p.extend, Adopt: p.Adopt}
 	if p.Reconcile != "" {
 		start.Resume = 0
 	}
@@ -163,8 +164,8 @@ func (p *Pipeline) begin(started *Started, snapshot bool) {
 	}
 	p.machine = newMachine(p.state, p.Reconcile)
 	p.machine.damaged = p.damage != nil
-	if p.limit > 0 {
-		p.machine.out.limit = p.limit
+	if p.Batch > 0 {
+		p.machine.out.limit = p.Batch
 	}
 	if adopts {
 		p.adopt(started)
@@ -180,6 +181,18 @@ func (p *Pipeline) extend(end decode.LSN) {
 	if p.Until != 0 {
 		p.Until = max(p.Until, end)
 	}
+}
+
+// held commits the checkpoint as it is, which a sink refuses that another instance has taken over.
+func (p *Pipeline) held(ctx context.Context) error {
+	var value []byte
+	if p.state.committed {
+		var err error
+		if value, err = p.state.Checkpoint.encode(); err != nil {
+			return err
+		}
+	}
+	return p.Sink.Commit(ctx, &Batch{State: []StateRecord{{Key: CheckpointKey, Value: value}}})
 }
 
 // claim makes durable that the slot belongs to this sink, before it is created: a slot that is found without its state

@@ -196,7 +196,7 @@ func drawPosition(t *rapid.T, id int) decode.PositionRow {
 func play(t *rapid.T, messages []decode.Message, limit int, cuts []int) *memorySink {
 	sink := &memorySink{state: make(map[string]string)}
 	for _, end := range append(cuts, len(messages)) {
-		p := &Pipeline{Source: &tape{messages: messages, end: end}, Sink: sink, Slot: "s", limit: limit}
+		p := &Pipeline{Source: &tape{messages: messages, end: end}, Sink: sink, Slot: "s", Batch: limit}
 		if err := p.Run(context.Background()); !errors.Is(err, errTapeEnds) {
 			t.Fatal(err)
 		}

@@ -61,6 +61,8 @@ type Start struct {
 	Known Checkpoint
 	// Owned says that an earlier run has claimed the slot for this sink. A slot that exists and is not owned is an error.
 	Owned bool
+	// Held returns an error when another writer has taken the sink over since Resume: what Owned says may be old then.
+	Held func(context.Context) error
 	// Claim makes durable that the slot belongs to this sink. The source calls it before it creates the slot.
 	Claim func(context.Context, Started) error
 	// Adopt lets the history go on from another server. Known.Adoption does the same for the server that it names.

@@ -79,7 +79,7 @@ func startServerAt(t *testing.T, host string) (*lab.Postgres, error) {
 
 // startOf is the start of a pipeline whose sink holds nothing.
 func startOf() cdc.Start {
-	return cdc.Start{Claim: func(context.Context, cdc.Started) error { return nil }, Extend: func(decode.LSN) {}}
+	return cdc.Start{Held: func(context.Context) error { return nil }, Claim: func(context.Context, cdc.Started) error { return nil }, Extend: func(decode.LSN) {}}
 }
 
 func newPlaceOn(t *testing.T, server *lab.Postgres, with string) *place {

@@ -117,7 +117,7 @@ func (s *Source) Free(ctx context.Context) error {
 }
 
 // makeWay removes the slot that an interrupted first snapshot of this sink left. Nothing of that snapshot was visible.
-func (s *Source) makeWay(ctx context.Context, owned bool) error {
+func (s *Source) makeWay(ctx context.Context, start *cdc.Start) error {
 	conn, err := s.config.connect(ctx)
 	if err != nil {
 		return err
@@ -130,12 +130,21 @@ func (s *Source) makeWay(ctx context.Context, owned bool) error {
 	if slot.active != 0 {
 		return s.activeError(slot.user)
 	}
-	if !owned {
+	if err := start.Held(ctx); err != nil {
+		return fmt.Errorf("slot %q exists: look whether another instance has made it: %w", s.config.Slot, err)
+	}
+	if !start.Owned {
 		return permanentf("slot %q exists, but the sink holds no state for it; if another sink uses it, choose another --slot; if nobody does, run: psql -c \"select pg_drop_replication_slot('%s')\"",
 			s.config.Slot, s.config.Slot)
 	}
-	if _, err := conn.Exec(ctx, `select pg_drop_replication_slot($1)`, s.config.Slot); err != nil {
+	// Only the one that was seen: another instance may since have taken over, dropped it and made its own.
+	dropped, err := conn.Exec(ctx, `select pg_drop_replication_slot(slot_name) from pg_replication_slots
+		where slot_name = $1 and coalesce(confirmed_flush_lsn, '0/0') = $2::pg_lsn`, s.config.Slot, slot.confirmed.String())
+	switch {
+	case err != nil:
 		return fmt.Errorf("drop slot %q of an interrupted snapshot: %s", s.config.Slot, message(err))
+	case dropped.RowsAffected() == 0:
+		return fmt.Errorf("drop slot %q of an interrupted snapshot: another instance was faster", s.config.Slot)
 	}
 	return nil
 }
@@ -208,8 +217,8 @@ func (s *Source) explainSlot(verb string, err error) error {
 		return permanentf("%s slot %q: %s; raise max_replication_slots and restart Postgres", verb, name, message(err))
 	case codeObjectNotInState:
 		return permanentf("%s slot %q: %s; run: alter system set wal_level = logical, and restart Postgres", verb, name, message(err))
-	case codeDuplicateObject:
-		return permanentf("%s slot %q: %s; choose another --slot", verb, name, message(err))
+	case codeDuplicateObject: // it was not there a moment ago: another instance starts too, or the next start refuses what it finds
+		return fmt.Errorf("%s slot %q: %s", verb, name, message(err))
 	}
 	return fmt.Errorf("%s slot %q: %w", verb, name, err)
 }

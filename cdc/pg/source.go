@@ -87,7 +87,7 @@ func (s *Source) startSnapshot(ctx context.Context, start cdc.Start, started cdc
 	if err := s.setUp(ctx); err != nil {
 		return err
 	}
-	if err := s.makeWay(ctx, start.Owned); err != nil {
+	if err := s.makeWay(ctx, &start); err != nil {
 		return err
 	}
 	if err := start.Claim(ctx, started); err != nil {
