@@ -2,6 +2,7 @@
 package supervise
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -36,15 +37,18 @@ type Supervisor struct {
 	Adopt     bool   // go on from another server
 	HandOver  bool   // note at the end that nothing is written behind it
 	Still     bool   // write nothing into the WAL
+	Batch     int    // events of a batch; 0 for the usual number
 	Out       io.Writer
 	Log       zerolog.Logger
 	Monitor   *monitor.Monitor
 	Hooks     cdc.Hooks // of others who follow the pipelines
 	Manager   systemd.Manager
+	Spread    func(time.Duration) time.Duration // draws by how much less instances wait that fail together; nil for at random
 
 	snapshot snapshotWatch
 	started  bool // a pipeline has moved something, or has resumed what an earlier run moved: the configuration is right
 	standby  bool
+	lost     string        // why the next pipeline begins with a reconcile, although nobody has asked for one; empty for not
 	wait     time.Duration // before the next attempt
 }
 
@@ -71,12 +75,14 @@ func (v *Supervisor) Run(ctx context.Context) error {
 // when nothing may follow.
 func (v *Supervisor) next(ctx context.Context, err error) error {
 	var lost *pg.LostError
+	tried := v.lost
+	v.lost = "" // meanwhile another instance may have repaired it, and streams: the next pipeline looks anew
 	switch {
 	case errors.Is(err, pg.ErrSlotActive):
 		v.waitAsStandby(ctx, err)
-	case errors.As(err, &lost) && v.Repair && v.Reconcile == "":
+	case errors.As(err, &lost) && v.Repair && v.Reconcile == "" && tried == "":
 		v.Log.Warn().Str("why", lost.Why).Msg("changes are lost to the stream; reconciling with a new slot")
-		v.Reconcile = lost.Why
+		v.lost = lost.Why
 	case sink.IsCluster(err) && v.started:
 		// It worked before: once the right or the topic is back, the next pipeline works again, without an operator.
 		v.again(ctx, zerolog.ErrorLevel, err)
@@ -93,7 +99,11 @@ func (v *Supervisor) again(ctx context.Context, level zerolog.Level, err error) 
 	v.Manager.Tell(systemd.Restart)
 	v.Log.WithLevel(level).Err(err).Stringer("lsn", v.Monitor.Place()).Stringer("retry_in", v.wait).
 		Msg("pipeline ended; starting again from the last commit")
-	sleep(ctx, v.wait/2+rand.N(v.wait/2))
+	spread := rand.N[time.Duration]
+	if v.Spread != nil {
+		spread = v.Spread
+	}
+	sleep(ctx, v.wait/2+spread(v.wait/2))
 	v.wait = min(2*v.wait, longestWait)
 }
 
@@ -137,8 +147,8 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 	config.Notice, config.Ignored = hooks.Notice, hooks.Ignored
 	from := pg.New(config)
 	defer func() { err = errors.Join(err, from.Close()) }()
-	p := &cdc.Pipeline{Source: from, Sink: to, Slot: v.Settings.SlotName(), Until: v.Until, Reconcile: v.Reconcile, Adopt: v.Adopt,
-		HandOver: v.HandOver, Hooks: hooks}
+	p := &cdc.Pipeline{Source: from, Sink: to, Slot: v.Settings.SlotName(), Until: v.Until, Reconcile: cmp.Or(v.Reconcile, v.lost), Adopt: v.Adopt,
+		HandOver: v.HandOver, Batch: v.Batch, Hooks: hooks}
 	if !v.standby { // which tries once a second
 		v.Log.Info().Str("slot", v.Settings.SlotName()).Str("sink", settings.Redact(v.Settings.Sink)).Msg("starting")
 	}
@@ -171,7 +181,7 @@ func (v *Supervisor) observe(p cdc.Progress) {
 		v.Manager.Tell(systemd.Streaming)
 	}
 	if !p.Snapshot {
-		v.Reconcile = "" // the snapshot that it asked for is in the sink
+		v.Reconcile, v.lost = "", "" // the snapshot that it asked for is in the sink
 	}
 	v.snapshot.observe(p, time.Now())
 	v.warn(p.Events)

@@ -44,3 +44,26 @@ func TestWhatFollows(t *testing.T) {
 		}
 	}
 }
+
+// TestReconcileIsDecidedAnew: a slot that was found lost is another one's business once another instance holds it. The standby
+// must not reconcile when it takes over: that would drop a slot that has everything.
+func TestReconcileIsDecidedAnew(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // so that nothing is waited for
+	lost := &pg.LostError{Why: "past the checkpoint"}
+	for name, second := range map[string]error{"standby": pg.ErrSlotActive, "fenced": sink.ErrFenced} {
+		v := &Supervisor{Monitor: monitor.New("test"), Log: zerolog.Nop(), Repair: true, started: true, wait: shortestWait}
+		if err := v.next(ctx, lost); err != nil || v.lost == "" {
+			t.Fatalf("%s: a lost slot: %v, reconciles because of %q", name, err, v.lost)
+		}
+		if err := v.next(ctx, second); err != nil || v.lost != "" {
+			t.Errorf("%s: %v, still reconciles because of %q", name, err, v.lost)
+		}
+		if err := v.next(ctx, lost); err != nil || v.lost == "" {
+			t.Errorf("%s: lost again: %v, reconciles because of %q", name, err, v.lost)
+		}
+		if err := v.next(ctx, lost); err == nil {
+			t.Errorf("%s: a reconcile that finds the slot lost again goes on for ever", name)
+		}
+	}
+}
