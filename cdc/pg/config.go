@@ -5,6 +5,7 @@ package pg
 import (
 	"context"
 	"fmt"
+	"net"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,7 +23,9 @@ type Config struct {
 	Still       bool                     // write nothing into the WAL: a server is handed over
 	Hook        func(point string) error // called at "during-snapshot" and "before-confirm"; nil in production
 	Notice      func(text string)        // told what an operator should know, from any goroutine; nil for nobody
-	Ignored     func()                   // told of each record of who makes a change that is not the server's; nil for nobody
+	// Dial opens the connections; nil for TCP and Unix sockets. It is given names as --postgres has them.
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	Ignored func() // told of each record of who makes a change that is not the server's; nil for nobody
 }
 
 func (c Config) notice(text string) {
@@ -94,6 +97,10 @@ func (c Config) connectReplication(ctx context.Context) (*pgconn.PgConn, error) 
 
 // prepare sets the session's parameters: those that every supported version has with the connection, the others after it.
 func (c Config) prepare(config *pgconn.Config) {
+	if c.Dial != nil {
+		config.DialFunc = c.Dial
+		config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
+	}
 	for name, value := range sessionParameters {
 		config.RuntimeParams[name] = value
 	}

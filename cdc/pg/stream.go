@@ -187,6 +187,11 @@ func (s *stream) Read(p []byte) (int, error) {
 func (s *stream) hand(c *chunk, tick <-chan time.Time) error {
 	c.ahead = int64(cap(c.buffer))
 	s.ahead.Add(c.ahead)
+	select {
+	case s.chunks <- c:
+		return nil
+	default: // there is no room
+	}
 	for {
 		select {
 		case s.chunks <- c:

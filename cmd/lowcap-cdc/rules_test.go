@@ -49,6 +49,7 @@ var rooms = map[string][]string{
 		"internal/settings",
 		"internal/systemd",
 	},
+	"sidecar":       {"cdc", "internal/monitor", "internal/settings", "internal/supervise"},
 	"internal/page": {"cdc", "schemas", "sink", "internal/monitor", "internal/readable", "internal/settings"},
 	"internal/notify": { // and its receivers
 		"cdc",

@@ -32,7 +32,7 @@ func (k *Sink) Check(ctx context.Context) []check.Finding {
 			Repair: "lowcap-cdc check, when the brokers answer"}}
 	}
 	findings := []check.Finding{{Name: "kafka", Severity: check.OK, Detail: fmt.Sprintf("%d brokers", len(meta.Brokers))}}
-	findings = append(findings, checkListeners(ctx, meta.Brokers)...)
+	findings = append(findings, k.checkListeners(ctx, meta.Brokers)...)
 	findings = append(findings, k.checkTransport()...)
 	findings = append(findings, k.checkTopics(ctx, meta)...)
 	if k.config.Registry != nil {
@@ -44,13 +44,13 @@ func (k *Sink) Check(ctx context.Context) []check.Finding {
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // checkListeners dials the addresses that the brokers tell clients to use: everything but the first contact goes there.
-func checkListeners(ctx context.Context, brokers []kafka.Broker) (findings []check.Finding) {
+func (k *Sink) checkListeners(ctx context.Context, brokers []kafka.Broker) (findings []check.Finding) {
 	ctx, cancel := context.WithTimeout(ctx, reachWithin)
 	defer cancel()
 	failures := make([]chan error, len(brokers))
 	for i, b := range brokers {
 		failures[i] = make(chan error, 1)
-		go func() { failures[i] <- tryDial(ctx, net.JoinHostPort(b.Host, fmt.Sprint(b.Port))) }()
+		go func() { failures[i] <- k.config.tryDial(ctx, net.JoinHostPort(b.Host, fmt.Sprint(b.Port))) }()
 	}
 	for i, b := range brokers {
 		if err := <-failures[i]; err != nil {
@@ -147,7 +147,7 @@ func (k *Sink) hangsUp(ctx context.Context) (broker string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, reachWithin)
 	defer cancel()
 	for _, broker := range k.config.Brokers {
-		conn, err := dial(ctx, "tcp", broker)
+		conn, err := k.config.dial(ctx, "tcp", broker)
 		if err != nil {
 			continue
 		}

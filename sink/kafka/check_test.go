@@ -24,13 +24,13 @@ func TestCheckListeners(t *testing.T) {
 		t.Fatal(err)
 	}
 	up, lost := kafka.Broker{ID: 1, Host: "127.0.0.1", Port: port}, kafka.Broker{ID: 2, Host: "kafka-2.internal.invalid", Port: 9092}
-	if findings := checkListeners(t.Context(), []kafka.Broker{up}); len(findings) > 0 {
+	if findings := (&Sink{}).checkListeners(t.Context(), []kafka.Broker{up}); len(findings) > 0 {
 		t.Errorf("%+v", findings)
 	}
-	if findings := checkListeners(t.Context(), []kafka.Broker{up, lost}); len(findings) != 1 || findings[0].Severity != check.Warn {
+	if findings := (&Sink{}).checkListeners(t.Context(), []kafka.Broker{up, lost}); len(findings) != 1 || findings[0].Severity != check.Warn {
 		t.Errorf("%+v", findings)
 	}
-	if findings := checkListeners(t.Context(), []kafka.Broker{lost}); len(findings) != 1 || findings[0].Severity != check.Fail {
+	if findings := (&Sink{}).checkListeners(t.Context(), []kafka.Broker{lost}); len(findings) != 1 || findings[0].Severity != check.Fail {
 		t.Errorf("%+v", findings)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -117,7 +116,7 @@ func (k *Sink) dialAny(ctx context.Context) error {
 	defer cancel()
 	failures := make(chan error, len(k.config.Brokers))
 	for _, broker := range k.config.Brokers {
-		go func() { failures <- tryDial(ctx, broker) }()
+		go func() { failures <- k.config.tryDial(ctx, broker) }()
 	}
 	var first error
 	for range k.config.Brokers {
@@ -131,8 +130,8 @@ func (k *Sink) dialAny(ctx context.Context) error {
 }
 
 // tryDial returns why an address takes no connection.
-func tryDial(ctx context.Context, address string) error {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+func (c *Config) tryDial(ctx context.Context, address string) error {
+	conn, err := c.connect(ctx, "tcp", address)
 	if err != nil {
 		return err
 	}

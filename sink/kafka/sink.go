@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,10 +31,12 @@ type Config struct {
 	SASL        string // "", plain, scram-sha-256, scram-sha-512
 	User        string
 	Password    string
-	Format      Format              // of the events' values
-	Registry    *Registry           // nil for none
-	Foreign     func(*sink.Foreign) // handles records in event topics that are no events; nil: such a record ends the reading
-	Notice      func(line string)   // gets what somebody should know although it stops nothing; nil for nobody
+	// Dial opens the connections; nil for TCP. It is given the names and addresses that Brokers and the cluster have.
+	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	Format   Format              // of the events' values
+	Registry *Registry           // nil for none
+	Foreign  func(*sink.Foreign) // handles records in event topics that are no events; nil: such a record ends the reading
+	Notice   func(line string)   // gets what somebody should know although it stops nothing; nil for nobody
 	// WithoutEvents takes topics that were copied here and lack events which the state knows of: retention has removed them.
 	WithoutEvents bool
 	Hook          func(point string) error // failpoint for tests; nil in production

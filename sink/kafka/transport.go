@@ -38,7 +38,7 @@ func newTransport(config Config) (*kafka.Transport, net.Addr, error) {
 	registerFetch()
 	k := &Sink{config: config}
 	return &kafka.Transport{
-		Dial:           dial,
+		Dial:           config.dial,
 		DialTimeout:    dialTimeout,
 		ClientID:       clientID,
 		TLS:            secure,
@@ -111,8 +111,16 @@ func (c deadlineConn) SetDeadline(t time.Time) error {
 	return c.Conn.SetDeadline(t)
 }
 
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
+// connect opens a connection as the configuration says.
+func (c *Config) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	if c.Dial != nil {
+		return c.Dial(ctx, network, address)
+	}
+	return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
+}
+
+func (c *Config) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := c.connect(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,11 @@
 package settings
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -49,9 +51,16 @@ type Settings struct {
 	Version       string `kong:"-"` // of this binary
 	WithoutEvents bool   `kong:"-"` // copied topics may lack events that their state knows of
 
+	Dial Dialers `kong:"-"` // of a program that has networks of its own
+
 	registry *kafka.Registry // of --schema-registry, for as long as the process lives
 	foreign  *foreignRecords // of the topics, that were told of
 	damage   *damage         // of the file sink, that was told of
+}
+
+// Dialers open connections where there is no network but that of the program; nil for TCP.
+type Dialers struct {
+	Postgres, Kafka func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Logger returns the logger that the settings ask for.
@@ -68,7 +77,7 @@ func (s *Settings) Logger(w io.Writer) zerolog.Logger {
 
 // Source returns where changes come from.
 func (s *Settings) Source() pg.Config {
-	c := pg.Config{DSN: s.Postgres, Schema: s.Schema, Slot: s.SlotName(), Publication: s.Publication, Hook: failpoint()}
+	c := pg.Config{DSN: s.Postgres, Schema: s.Schema, Slot: s.SlotName(), Publication: s.Publication, Hook: failpoint(), Dial: s.Dial.Postgres}
 	c.Temporary = s.isLook()
 	return c
 }
@@ -155,7 +164,7 @@ func (s *Settings) openKafka() (*kafka.Sink, error) {
 	k, err := kafka.New(kafka.Config{
 		Brokers: brokers, TopicPrefix: s.TopicPrefix, Slot: s.Slot,
 		TLS: s.KafkaTLS, CAFile: s.KafkaCA, CertFile: s.KafkaCert, KeyFile: s.KafkaKey,
-		SASL: s.KafkaSASL, User: s.KafkaUser, Password: password, Hook: failpoint(),
+		SASL: s.KafkaSASL, User: s.KafkaUser, Password: password, Hook: failpoint(), Dial: s.Dial.Kafka,
 		Format: kafka.Format(s.ValueFormat), Registry: s.registry,
 		Foreign: func(f *sink.Foreign) { s.foreign.tell(s, os.Stderr, f) },
 		Notice:  s.notice, WithoutEvents: s.WithoutEvents,

@@ -1,0 +1,45 @@
+// Package sidecar runs the sidecar inside another program, over that program's connections: deploy/simulate stands on it. What
+// belongs to a process is left out: flags, signals, the page, the service manager, the look at the slot for the metrics.
+package sidecar
+
+import (
+	"context"
+	"io"
+	"net"
+	"time"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/supervise"
+)
+
+// Config is what a process would be told by its flags, and what it would take from its host.
+type Config struct {
+	Postgres     string // as --postgres
+	Sink         string // as --sink
+	Slot         string
+	Batch        int // see cdc.Pipeline
+	DialPostgres func(ctx context.Context, network, address string) (net.Conn, error)
+	DialKafka    func(ctx context.Context, network, address string) (net.Conn, error)
+	Spread       func(time.Duration) time.Duration // see supervise.Supervisor
+	Log          io.Writer
+	Hooks        cdc.Hooks
+}
+
+// Run is the verb run, with its defaults. It returns nil when ctx ends, and otherwise the error that would end the process.
+func Run(ctx context.Context, c Config) error {
+	s := &settings.Settings{Postgres: c.Postgres, Sink: c.Sink, Slot: c.Slot, Publication: "lowcap_cdc", Schema: "public",
+		TopicPrefix: "lowcap.", ValueFormat: "cloudevents-json", LogLevel: "info", LogFormat: "json",
+		Dial: settings.Dialers{Postgres: c.DialPostgres, Kafka: c.DialKafka}}
+	if err := s.Require(); err != nil {
+		return err
+	}
+	m := monitor.New("simulated")
+	v := &supervise.Supervisor{Settings: s, Repair: true, Out: io.Discard, Log: m.Logger(s.Logger(c.Log)), Monitor: m, Hooks: c.Hooks,
+		Spread: c.Spread, Batch: c.Batch}
+	return v.Run(ctx)
+}
+
+// AsksForRepair reports whether the process would end with exit code 3: somebody has to act before it may run again.
+func AsksForRepair(err error) bool { return settings.IsPermanent(err) }

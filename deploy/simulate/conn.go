@@ -1,0 +1,169 @@
+package simulate
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// direction is which way bytes go on a connection.
+type direction int
+
+const (
+	up   direction = iota // from the one that has dialled
+	down                  // to it
+)
+
+func (d direction) String() string { return [...]string{"→", "←"}[d] }
+
+// end is one end of a connection. Its bytes travel as parcels, when the simulator lets them. Like a socket with a large
+// buffer it never makes a writer wait.
+type end struct {
+	net      *network
+	link     *link
+	writes   direction
+	in       []byte
+	failed   error // of the next read, behind in
+	refused  error // of the next write
+	wake     chan struct{}
+	deadline time.Time // of reads
+	partial  []byte    // of a Kafka message that is not whole yet
+}
+
+func newEnd(n *network, l *link, writes direction) *end {
+	return &end{net: n, link: l, writes: writes, wake: make(chan struct{})}
+}
+
+// Read implements net.Conn.
+func (e *end) Read(p []byte) (int, error) {
+	for {
+		n, err, wake, wait := e.take(p)
+		if n > 0 || err != nil {
+			return n, err
+		}
+		if wait == 0 {
+			<-wake
+			continue
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// take returns what is there, or what has to be waited for, and how long at most; 0 is for ever.
+func (e *end) take(p []byte) (n int, err error, wake chan struct{}, wait time.Duration) {
+	e.net.mu.Lock()
+	defer e.net.mu.Unlock()
+	if len(e.in) > 0 && !isPast(e.deadline) {
+		n = copy(p, e.in)
+		if e.in = e.in[n:]; len(e.in) == 0 {
+			e.in = nil
+		}
+		return n, nil, nil, 0
+	}
+	switch {
+	case e.failed != nil && len(e.in) == 0:
+		return 0, e.failed, nil, 0
+	case isPast(e.deadline):
+		return 0, &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded}, nil, 0
+	case !e.deadline.IsZero():
+		wait = time.Until(e.deadline)
+	}
+	return 0, nil, e.wake, wait
+}
+
+func isPast(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }
+
+// Write implements net.Conn.
+func (e *end) Write(p []byte) (int, error) {
+	e.net.mu.Lock()
+	defer e.net.mu.Unlock()
+	if e.refused != nil {
+		return 0, e.refused
+	}
+	if !e.link.isKafka {
+		e.link.send(e.writes, slices.Clone(p))
+		return len(p), nil
+	}
+	e.partial = append(e.partial, p...)
+	for len(e.partial) >= 4 {
+		size := 4 + int(binary.BigEndian.Uint32(e.partial))
+		if len(e.partial) < size {
+			break
+		}
+		e.link.send(e.writes, slices.Clone(e.partial[:size]))
+		e.partial = e.partial[size:]
+	}
+	return len(p), nil
+}
+
+// Close implements net.Conn.
+func (e *end) Close() error {
+	e.net.mu.Lock()
+	defer e.net.mu.Unlock()
+	if e.refused != net.ErrClosed {
+		if e.refused == nil {
+			e.link.send(e.writes, nil)
+		}
+		e.fail(net.ErrClosed, net.ErrClosed)
+		e.in = nil
+	}
+	return nil
+}
+
+// fail makes reads and writes fail; the lock is held.
+func (e *end) fail(reads, writes error) {
+	e.failed, e.refused = reads, writes
+	e.stir()
+}
+
+// stir makes whoever waits in Read look again; the lock is held.
+func (e *end) stir() {
+	close(e.wake)
+	e.wake = make(chan struct{})
+}
+
+// SetReadDeadline implements net.Conn.
+func (e *end) SetReadDeadline(t time.Time) error {
+	e.net.mu.Lock()
+	defer e.net.mu.Unlock()
+	if e.failed == net.ErrClosed {
+		return net.ErrClosed
+	}
+	e.deadline = t
+	e.stir()
+	return nil
+}
+
+// SetDeadline implements net.Conn.
+func (e *end) SetDeadline(t time.Time) error { return e.SetReadDeadline(t) }
+
+// SetWriteDeadline implements net.Conn: no write waits.
+func (e *end) SetWriteDeadline(time.Time) error { return nil }
+
+// LocalAddr implements net.Conn.
+func (e *end) LocalAddr() net.Addr { return address(e.link.client) }
+
+// RemoteAddr implements net.Conn.
+func (e *end) RemoteAddr() net.Addr { return address(e.link.server) }
+
+// address is a name that stands for an address.
+type address string
+
+func (address) Network() string  { return "tcp" }
+func (a address) String() string { return string(a) }
+
+var (
+	errReset  = &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	errBroken = &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}
+	errNobody = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	errEnded  = io.EOF
+)

@@ -1,0 +1,101 @@
+package simulate
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"lowcap-cdc/cmd/lowcap-cdc/sidecar"
+)
+
+// restartAfter is when a sidecar that has ended is started again.
+const restartAfter = time.Second
+
+// instance keeps a sidecar running.
+type instance struct {
+	world   *world
+	name    string
+	lives   int
+	host    *host
+	cancel  context.CancelFunc
+	running int  // lives that have not come to their end yet; a killed one takes a while to notice
+	over    bool // it is not started again
+}
+
+// start begins a life.
+func (i *instance) start() {
+	i.lives++
+	h := &host{name: fmt.Sprintf("%s.%d", i.name, i.lives)}
+	ctx, cancel := context.WithCancel(context.Background())
+	i.host, i.cancel = h, cancel
+	i.running++
+	w, n, waits := i.world, i.world.net, 0
+	w.trace.say("%s starts", h.name)
+	go func() {
+		err := sidecar.Run(ctx, sidecar.Config{
+			Postgres: "postgres://cdc@" + postgresAt + "/app?sslmode=disable", Sink: "kafka://" + brokerAt(0), Slot: "slot", Batch: w.batch,
+			DialPostgres: func(ctx context.Context, _, to string) (net.Conn, error) { return n.dial(ctx, h, to, false) },
+			DialKafka:    func(ctx context.Context, _, to string) (net.Conn, error) { return n.dial(ctx, h, to, true) },
+			Spread: func(d time.Duration) time.Duration {
+				waits++
+				return time.Duration(n.draw(fmt.Sprintf("%s waits %d", h.name, waits)).Int64N(int64(d)))
+			},
+			Log: &logger{w: w, host: h},
+		})
+		n.plan(0, h.name+" has ended", func() { i.ended(h, err) })
+	}()
+}
+
+// ended follows the end of a life.
+func (i *instance) ended(h *host, err error) {
+	i.running--
+	if h.isDown() {
+		return // whoever has killed it has seen to the next one
+	}
+	h.crash() // what its process had open
+	i.world.trace.say("%s ends: %v", h.name, err)
+	if sidecar.AsksForRepair(err) {
+		i.world.failed("%s asks for an operator: %v", h.name, err)
+	}
+	i.again()
+}
+
+func (i *instance) again() {
+	i.world.net.plan(restartAfter, fmt.Sprintf("%s starts again after life %d", i.name, i.lives), func() {
+		if !i.over {
+			i.start()
+		}
+	})
+}
+
+// crash kills the present life, and has the next one started.
+func (i *instance) crash() {
+	if i.host.isDown() {
+		return
+	}
+	i.host.crash()
+	i.cancel()
+	i.again()
+}
+
+// stop asks the present life to end.
+func (i *instance) stop() {
+	if i.cancel != nil {
+		i.cancel()
+	}
+}
+
+// logger takes down what a life logs; a killed one says nothing any more.
+type logger struct {
+	w    *world
+	host *host
+}
+
+// Write implements io.Writer.
+func (l *logger) Write(line []byte) (int, error) {
+	if !l.host.isDown() {
+		l.w.trace.log(l.host.name, string(line))
+	}
+	return len(line), nil
+}

@@ -1,0 +1,237 @@
+package simulate
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"lowcap-cdc/deploy/chaos/oracle"
+)
+
+// postgresAt is the address of the simulated server.
+const postgresAt = "postgres:5432"
+
+// server is the simulated Postgres: the two tables, the WAL, the slots, and sessions that speak the protocol. What it does with
+// slots and places is what the documents and the source of Postgres say; conversation_test.go compares it with the real one.
+type server struct {
+	net    *network
+	random *rand.Rand
+	major  int
+
+	mu       sync.Mutex
+	tables   [2]*table
+	rows     [2]map[string]row // by key, of all that was committed
+	wal      []*transaction
+	start    lsn // where the WAL began
+	inserted lsn // where it ends
+	flushed  lsn // what outlives a crash
+	timeline int
+	left     []lsn // where the timelines before were left
+	xid      uint32
+	slots    map[string]*slot
+	exported map[string]*exported
+	sessions map[*session]bool
+	pids     int32
+	changed  chan struct{} // closed when there is more to send
+	failure  string        // what the simulation cannot do, and was asked for
+	comment  string        // of the publication
+}
+
+// slot is a logical slot.
+type slot struct {
+	name      string
+	temporary bool
+	session   *session // that reads from it
+	point     lsn      // where its snapshot lies
+	confirmed lsn
+	saved     lsn // confirmed, as it is on disk
+	lost      bool
+}
+
+// exported is what a snapshot sees.
+type exported struct {
+	rows [2]map[string]row
+	at   lsn
+}
+
+func newServer(n *network, seed uint64) *server {
+	s := &server{net: n, random: rand.New(rand.NewPCG(seed, 77)), start: 0x1000000, timeline: 1, xid: 700,
+		slots: make(map[string]*slot), exported: make(map[string]*exported), sessions: make(map[*session]bool),
+		changed: make(chan struct{}), tables: [2]*table{blocksTable(), positionsTable()}}
+	s.major = 14 + s.random.IntN(5)
+	s.inserted, s.flushed = s.start, s.start
+	s.rows = [2]map[string]row{make(map[string]row), make(map[string]row)}
+	n.listen(postgresAt, s.accept)
+	return s
+}
+
+func (s *server) accept(conn net.Conn) {
+	s.mu.Lock()
+	s.pids++
+	session := newSession(s, conn, s.pids)
+	s.sessions[session] = true
+	s.mu.Unlock()
+	go session.serve()
+}
+
+// commit appends a transaction. One that is flushed outlives a crash. The next one may commit right behind it, at the place
+// where it ends.
+func (s *server) commit(flush bool, changes ...change) *transaction {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	size := lsn(64)
+	if s.random.IntN(4) > 0 {
+		size += lsn(8 * (1 + s.random.IntN(60)) * (1 + len(changes)))
+	}
+	if size == 64 && len(s.wal) > 0 && s.wal[len(s.wal)-1].end == s.inserted {
+		size = 0 // its changes were written before the one before it committed
+	}
+	s.xid++
+	t := &transaction{commit: s.inserted + size, at: time.Now(), xid: s.xid, changes: changes}
+	t.end = t.commit + 48
+	s.inserted = t.end
+	s.wal = append(s.wal, t)
+	s.apply(t)
+	if flush {
+		s.flush()
+	}
+	return t
+}
+
+// apply makes a transaction visible; the lock is held.
+func (s *server) apply(t *transaction) {
+	for i := range t.changes {
+		c := &t.changes[i]
+		if c.table == nil {
+			continue
+		}
+		of := s.rows[s.indexOf(c.table)]
+		if c.was != nil {
+			delete(of, c.table.key(c.was))
+		}
+		if c.is != nil {
+			of[c.table.key(c.is)] = c.is
+		}
+	}
+}
+
+func (s *server) indexOf(t *table) int { return slices.Index(s.tables[:], t) }
+
+// flush makes all that was committed durable, and tells who sends; the lock is held.
+func (s *server) flush() {
+	s.flushed = s.inserted
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// flushAll is flush for the WAL writer.
+func (s *server) flushAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flushed < s.inserted {
+		s.flush()
+	}
+}
+
+// write moves the end of the WAL without a transaction that anybody follows.
+func (s *server) write(bytes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inserted += lsn(bytes &^ 7)
+}
+
+// checkpoint saves the slots.
+func (s *server) checkpoint() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flush()
+	for _, slot := range s.slots {
+		slot.saved = slot.confirmed
+	}
+}
+
+// crash ends every session; what was not flushed has never happened. It returns how many transactions are gone.
+func (s *server) crash() (gone int) {
+	s.net.listen(postgresAt, nil)
+	s.net.cutAll(postgresAt)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for session := range s.sessions {
+		session.end()
+	}
+	maps.DeleteFunc(s.slots, func(_ string, slot *slot) bool { return slot.temporary })
+	for _, slot := range s.slots {
+		slot.confirmed, slot.session = slot.saved, nil
+	}
+	s.exported = make(map[string]*exported)
+	for len(s.wal) > 0 && s.wal[len(s.wal)-1].end > s.flushed {
+		s.wal = s.wal[:len(s.wal)-1]
+		gone++
+	}
+	s.inserted = s.flushed
+	s.rows = [2]map[string]row{make(map[string]row), make(map[string]row)}
+	for _, t := range s.wal {
+		s.apply(t)
+	}
+	return gone
+}
+
+// recover lets connections in again.
+func (s *server) recover() {
+	s.write(160) // a checkpoint record
+	s.checkpoint()
+	s.net.listen(postgresAt, s.accept)
+}
+
+// promote makes a standby the server, which has all that was flushed and the slots as they were saved.
+func (s *server) promote() {
+	s.mu.Lock()
+	s.left = append(s.left, s.flushed)
+	s.timeline++
+	s.mu.Unlock()
+	s.recover()
+}
+
+// fail notes what the simulation cannot answer: the run is worth nothing.
+func (s *server) fail(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failure == "" {
+		s.failure = fmt.Sprintf(format, args...)
+	}
+}
+
+// steps returns what the events must tell: the row changes behind a place, in the order of their commits.
+func (s *server) steps(behind lsn) oracle.Steps {
+	log := oracle.NewLog()
+	for _, t := range s.wal {
+		for i := range t.changes {
+			if c := &t.changes[i]; c.table != nil && t.commit >= behind {
+				op := map[byte]string{'I': "INSERT", 'U': "UPDATE", 'D': "DELETE"}[c.op]
+				log.Add(c.isPosition, c.entity, op, c.loggedWas, c.loggedIs)
+			}
+		}
+	}
+	return log.Steps
+}
+
+// isUp reports whether the server takes connections.
+func (s *server) isUp() bool {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	return s.net.servers[postgresAt] != nil
+}
+
+// lastChange is where the last transaction with a row change ends; the lock is held.
+func (s *server) lastChange() lsn {
+	for _, t := range slices.Backward(s.wal) {
+		if slices.ContainsFunc(t.changes, func(c change) bool { return c.table != nil }) {
+			return t.end
+		}
+	}
+	return 0
+}

@@ -1,0 +1,140 @@
+package simulate
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lowcap-cdc/deploy/chaos/oracle"
+	"lowcap-cdc/deploy/lab"
+)
+
+// topics are those of the events.
+var topics = []string{"lowcap.entry-blocks", "lowcap.trim-pools", "lowcap.emergency-exits", "lowcap.executions", "lowcap.positions",
+	"lowcap.quarantine", "lowcap.control"}
+
+// verify reads everything back as a consumer does, and lets the oracle judge.
+func (w *world) verify() {
+	if len(w.failures) > 0 {
+		return
+	}
+	var records []*kgo.Record
+	var err error
+	done := false
+	go func() {
+		records, err = w.readBack()
+		w.net.plan(0, "read back", func() { done = true })
+	}()
+	w.until(time.Now().Add(10*time.Minute), func() bool { return done })
+	if err != nil || !done {
+		w.failed("read back: %v", err)
+		return
+	}
+	w.events = len(records)
+	w.judgeOrder(records)
+	slices.SortStableFunc(records, func(a, b *kgo.Record) int { return cmp.Compare(header(a, "ce_sequence"), header(b, "ce_sequence")) })
+	w.judgeChain(records)
+	w.judgeSteps(records)
+}
+
+// readBack reads every committed record of the event topics.
+func (w *world) readBack() (records []*kgo.Record, err error) {
+	h := &host{name: "reader"}
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokerAt(0)), kgo.ConsumeTopics(topics...), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond),
+		kgo.Dialer(func(ctx context.Context, _, to string) (net.Conn, error) { return w.net.dial(ctx, h, to, true) }))
+	if err != nil {
+		return nil, err
+	}
+	defer h.crash()
+	defer client.Close()
+	left := make(map[string]int64)
+	for _, topic := range topics {
+		for _, p := range w.brokers.cluster.PartitionInfos(topic) {
+			if p.LastStableOffset != p.HighWatermark {
+				return nil, fmt.Errorf("a transaction is open in %s/%d", topic, p.Partition)
+			}
+			if p.HighWatermark > 0 {
+				left[fmt.Sprint(topic, p.Partition)] = p.HighWatermark
+			}
+		}
+	}
+	for len(left) > 0 {
+		fetches := client.PollFetches(context.Background())
+		if err := fetches.Err(); err != nil {
+			return nil, err
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if at := fmt.Sprint(r.Topic, r.Partition); r.Offset+1 >= left[at] {
+				delete(left, at)
+			}
+			if !r.Attrs.IsControl() {
+				records = append(records, r)
+			}
+		})
+	}
+	return records, nil
+}
+
+func header(r *kgo.Record, key string) string {
+	for _, h := range r.Headers {
+		if h.Key == key {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+// judgeOrder: within a partition sequences rise.
+func (w *world) judgeOrder(records []*kgo.Record) {
+	last := make(map[string]string)
+	for _, r := range records {
+		at, sequence := fmt.Sprint(r.Topic, r.Partition), header(r, "ce_sequence")
+		if sequence <= last[at] {
+			w.failed("in %s at %d sequence %s follows %s", at, r.Offset, sequence, last[at])
+		}
+		last[at] = sequence
+	}
+}
+
+// judgeChain: every event follows the one before it in number and hash.
+func (w *world) judgeChain(records []*kgo.Record) {
+	var links lab.Links
+	for _, r := range records {
+		if err := links.Follow(r.Value); err != nil {
+			w.failed("chain: %v", err)
+			return
+		}
+	}
+}
+
+// judgeSteps: the events tell what the source did, each step once and in order.
+func (w *world) judgeSteps(records []*kgo.Record) {
+	told := oracle.NewTold()
+	for _, r := range records {
+		var e oracle.Event
+		if err := json.Unmarshal(r.Value, &e); err != nil {
+			w.failed("event: %v", err)
+			return
+		}
+		if strings.HasPrefix(e.Type, "lowcap.stream.gap") {
+			w.failed("a gap is told, and nothing was lost: %s", r.Value)
+		}
+		if !strings.HasPrefix(e.Type, "lowcap.stream.") && !bytes.Contains(r.Value, []byte(`"op":"baseline"`)) {
+			told.Add(&e)
+		}
+	}
+	told.Flush()
+	var explained strings.Builder
+	if d := oracle.CompareSteps(told.Steps, w.server.steps(w.server.slots["slot"].point), &explained); !d.Clean() {
+		w.failed("of %d steps %d lost, %d doubled, %d out of order:\n%s", d.Total, d.Lost, d.Doubled, d.Disorder, explained.String())
+	}
+}

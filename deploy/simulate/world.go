@@ -1,0 +1,221 @@
+// Package simulate runs the whole sidecar (supervisor, pipeline, Postgres source, Kafka sink) against a simulated Postgres and a
+// cluster of kfake, in one bubble of virtual time. A seed is the schedule: of the load, of every message, of every fault. See README.md.
+package simulate
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing/synctest"
+	"time"
+)
+
+// world is all that a seed makes.
+type world struct {
+	seed      uint64
+	batch     int // events of a batch; small, so that transactions are cut
+	random    *rand.Rand
+	trace     *trace
+	net       *network
+	server    *server
+	brokers   *brokers
+	load      *load
+	rules     *rules
+	instances map[string]*instance
+	events    int
+	failures  []string
+}
+
+// Outcome is what became of a seed.
+type Outcome struct {
+	Seed       uint64
+	Hash       uint64 // of the trace
+	Messages   int    // delivered
+	Events     int    // read back
+	Simulated  time.Duration
+	Failures   []string
+	Transcript string // of a seed that failed
+}
+
+// recoverWithin is how long everything may take to be told after the last fault.
+const recoverWithin = 15 * time.Minute
+
+// run makes the world of a seed and lets it come to its end. Every line of the trace goes to all, when that is not nil. It is called in a bubble.
+func run(seed uint64, all io.Writer) Outcome {
+	time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)))
+	seedGlobal(seed)
+	w := &world{seed: seed, trace: newTrace(all), instances: make(map[string]*instance)}
+	w.net = newNetwork(seed, w.trace)
+	w.random = w.net.draw("world")
+	w.batch = []int{0, 5, 20}[w.random.IntN(3)]
+	var err error
+	if w.brokers, err = newBrokers(w.net); err != nil {
+		return Outcome{Seed: seed, Failures: []string{err.Error()}}
+	}
+	w.server = newServer(w.net, seed)
+	w.load = newLoad(w.server, seed)
+	w.rules = newRules(w)
+	w.play()
+	w.close()
+	return w.outcome()
+}
+
+func (w *world) outcome() Outcome {
+	o := Outcome{Seed: w.seed, Hash: w.trace.hash, Messages: w.trace.delivered, Events: w.events, Simulated: time.Since(w.trace.begun),
+		Failures: w.failures}
+	if len(w.failures) > 0 {
+		o.Transcript = w.transcript()
+	}
+	return o
+}
+
+// play lets the seed happen: load and faults, then calm, until all is told; then everything is read back.
+func (w *world) play() {
+	names := []string{"a", "b"}[:1+w.random.IntN(2)]
+	for _, name := range names {
+		w.instances[name] = &instance{world: w, name: name}
+		w.net.plan(time.Duration(w.random.IntN(2000))*time.Millisecond, name+" starts", w.instances[name].start)
+	}
+	length := time.Duration(5+w.random.IntN(60)) * time.Second
+	w.planLoad(length)
+	w.rules.schedule(length)
+	w.until(time.Now().Add(length), func() bool { return false })
+	w.trace.say("calm")
+	w.rules.calm = true
+	w.net.plan(10*time.Second, "the last flush", w.server.flushAll)
+	quiet := time.Now().Add(11 * time.Second)
+	if !w.until(time.Now().Add(recoverWithin), func() bool { return time.Now().After(quiet) && w.isTold() }) {
+		w.failed("after %v of calm not everything is told: %s", recoverWithin, w.standing())
+	}
+	w.stop()
+	w.verify()
+}
+
+// planLoad spreads the writes over a time, some of them close together.
+func (w *world) planLoad(length time.Duration) {
+	steps := 5 + w.random.IntN(40)
+	at := time.Duration(0)
+	for n := range steps {
+		if w.random.IntN(3) == 0 {
+			at = time.Duration(w.random.Int64N(int64(length)))
+		} else {
+			at = min(at+time.Duration(w.random.IntN(50_000_000)), length)
+		}
+		w.net.plan(at, fmt.Sprintf("load %d", n), w.write)
+	}
+	for at := time.Duration(0); at < length; at += time.Duration(50+w.random.IntN(8000)) * time.Millisecond {
+		w.net.plan(at, fmt.Sprintf("flush %v", at), w.server.flushAll)
+	}
+	for at := time.Duration(0); at < length; at += time.Duration(5+w.random.IntN(60)) * time.Second {
+		w.net.plan(at, fmt.Sprintf("checkpoint %v", at), w.server.checkpoint)
+	}
+	if w.random.IntN(3) == 0 {
+		w.net.plan(time.Duration(w.random.Int64N(int64(length))), "huge", func() { w.load.huge(3 + w.random.IntN(12)) })
+	}
+}
+
+// write is a step of the load, when the server runs.
+func (w *world) write() {
+	if w.server.isUp() {
+		w.load.step()
+	}
+}
+
+// until lets things happen until a condition holds, or a time comes; it reports whether the condition holds.
+func (w *world) until(end time.Time, holds func() bool) bool {
+	for len(w.failures) == 0 {
+		if !w.net.step(end) {
+			return holds()
+		}
+		if w.server.failure != "" {
+			w.failed("%s", w.server.failure)
+		}
+		if holds() {
+			return true
+		}
+	}
+	return true
+}
+
+// isTold reports whether the sidecar has confirmed all that was committed.
+func (w *world) isTold() bool {
+	w.server.mu.Lock()
+	defer w.server.mu.Unlock()
+	slot := w.server.slots["slot"]
+	return slot != nil && len(w.server.wal) > 0 && slot.confirmed >= w.server.lastChange()
+}
+
+func (w *world) standing() string {
+	w.server.mu.Lock()
+	defer w.server.mu.Unlock()
+	if slot := w.server.slots["slot"]; slot != nil {
+		return fmt.Sprintf("the slot stands at %v, the last change ends at %v", slot.confirmed, w.server.lastChange())
+	}
+	return "there is no slot"
+}
+
+// stop ends the instances in peace and waits for them.
+func (w *world) stop() {
+	for _, i := range w.instances {
+		i.over = true
+		if i.cancel != nil {
+			i.cancel()
+		}
+	}
+	w.until(time.Now().Add(5*time.Minute), func() bool { return w.lives() == 0 })
+}
+
+func (w *world) lives() (n int) {
+	for _, i := range w.instances {
+		n += i.running
+	}
+	return n
+}
+
+// close ends every goroutine of the bubble.
+func (w *world) close() {
+	for _, i := range w.instances {
+		i.over = true
+		if i.host != nil {
+			i.host.crash()
+			i.cancel()
+		}
+	}
+	w.server.crash()
+	w.rules.calm = true
+	for end := time.Now().Add(time.Hour); w.lives() > 0 && w.net.step(end); {
+	}
+	w.brokers.cluster.Close()
+	for n := range brokerCount {
+		w.net.listen(brokerAt(n), nil)
+		w.net.cutAll(brokerAt(n))
+	}
+	synctest.Wait()
+}
+
+func (w *world) failed(format string, args ...any) {
+	w.failures = append(w.failures, fmt.Sprintf(format, args...))
+}
+
+func (w *world) names() []string { return slices.Sorted(maps.Keys(w.instances)) }
+
+// transcript is what a person needs to see of a seed that failed.
+func (w *world) transcript() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d, Postgres %d, batches of %d, %d messages\n", w.seed, w.server.major, w.batch, w.trace.delivered)
+	lines := w.trace.lines
+	if len(lines) > 120 {
+		lines = append(append(slices.Clone(lines[:30]), "…"), lines[len(lines)-90:]...)
+	}
+	for _, line := range lines {
+		fmt.Fprintf(&b, "%.400s\n", line)
+	}
+	fmt.Fprintln(&b, "the last messages:")
+	for _, line := range w.trace.recent {
+		fmt.Fprintln(&b, line)
+	}
+	return b.String()
+}
