@@ -12,6 +12,8 @@ KILLS ?= 100
 PLACES ?= 10000
 DURATION ?= 0
 SEED ?= 0
+SEEDS ?= 10000
+FIRST ?= 1
 CLUSTER ?= 1
 VERSION ?= $(shell git describe --tags --always --dirty)
 DIST ?= dist
@@ -22,7 +24,7 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak upgrades notify-kills consumer-kills attribution-cost audit-places chaos \
+.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak upgrades notify-kills consumer-kills attribution-cost audit-places chaos simulate mutants \
   model deps deps-demo
 
 help: ## this list
@@ -123,6 +125,13 @@ audit-places: deps ## audit at, at PLACES random places, against queries in snap
 
 model: deps ## the commit protocol, exhausted by spin (docs/model/README.md; about 15 minutes)
 	$(GO) test ./deploy/model -model-pairs -count=1 -timeout 0 -v
+
+simulate: ## SEEDS seeds of the simulation from FIRST on, on every core; Ctrl-C ends it (deploy/simulate/README.md)
+	$(GO) test -c -o bin/simulate.test ./deploy/simulate
+	cd deploy/simulate && ../../bin/simulate.test -test.run '^TestSeeds$$' -test.timeout 0 -test.v -seeds $(SEEDS) -first $(FIRST) -within 0
+
+mutants: ## build the sidecar with each fault of a list, and count the seeds until the simulation finds it
+	$(GO) test ./deploy/simulate -run '^TestMutants$$' -mutants -seeds $(SEEDS) -within 0 -count=1 -timeout 0 -v
 
 chaos: deps build ## every kind of fault until KILLS or DURATION; SEED repeats one; CLUSTER=3 moves leaders (docs/chaos.md)
 	$(GO) run ./deploy/chaos -binary bin/lowcap-cdc -kills $(KILLS) -duration $(DURATION) -seed $(SEED) -cluster $(CLUSTER)

@@ -3,41 +3,60 @@
 package simulate
 
 import (
+	"context"
 	"flag"
 	"io"
 	"os"
+	"os/signal"
 	"runtime"
+	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 var (
-	seeds = flag.Int("seeds", 20, "how many seeds TestSeeds runs")
-	whole = flag.String("trace", "", "a file that gets every message of the last seed")
-	first = flag.Uint64("first", 1, "the first of them")
+	seeds  = flag.Uint64("seeds", 3000, "how many seeds TestSeeds runs")
+	first  = flag.Uint64("first", 1, "the first of them")
+	within = flag.Duration("within", 90*time.Second, "end TestSeeds after this time even if seeds are left; 0 for never")
+	whole  = flag.String("trace", "", "a file that gets every message of the last seed")
+	worker = flag.Int("worker", -1, "which part of the seeds this process runs; TestSeeds sets it")
+	parts  = flag.Uint64("parts", uint64(runtime.NumCPU()), "how many processes run seeds")
 )
 
 // TestMain leaves one processor, so that what runs between two messages runs in one order.
 func TestMain(m *testing.M) {
+	flag.Parse()
 	runtime.GOMAXPROCS(1)
 	os.Exit(m.Run())
 }
 
-// TestSeeds runs seeds.
+// TestSeeds runs seeds, each process its part of them. An interrupt ends it after the seeds under way.
 func TestSeeds(t *testing.T) {
-	messages, events := 0, 0
-	for n := range *seeds {
-		o := simulate(t, *first+uint64(n))
-		messages += o.Messages
-		events += o.Events
-		for _, f := range o.Failures {
-			t.Errorf("seed %d: %s", o.Seed, f)
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if *within > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, *within)
+		defer cancel()
+	}
+	if *worker < 0 && *seeds > 1 {
+		runParts(ctx, t)
+		return
+	}
+	var sum report
+	for seed := *first + uint64(max(*worker, 0)); seed < *first+*seeds && ctx.Err() == nil; seed += *parts {
+		o := simulate(t, seed)
+		if sum.add(o); len(o.Failures) > 0 {
+			sum.print(t.Output())
+			t.Fatal(o.explain())
 		}
-		if len(o.Failures) > 0 {
-			t.Fatalf("%s\nagain: go test ./deploy/simulate -run TestSeeds -seeds 1 -first %d", o.Transcript, o.Seed)
+		if sum.Seeds%50 == 0 {
+			sum.print(t.Output())
+			sum = report{}
 		}
 	}
-	t.Logf("%d seeds, %d messages, %d events", *seeds, messages, events)
+	sum.print(t.Output())
 }
 
 // TestSameSeed: the same seed is the same schedule, message for message.

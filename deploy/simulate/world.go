@@ -63,6 +63,12 @@ func run(seed uint64, all io.Writer) Outcome {
 	return w.outcome()
 }
 
+// explain says what a person needs to know of a seed that failed.
+func (o *Outcome) explain() string {
+	return fmt.Sprintf("%s\nseed %d: %s\nagain: go test ./deploy/simulate -run TestSeeds -seeds 1 -first %d", o.Transcript, o.Seed,
+		strings.Join(o.Failures, "; "), o.Seed)
+}
+
 func (w *world) outcome() Outcome {
 	o := Outcome{Seed: w.seed, Hash: w.trace.hash, Messages: w.trace.delivered, Events: w.events, Simulated: time.Since(w.trace.begun),
 		Failures: w.failures}
