@@ -27,6 +27,15 @@ func (e *VersionError) Error() string {
 	return e.Why + "; run the version of lowcap-cdc that wrote it, or a later one"
 }
 
+// CopyError says that a sink holds copied events, and not the state that would go on with them. To begin there would publish every
+// row once more behind them.
+type CopyError struct{}
+
+func (*CopyError) Error() string {
+	return "the sink holds events that replay has copied, without their state; name another sink, or, to go on from here, " +
+		"finish the move with what it was begun with: lowcap-cdc replay --with-state"
+}
+
 func newerFormat(found, known byte) error {
 	return &VersionError{fmt.Sprintf("it has format %d, and this version reads formats up to %d", found, known)}
 }
@@ -52,7 +61,8 @@ func IsPermanent(err error) bool {
 	var damaged *StateError
 	var other *OtherSourceError
 	var newer *VersionError
-	return errors.As(err, &damaged) || errors.As(err, &other) || errors.As(err, &newer)
+	var copied *CopyError
+	return errors.As(err, &damaged) || errors.As(err, &other) || errors.As(err, &newer) || errors.As(err, &copied)
 }
 
 // CheckSource returns an *OtherSourceError when the checkpoint is of another slot, system, database or schema. What either

@@ -59,6 +59,10 @@ const CheckpointKey = "checkpoint"
 // with it: they would publish sequences that consumers have passed long ago.
 const erasKey = "eras"
 
+// CopyKey is the key of a record that stands beside copied events for as long as their state is not there. Its value is the sequence of
+// the last one.
+const CopyKey = "replay-done"
+
 // The keys of the images.
 const (
 	positionPrefix = "position/"
@@ -69,6 +73,7 @@ const (
 type State struct {
 	Checkpoint Checkpoint
 	committed  bool    // there is a checkpoint
+	copied     bool    // the sink holds a copy of events, without their state
 	eras       int     // that the sink was told of
 	positions  *images // by id
 	blocks     *images // by blockKey
@@ -95,6 +100,9 @@ func (s *State) Load(key string, value []byte) error {
 		if err := s.Checkpoint.decode(value); err != nil {
 			return &StateError{Why: fmt.Sprintf("the checkpoint cannot be read: %v", err), Unreadable: true}
 		}
+		return nil
+	case key == CopyKey:
+		s.copied = value != nil
 		return nil
 	case key == erasKey:
 		s.eras, _ = strconv.Atoi(string(value)) // only that it is there counts
@@ -124,11 +132,13 @@ func (s *State) load(to *images, key string, value []byte, read func([]byte) err
 	return nil
 }
 
-// Verify returns a *StateError when the images are not those that the checkpoint was committed with. It comes after the
-// last Load.
+// Verify returns a *StateError when the images are not those that the checkpoint was committed with, and a *CopyError when the
+// sink holds only a copy of events. It comes after the last Load.
 func (s *State) Verify() error {
 	want, have := s.Checkpoint.Images, s.fingerprint()
 	switch {
+	case s.copied:
+		return &CopyError{}
 	case !s.committed && have.Images > 0:
 		return &StateError{Why: fmt.Sprintf("it has %d images and no checkpoint", have.Images), Unreadable: true}
 	case want == nil: // an older version wrote it

@@ -76,6 +76,13 @@ func TestDamagedState(t *testing.T) {
 		t.Errorf("unknown key: %v", err)
 	}
 	delete(sink.state, "surprise")
+	sink.state[CopyKey] = "00000000000001000000000000000000"
+	for _, reconcile := range []string{"", "asked for"} {
+		if err := runOn(sink, "s", reconcile, nil); !IsPermanent(err) || !strings.Contains(err.Error(), "replay --with-state") {
+			t.Errorf("a copy that is not finished: %v", err)
+		}
+	}
+	delete(sink.state, CopyKey)
 	if err := runOn(sink, "s", "", nil); !errors.Is(err, errTapeEnds) {
 		t.Errorf("the whole state: %v", err)
 	}
