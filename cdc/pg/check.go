@@ -173,6 +173,9 @@ func checkSlotState(ctx context.Context, conn *pgx.Conn, c Config, known *cdc.Ch
 		detail += ", in use by " + slot.user
 	case err == nil && slot.lost() != "":
 		err = fmt.Errorf("slot %q is lost: %s", c.Slot, slot.lost())
+	case err == nil && known.Slot != "" && known.LSN == 0:
+		return check.Finding{Name: "slot", Severity: check.Warn, Detail: detail + "; its first snapshot is being read, or was interrupted",
+			Repair: "lowcap-cdc run, which begins it anew; or, to give up, lowcap-cdc teardown"}
 	}
 	return finding("slot", detail, err, "lowcap-cdc reconcile")
 }

@@ -19,6 +19,7 @@ type Source struct {
 	decoder    *decode.Decoder
 	repl       *pgconn.PgConn // until the stream takes its socket over
 	snapshot   *snapshot      // while one is read
+	unfinished unfinished     // what a first snapshot would leave behind
 	stream     *stream        // after it
 	tables     tableStates
 	parts      [decode.Positions + 1]bool // which tables are partitioned
@@ -106,6 +107,7 @@ func (s *Source) startSnapshot(ctx context.Context, start cdc.Start, started cdc
 	if err != nil {
 		return s.explainSlot("create", err)
 	}
+	s.unfinished = unfinished{point: slot.point, left: !s.config.Temporary}
 	if err := s.config.hook("after-slot"); err != nil {
 		return err
 	}
@@ -183,6 +185,7 @@ func (s *Source) readRaw(ctx context.Context) error {
 func (s *Source) Next(ctx context.Context) (decode.Message, error) {
 	if s.snapshot != nil {
 		if message, err := s.snapshot.next(); err != nil || message != nil {
+			s.unfinished.whole = s.unfinished.whole || s.snapshot.ended
 			return message, err
 		}
 		if err := s.endSnapshot(ctx); err != nil {
@@ -314,6 +317,7 @@ func (s *Source) Buffered() bool {
 
 // Confirm implements cdc.Source.
 func (s *Source) Confirm(lsn decode.LSN) {
+	s.unfinished.left = false
 	if s.stream == nil {
 		return // a snapshot is confirmed by its slot's creation
 	}
@@ -350,6 +354,7 @@ func (s *Source) Close() error {
 		errs = append(errs, s.repl.Close(ctx))
 		s.repl = nil
 	}
+	s.giveBack(ctx)
 	return errors.Join(errs...)
 }
 

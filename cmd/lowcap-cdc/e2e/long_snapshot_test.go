@@ -40,6 +40,10 @@ func TestSnapshotThatDoesNotFit(t *testing.T) {
 	if n := s.committedOn(k); n != 0 {
 		t.Errorf("%d events of a snapshot that did not fit are visible", n)
 	}
+	var slots int
+	if err := s.conn.QueryRow(t.Context(), `select count(*) from pg_replication_slots where slot_name = $1`, s.name+"k").Scan(&slots); err != nil || slots != 0 {
+		t.Errorf("%v: %d slots are left of a snapshot that did not fit: they hold WAL back", err, slots)
+	}
 	s.drain("k", sink)
 	if n := s.committedOn(k); n < rows {
 		t.Fatalf("%d events of %d rows", n, rows)
