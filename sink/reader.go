@@ -65,6 +65,7 @@ type Kept struct {
 	First     int64 // retention removed the records before this offset; with Segments: how many events were removed
 	Segments  int   // of a file sink: how many segments before the file that Topic names were removed
 	Compacted bool  // earlier records with the same key may be gone
+	Late      bool  // the topics were copied from another cluster, and earlier records may not have come along
 }
 
 // Filter leaves out events outside the range, for a sink that cannot do so while it reads.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,9 +24,9 @@ type checked struct {
 	Findings []check.Finding `json:"findings"`
 }
 
-// checker is a sink that can say whether it will work.
+// checker is a sink that can say whether it will work. It hands the state that it holds to load.
 type checker interface {
-	Check(ctx context.Context) []check.Finding
+	Check(ctx context.Context, load func(key string, value []byte) error) []check.Finding
 }
 
 // Run prints a line for each precondition.
@@ -68,12 +69,12 @@ func findingsOf(ctx context.Context, s *settings.Settings, std *settings.Streams
 	}
 	defer to.Close() //nolint:errcheck // nothing was committed
 	var ofSink []check.Finding
-	if c, ok := to.(checker); ok {
-		ofSink = c.Check(ctx)
-	}
 	var state stateFound
-	if countFailed(ofSink) == 0 { // else to ask once more may take as long again
-		state = checkState(ctx, s)
+	if c, ok := to.(checker); ok { // else it keeps nothing
+		held := &held{state: cdc.NewState()}
+		if ofSink = c.Check(ctx, held.load); countFailed(ofSink) == 0 {
+			state = held.judge(ctx, s)
+		}
 	}
 	findings := append(pg.Check(ctx, s.Source(), &state.known), ofSink...)
 	if countFailed(findings) == 0 { // else nothing can be measured
@@ -112,15 +113,21 @@ type stateFound struct {
 	known   cdc.Checkpoint // what it is of
 }
 
-// checkState says whether the state that the sink holds, if it holds one, is whole and of this slot and schema.
-func checkState(ctx context.Context, s *settings.Settings) (found stateFound) {
-	reader, done, err := s.Reader()
-	if err != nil {
-		return found // a sink that keeps nothing
-	}
-	defer done()
-	state := cdc.NewState()
-	err = reader.ReadState(ctx, state.Load)
+// held is the state that a sink holds, as a check reads it.
+type held struct {
+	state *cdc.State
+	err   error // why some of it could not be read; the first counts
+}
+
+// load takes in a record. What is wrong with it is judged at the end.
+func (h *held) load(key string, value []byte) error {
+	h.err = cmp.Or(h.err, h.state.Load(key, value))
+	return nil
+}
+
+// judge says whether the state that the sink holds, if it holds one, is whole and of this slot and schema.
+func (h *held) judge(ctx context.Context, s *settings.Settings) (found stateFound) {
+	state, err := h.state, h.err
 	if found.known = state.Checkpoint; err == nil {
 		err = errors.Join(found.known.CheckSource(s.Slot, cdc.Identity{Schema: s.Schema}), state.Verify())
 	}
@@ -132,6 +139,9 @@ func checkState(ctx context.Context, s *settings.Settings) (found stateFound) {
 	found.held = err == nil && rows > 0
 	if cdc.IsPermanent(err) {
 		found.finding, found.held = check.Finding{Name: "state", Severity: check.Fail, Detail: err.Error(), Repair: "lowcap-cdc reconcile"}, true
+	}
+	if copied := new(cdc.CopyError); errors.As(err, &copied) {
+		found.finding.Repair = "lowcap-cdc replay --with-state, with the --sink that was copied from"
 	}
 	if other := new(cdc.OtherSourceError); errors.As(err, &other) {
 		found.finding.Repair = "lowcap-cdc check --" + other.What + " " + other.Holds

@@ -13,6 +13,7 @@ import (
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/kafka"
 )
 
 type statusCommand struct {
@@ -121,6 +122,7 @@ func readStatus(ctx context.Context, s *settings.Settings) (*status, error) {
 	st.unread = len(st.Problems) > 0
 	if !st.unread {
 		st.note(lostState(ctx, s, &state.Checkpoint))
+		st.note(arrived(ctx, reader))
 	}
 	for _, read := range []func(context.Context, *settings.Settings, *cdc.Checkpoint) error{st.readServer, st.readHistory} {
 		st.note(read(ctx, s, &state.Checkpoint))
@@ -129,6 +131,14 @@ func readStatus(ctx context.Context, s *settings.Settings) (*status, error) {
 		st.note(st.readEvents(ctx, reader, time.Now().Add(-time.Hour)))
 	}
 	return st, nil
+}
+
+// arrived returns why run would refuse topics that were copied here from another cluster.
+func arrived(ctx context.Context, reader sink.Reader) error {
+	if k, ok := reader.(*kafka.Sink); ok {
+		return k.Arrive(ctx)
+	}
+	return nil
 }
 
 func (st *status) note(err error) {

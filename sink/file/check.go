@@ -17,8 +17,8 @@ import (
 // leastSpace is how much room a disk should have, in bytes: what a busy hour writes, and a compaction of the log.
 const leastSpace = 1 << 30
 
-// Check looks at what a run needs, and at what is there already. It changes nothing.
-func (f *Sink) Check(ctx context.Context) []check.Finding {
+// Check looks at what a run needs, and at what is there already; it hands the state that is there to load. It changes nothing.
+func (f *Sink) Check(ctx context.Context, load func(key string, value []byte) error) []check.Finding {
 	info, err := os.Stat(f.dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -29,7 +29,7 @@ func (f *Sink) Check(ctx context.Context) []check.Finding {
 		return []check.Finding{{Name: "file sink", Severity: check.Fail, Detail: f.dir + " is a file, not a directory",
 			Repair: "lowcap-cdc check, with a directory in --sink file:DIR"}}
 	}
-	return append(f.checkDir(info), f.checkSpace(f.dir), f.checkContent(ctx))
+	return append(f.checkDir(info), f.checkSpace(f.dir), f.checkContent(ctx, load))
 }
 
 // checkMissing looks whether a run can make the directory.
@@ -124,7 +124,7 @@ func (f *Sink) checkSpace(dir string) check.Finding {
 }
 
 // checkContent reads what readers and a run rely on.
-func (f *Sink) checkContent(ctx context.Context) check.Finding {
+func (f *Sink) checkContent(ctx context.Context, load func(string, []byte) error) check.Finding {
 	found := check.Finding{Name: "file sink content", Severity: check.OK}
 	_, state := os.Lstat(f.path(stateName))
 	_, events := os.Lstat(f.path(eventsName))
@@ -135,7 +135,7 @@ func (f *Sink) checkContent(ctx context.Context) check.Finding {
 	v, err := f.openView()
 	if err == nil {
 		defer v.close()
-		err = v.verify(ctx, 0)
+		err = errors.Join(v.verify(ctx, 0), f.hole(v), f.ReadState(ctx, load))
 	}
 	if err != nil {
 		found.Severity, found.Detail = check.Fail, err.Error()

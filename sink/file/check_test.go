@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,6 +105,37 @@ func TestFileManifestGone(t *testing.T) {
 		err := newFile(t, dir, Options{}).ReadEvents(context.Background(), sink.Range{}, func(*sink.Stored) error { return nil })
 		if !errors.Is(err, sink.ErrCorrupt) || !strings.Contains(err.Error(), manifestName) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestResumeTellsOfASegment: a start misses no finished segment in silence, and goes on. Of the oldest, which may be removed, it
+// says nothing.
+func TestResumeTellsOfASegment(t *testing.T) {
+	for name, c := range map[string]struct {
+		harm func(dir string, segments []Segment)
+		want string // part of what is said; empty for nothing
+	}{
+		"whole":                   {func(string, []Segment) {}, ""},
+		"the oldest removed":      {func(dir string, s []Segment) { remove(t, dir, s[0].File) }, ""},
+		"one between others gone": {func(dir string, s []Segment) { remove(t, dir, s[1].File) }, "is missing, though older segments are there"},
+		"the newest gone":         {func(dir string, s []Segment) { remove(t, dir, s[len(s)-1].File) }, "is missing, though older segments are there"},
+		"one that is not listed": {func(dir string, s []Segment) {
+			list := bytes.SplitAfter(content(t, dir, manifestName), []byte("\n"))
+			write(t, dir, manifestName, bytes.Join(slices.Delete(list, 1, 2), nil))
+		}, "is not in manifest.jsonl"},
+	} {
+		dir := rotated(t, 5)
+		c.harm(dir, listed(t, dir))
+		var told []string
+		f := newFile(t, dir, Options{RotateSize: 1, Missing: func(err error) { told = append(told, err.Error()) }})
+		if _, err := load(f); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		commit(t, f, sequenced(6))
+		if c.want == "" && len(told) > 0 || c.want != "" && (len(told) != 1 || !strings.Contains(told[0], c.want)) {
+			t.Errorf("%s: %q, want %q", name, told, c.want)
 		}
 	}
 }

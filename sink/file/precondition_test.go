@@ -31,6 +31,8 @@ func TestCheck(t *testing.T) {
 	write(t, damaged, stateName, state)
 	listless := rotated(t, 3)
 	remove(t, listless, manifestName)
+	holed := rotated(t, 4)
+	remove(t, holed, listed(t, holed)[1].File)
 	path := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -49,6 +51,7 @@ func TestCheck(t *testing.T) {
 		"below a file":    {filepath.Join(path, "dir"), "fail not a directory"},
 		"damaged":         {damaged, "fail committed data is damaged"},
 		"manifest gone":   {listless, "fail manifest.jsonl"},
+		"a segment gone":  {holed, "fail is missing, though older segments are there"},
 		"events gone":     {gone(t, eventsName), "fail events.jsonl"},
 		"state gone":      {gone(t, stateName), "fail state.log"},
 		"little room":     {disk(t, "size=4m", 0), "warn MB are free"},
@@ -57,7 +60,7 @@ func TestCheck(t *testing.T) {
 	} {
 		severity, says, _ := strings.Cut(c.want, " ")
 		told := false
-		findings := newFile(t, c.dir, Options{}).Check(context.Background())
+		findings := newFile(t, c.dir, Options{}).Check(context.Background(), func(string, []byte) error { return nil })
 		for _, f := range findings {
 			told = told || (f.Severity == check.Severity(severity) && strings.Contains(f.Detail, says))
 			if (f.Severity != check.OK) != (f.Repair != "") {

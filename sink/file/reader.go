@@ -278,12 +278,12 @@ func (f *Sink) Segments() (there []Segment, removed int, err error) {
 	if err := f.listSegments(v); err != nil {
 		return nil, 0, fmt.Errorf("read file sink: %w", err)
 	}
+	if err := f.hole(v); err != nil {
+		return nil, 0, err
+	}
 	removed, _ = v.removed()
 	for _, s := range v.segments[removed:] {
-		switch {
-		case !s.there:
-			return nil, 0, f.missing(s)
-		case s.SHA256 != "": // else it is not listed yet
+		if s.SHA256 != "" { // else it is not listed yet
 			there = append(there, s.Segment)
 		}
 	}

@@ -79,10 +79,30 @@ func (f *Sink) resume(ctx context.Context, load func(string, []byte) error) (err
 	if _, err := f.manifest(); err != nil { // damage must show now, and not at the next rotation
 		return err
 	}
+	if err := f.tellHole(); err != nil {
+		return err
+	}
 	if err := f.compact(); err != nil {
 		return err
 	}
 	f.startArchive()
+	return nil
+}
+
+// tellHole says which finished segment is missing, or is in no manifest. What is appended now does not stand on it, so that this
+// stops nothing.
+func (f *Sink) tellHole() error {
+	v := &view{}
+	err := f.listSegments(v)
+	if err == nil {
+		err = f.hole(v)
+	}
+	if !errors.Is(err, sink.ErrCorrupt) {
+		return err
+	}
+	if f.options.Missing != nil {
+		f.options.Missing(err)
+	}
 	return nil
 }
 

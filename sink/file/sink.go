@@ -51,6 +51,9 @@ type Options struct {
 	Damaged func(error) error
 	// Notice, when not nil, gets one line about what Resume has changed that somebody may miss.
 	Notice func(string)
+	// Missing, when not nil, gets the sink.ErrCorrupt of a finished segment that Resume misses, or misses in the manifest. Readers
+	// end there; what is appended does not stand on it.
+	Missing func(error)
 }
 
 // Sink is a sink of two files in one directory: events.jsonl, one CloudEvent a line in sequence order, and state.log,

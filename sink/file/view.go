@@ -208,6 +208,17 @@ func (f *Sink) listSegments(v *view) error {
 	return damage
 }
 
+// hole returns the error of a segment that is missing between others, nil where there is none.
+func (f *Sink) hole(v *view) error {
+	segments, _ := v.removed()
+	for _, s := range v.segments[segments:] {
+		if !s.there {
+			return f.missing(s)
+		}
+	}
+	return nil
+}
+
 // removed returns how many of the oldest segments are gone, and how many events were in them.
 func (v *view) removed() (segments, events int) {
 	for _, s := range v.segments {

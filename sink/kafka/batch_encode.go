@@ -85,8 +85,8 @@ func (k *Sink) records(batch *cdc.Batch) (map[partition][]record, error) {
 	if k.memo != nil {
 		k.put(topic, *k.memo)
 	}
-	if k.move.to != "" {
-		k.put(topic, record{k.config.Slot + clusterKey, []byte(k.move.to), nil})
+	for _, r := range k.move.records(k.config.Slot) {
+		k.put(topic, r)
 	}
 	maps.DeleteFunc(s.records, func(_ partition, of []record) bool { return len(of) == 0 })
 	return s.records, nil

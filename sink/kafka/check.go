@@ -15,8 +15,8 @@ import (
 	"lowcap-cdc/cdc/check"
 )
 
-// Check looks at every precondition in the cluster. It changes nothing.
-func (k *Sink) Check(ctx context.Context) []check.Finding {
+// Check looks at every precondition in the cluster, and hands the state that is there to load. It changes nothing.
+func (k *Sink) Check(ctx context.Context, load func(key string, value []byte) error) []check.Finding {
 	if broker, err := k.hangsUp(ctx); err != nil {
 		return []check.Finding{{Name: "kafka", Severity: check.Fail,
 			Detail: fmt.Sprintf("%s ends the connection when TLS begins (%v), as a plaintext port does", broker, err),
@@ -34,7 +34,7 @@ func (k *Sink) Check(ctx context.Context) []check.Finding {
 	findings := []check.Finding{{Name: "kafka", Severity: check.OK, Detail: fmt.Sprintf("%d brokers", len(meta.Brokers))}}
 	findings = append(findings, k.checkListeners(ctx, meta.Brokers)...)
 	findings = append(findings, k.checkTransport()...)
-	findings = append(findings, k.checkTopics(ctx, meta)...)
+	findings = append(findings, k.checkTopics(ctx, meta, load)...)
 	if k.config.Registry != nil {
 		findings = append(findings, k.config.Registry.check(ctx, k.config.Format))
 	}
@@ -98,7 +98,7 @@ func isLocal(host string) bool {
 }
 
 // checkTopics looks for each topic, whether its settings keep the promise, and whose they are.
-func (k *Sink) checkTopics(ctx context.Context, meta *kafka.MetadataResponse) (findings []check.Finding) {
+func (k *Sink) checkTopics(ctx context.Context, meta *kafka.MetadataResponse, load func(string, []byte) error) (findings []check.Finding) {
 	complete := true
 	for _, t := range meta.Topics {
 		f := check.Finding{Name: "topic " + t.Name, Severity: check.OK, Detail: fmt.Sprintf("%d partitions", len(t.Partitions))}
@@ -120,7 +120,7 @@ func (k *Sink) checkTopics(ctx context.Context, meta *kafka.MetadataResponse) (f
 		return append(findings, check.Finding{Name: "topic settings", Severity: check.Fail, Detail: oneLine(explain(err)),
 			Repair: "lowcap-cdc check, when the brokers answer"})
 	}
-	findings = append(append(findings, k.settingFindings(settings, copies)...), k.checkOwner(ctx)...)
+	findings = append(append(findings, k.settingFindings(settings, copies)...), k.checkState(ctx, load)...)
 	counts := make(map[string]int)
 	for _, t := range meta.Topics {
 		counts[t.Name] = len(t.Partitions)
@@ -128,11 +128,14 @@ func (k *Sink) checkTopics(ctx context.Context, meta *kafka.MetadataResponse) (f
 	return append(findings, k.placed.grown(k.eventTopics(nil), counts)...)
 }
 
-// checkOwner looks whether the state in the topics is this slot's.
-func (k *Sink) checkOwner(ctx context.Context) []check.Finding {
-	err := k.ReadState(ctx, func(string, []byte) error { return nil })
+// checkState looks whether the state in the topics is this slot's, and whether topics that were copied here are whole.
+func (k *Sink) checkState(ctx context.Context, load func(string, []byte) error) []check.Finding {
+	name, err := "state", k.ReadState(ctx, load)
+	if err == nil {
+		name, err = "copied topics", k.Arrive(ctx)
+	}
 	if err != nil {
-		return []check.Finding{{Name: "state", Severity: check.Fail, Detail: oneLine(explain(err)),
+		return []check.Finding{{Name: name, Severity: check.Fail, Detail: oneLine(explain(err)),
 			Repair: "lowcap-cdc check, when that is done"}}
 	}
 	return nil

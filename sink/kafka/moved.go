@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 
@@ -16,13 +17,20 @@ import (
 // would lose events without a word, or bring them twice. So the state remembers in which cluster it was written, and at the
 // first start in another one it must end with the same event as the topics do.
 
-// clusterKey ends the key of the record that remembers the cluster. The pipeline never sees it.
-const clusterKey = "#cluster"
+const (
+	// clusterKey ends the key of the record that remembers the cluster. The pipeline never sees it.
+	clusterKey = "#cluster"
+	// lateKey ends the key of a record that is there when the topics were copied without the beginning of the history.
+	lateKey = "#late"
+	// ofReplay is the cluster of a state that replay has copied: the first start looks whether the events are with it.
+	ofReplay = "of lowcap-cdc replay"
+)
 
 // move is what is known of the cluster that the state was written in.
 type move struct {
 	from string        // the cluster that wrote the state; empty when an older version did, or nobody
 	to   string        // the cluster that is here; empty when the state remembers it already
+	late bool          // the topics were copied without the beginning of the history
 	last schemas.Chain // the last event of the state's checkpoint
 	kept []byte        // that checkpoint as it stands in the topic, which holds very many
 }
@@ -32,22 +40,28 @@ func (m *move) take(r *sink.Stored, slot string) {
 	switch string(r.Key) {
 	case slot + clusterKey:
 		m.from = string(r.Value)
+	case slot + lateKey:
+		m.late = r.Value != nil
 	case slot + "/" + cdc.CheckpointKey:
 		m.kept = append(m.kept[:0], r.Value...)
 	}
 }
 
-// arrive compares the topics with the state when they have come from another cluster.
-func (k *Sink) arrive(ctx context.Context) error {
+// Arrive compares the topics with the state that was read last when they have come from another cluster. It returns the error
+// with which Resume refuses a copy that is not whole.
+func (k *Sink) Arrive(ctx context.Context) error {
 	meta, err := k.client.Metadata(ctx, &kafka.MetadataRequest{Topics: []string{k.stateTopic()}})
 	if err != nil {
 		return fmt.Errorf("ask for the cluster's id: %w", explain(err))
 	}
-	if k.move.to = meta.ClusterID; k.move.from == k.move.to {
+	if k.move.to = meta.ClusterID; k.config.Copy {
+		k.move.to = ofReplay
+	}
+	if k.move.from == k.move.to {
 		k.move.to = ""
 		return nil
 	}
-	if k.move.from == "" || len(k.move.kept) == 0 {
+	if k.move.from == "" || len(k.move.kept) == 0 || k.config.Copy {
 		return nil // nothing is known to compare
 	}
 	state := cdc.NewState()
@@ -55,14 +69,29 @@ func (k *Sink) arrive(ctx context.Context) error {
 		return err
 	}
 	k.move.last = state.Checkpoint.Events
-	found, err := k.newest(ctx)
+	found, err := k.Newest(ctx)
 	if err != nil {
 		return fmt.Errorf("look whether the copy of the topics is whole: %w", err)
 	}
-	if k.config.WithoutEvents && found.Number < k.move.last.Number {
-		return nil
+	if !k.config.WithoutEvents || found.Number >= k.move.last.Number {
+		if err := k.move.check(found, k.config.TopicPrefix, k.stateTopic()); err != nil {
+			return err
+		}
 	}
-	return k.move.check(found, k.config.TopicPrefix, k.stateTopic())
+	first, err := k.oldest(ctx)
+	k.move.late = k.move.late || first != 1
+	return err
+}
+
+// records are what the sink remembers of a move; none when it remembers it already.
+func (m *move) records(slot string) (all []record) {
+	if m.to != "" {
+		all = append(all, record{key: slot + clusterKey, value: []byte(m.to)})
+	}
+	if m.to != "" && m.late {
+		all = append(all, record{key: slot + lateKey, value: []byte("1")})
+	}
+	return all
 }
 
 // check refuses a copy that is not whole. found is the newest event in the topics.
@@ -84,8 +113,33 @@ func (m *move) check(found schemas.Chain, prefix, stateTopic string) error {
 	return &sink.ClusterError{Err: fmt.Errorf("the topics were copied here from cluster %q, and not as a whole: %s", m.from, what), Repair: again}
 }
 
-// newest returns the event with the highest number; the zero value when there is none.
-func (k *Sink) newest(ctx context.Context) (newest schemas.Chain, err error) {
+// oldest returns the number of the first event of the history that is in the topics; 0 where there is none.
+func (k *Sink) oldest(ctx context.Context) (number uint64, err error) {
+	leaders, err := k.leaders(ctx, k.eventTopics(nil))
+	if err != nil {
+		return 0, err
+	}
+	cursors, err := k.cursors(ctx, leaders, time.Time{})
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range cursors {
+		c.foreign = func(*sink.Foreign) error { return nil }
+		if err := c.fill(ctx); err != nil {
+			return 0, err
+		}
+		if len(c.records) == 0 {
+			continue
+		}
+		if first := c.records[0].Attributes().Number; number == 0 || first < number {
+			number = first
+		}
+	}
+	return number, nil
+}
+
+// Newest returns the committed event with the highest number; the zero value when there is none.
+func (k *Sink) Newest(ctx context.Context) (newest schemas.Chain, err error) {
 	leaders, err := k.leaders(ctx, k.eventTopics(nil))
 	if err != nil {
 		return newest, err

@@ -132,8 +132,14 @@ func (k *Sink) leaders(ctx context.Context, topics []string) (leaders map[partit
 	return leaders, nil
 }
 
-// Kept implements Reader.
+// Kept implements Reader. Whether the topics were copied here without their beginning it knows from the state, which it reads unless
+// that was done before.
 func (k *Sink) Kept(ctx context.Context) ([]sink.Kept, error) {
+	if k.move.from == "" {
+		if err := k.ReadState(ctx, func(string, []byte) error { return nil }); err != nil && ctx.Err() != nil {
+			return nil, err // else the missing numbers are told
+		}
+	}
 	leaders, err := k.leaders(ctx, k.eventTopics(nil))
 	if err != nil {
 		return nil, err
@@ -149,7 +155,7 @@ func (k *Sink) Kept(ctx context.Context) ([]sink.Kept, error) {
 	kept := make([]sink.Kept, 0, len(cursors))
 	for _, c := range cursors {
 		kept = append(kept, sink.Kept{Topic: c.topic, Partition: c.id, First: c.next,
-			Compacted: strings.Contains(settings[c.topic][cleanupPolicy], "compact")})
+			Compacted: strings.Contains(settings[c.topic][cleanupPolicy], "compact"), Late: k.move.late && c.next < c.end})
 	}
 	return kept, nil
 }

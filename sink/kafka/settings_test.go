@@ -79,11 +79,11 @@ func TestSettingsThatBreakThePromise(t *testing.T) {
 		repair := fmt.Sprintf("kafka-configs.sh --bootstrap-server %s --alter --entity-type topics --entity-name %s --add-config %s=%s",
 			broker.Addr(), topic, c.name, c.right)
 		told := false
-		for _, f := range k.Check(t.Context()) {
+		for _, f := range k.Check(t.Context(), loadNothing) {
 			told = told || (f.Severity == c.severity && f.Repair == repair && strings.Contains(f.Detail, c.name+"="+c.value))
 		}
 		if !told {
-			t.Errorf("%s %s=%s: check does not say %v with %q: %+v", c.topic, c.name, c.value, c.severity, repair, k.Check(t.Context()))
+			t.Errorf("%s %s=%s: check does not say %v with %q: %+v", c.topic, c.name, c.value, c.severity, repair, k.Check(t.Context(), loadNothing))
 		}
 		_, ensured := k.EnsureTopics(t.Context())
 		other, err := kafka.New(kafka.Config{Brokers: []string{broker.Addr()}, TopicPrefix: "test.", Slot: "s"})
@@ -98,7 +98,7 @@ func TestSettingsThatBreakThePromise(t *testing.T) {
 		}
 		alter(t, broker.Addr(), topic, c.name, c.right)
 	}
-	for _, f := range k.Check(t.Context()) {
+	for _, f := range k.Check(t.Context(), loadNothing) {
 		if f.Severity != check.OK {
 			t.Errorf("repaired, and still %+v", f)
 		}
@@ -129,7 +129,7 @@ func TestTopicsOfAnotherSlot(t *testing.T) {
 		t.Fatal(err)
 	}
 	wrong := open("rigth")
-	findings := wrong.Check(t.Context())
+	findings := wrong.Check(t.Context(), loadNothing)
 	last := findings[len(findings)-1]
 	for verb, err := range map[string]error{
 		"a run":    wrong.Resume(t.Context(), loadNothing),
@@ -179,7 +179,7 @@ func TestNobodyAnswers(t *testing.T) {
 			},
 			"notify": func(ctx context.Context, k *kafka.Sink) error { return k.Consume(ctx, "g", nil, kafka.Member{}) },
 			"check": func(ctx context.Context, k *kafka.Sink) error {
-				f := k.Check(ctx)
+				f := k.Check(ctx, loadNothing)
 				return fmt.Errorf("%s", f[0].Detail)
 			},
 		} {
@@ -278,7 +278,7 @@ func TestTopicsThatGrow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range k.Check(t.Context()) {
+		for _, f := range k.Check(t.Context(), loadNothing) {
 			if strings.Contains(f.Detail, "has 9 partitions, and had 6") && f.Severity == check.Warn && f.Name == "topic test.positions" {
 				n++
 			}

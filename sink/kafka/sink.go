@@ -39,7 +39,9 @@ type Config struct {
 	Notice   func(line string)   // gets what somebody should know although it stops nothing; nil for nobody
 	// WithoutEvents takes topics that were copied here and lack events which the state knows of: retention has removed them.
 	WithoutEvents bool
-	Hook          func(point string) error // failpoint for tests; nil in production
+	// Copy says that what is written was written elsewhere before: the next start looks whether it is whole.
+	Copy bool
+	Hook func(point string) error // failpoint for tests; nil in production
 }
 
 const (
@@ -117,7 +119,7 @@ func (k *Sink) Resume(ctx context.Context, load func(key string, value []byte) e
 	if err := k.place(); err != nil {
 		return err
 	}
-	return k.arrive(ctx)
+	return k.Arrive(ctx)
 }
 
 // place decides where the state is written to, and says which topics have got other partitions since the last time.

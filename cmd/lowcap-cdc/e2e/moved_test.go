@@ -55,13 +55,19 @@ func TestAnotherCluster(t *testing.T) {
 	s.verify(to)
 }
 
-// refusesCopy runs the sidecar on a copy that is not whole.
+// refusesCopy looks at a copy that is not whole, and runs the sidecar on it.
 func (s *site) refusesCopy(sink, want string) {
 	s.t.Helper()
-	out, err := s.command("k", sink, "--until", "now").CombinedOutput()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != settings.ExitRepair || !strings.Contains(string(out), want) {
-		s.t.Errorf("%v, want exit %d and %q: %s", err, settings.ExitRepair, want, out)
+	for _, verb := range []string{"check", "status", "run"} {
+		cmd := s.command("k", sink)
+		if cmd.Args[1] = verb; verb == "run" {
+			cmd.Args = append(cmd.Args, "--until", "now")
+		}
+		out, err := cmd.CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != settings.ExitRepair || !strings.Contains(string(out), want) {
+			s.t.Errorf("%s: %v, want exit %d and %q: %s", verb, err, settings.ExitRepair, want, out)
+		}
 	}
 }
 

@@ -56,6 +56,9 @@ func printKept(out io.Writer, k sink.Kept) {
 	case k.First > 0:
 		fmt.Fprintf(out, "retention %s/%d: everything before offset %d was removed by the broker\n", k.Topic, k.Partition, k.First)
 	}
+	if k.Late {
+		fmt.Fprintf(out, "copied    %s/%d: the copy begins here; what stood before it was not copied to this cluster\n", k.Topic, k.Partition)
+	}
 	if k.Compacted {
 		fmt.Fprintf(out, "compacted %s/%d: of several events with one key only the last are kept\n", k.Topic, k.Partition)
 	}

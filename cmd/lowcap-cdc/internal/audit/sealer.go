@@ -217,7 +217,7 @@ func readCheckpoint(ctx context.Context, reader sink.Reader) (*cdc.Checkpoint, e
 // removes reports whether a sink has removed events, or may have.
 func removes(kept []sink.Kept) bool {
 	for _, k := range kept {
-		if k.First > 0 || k.Compacted {
+		if k.First > 0 || k.Compacted || k.Late {
 			return true
 		}
 	}

@@ -120,7 +120,18 @@ func newVerifier(anchors *Anchors) (*verifier, error) {
 }
 
 // begin reads what the events are held against. The checkpoint is read before them: whatever it knows must then come.
-func (v *verifier) begin(ctx context.Context, reader sink.Reader) (err error) {
+func (v *verifier) begin(ctx context.Context, reader sink.Reader) error {
+	known, err := readCheckpoint(ctx, reader)
+	if known.SystemID != "" {
+		v.ids.eras = known.AllEras()
+	}
+	if v.head = known.Events; v.head.Number > 0 {
+		v.origin = known.Source()
+		v.source(v.origin).head = v.head
+	}
+	if v.damage(err) != nil {
+		return err
+	}
 	if v.Kept, err = reader.Kept(ctx); v.damage(err) != nil {
 		return err
 	}
@@ -132,19 +143,11 @@ func (v *verifier) begin(ctx context.Context, reader sink.Reader) (err error) {
 	}
 	for _, k := range v.Kept {
 		v.compacted = v.compacted || k.Compacted
-		if k.First > 0 {
+		if k.First > 0 || k.Late {
 			v.trimmed[lane{k.Topic, k.Partition}] = true
 		}
 	}
-	known, err := readCheckpoint(ctx, reader)
-	if known.SystemID != "" {
-		v.ids.eras = known.AllEras()
-	}
-	if v.head = known.Events; v.head.Number > 0 {
-		v.origin = known.Source()
-		v.source(v.origin).head = v.head
-	}
-	return v.damage(err)
+	return nil
 }
 
 // damage makes a finding, once, of damage to the files, and returns every other error.

@@ -36,6 +36,7 @@ func (s *Settings) openFile(rest string) (*file.Sink, error) {
 	}
 	options.Damaged = func(err error) error { s.damage.tell(s, os.Stderr, err); return nil }
 	options.Notice = func(line string) { log := s.Logger(os.Stderr); log.Info().Msg(line) } // any crash may leave such a tail
+	options.Missing = func(err error) { s.notice(err.Error()) }
 	return file.New(dir, options)
 }
 

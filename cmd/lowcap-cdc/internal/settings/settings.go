@@ -50,6 +50,7 @@ type Settings struct {
 
 	Version       string `kong:"-"` // of this binary
 	WithoutEvents bool   `kong:"-"` // copied topics may lack events that their state knows of
+	Copy          bool   `kong:"-"` // what is written was written elsewhere before
 
 	Dial Dialers `kong:"-"` // of a program that has networks of its own
 
@@ -167,7 +168,7 @@ func (s *Settings) openKafka() (*kafka.Sink, error) {
 		SASL: s.KafkaSASL, User: s.KafkaUser, Password: password, Hook: failpoint(), Dial: s.Dial.Kafka,
 		Format: kafka.Format(s.ValueFormat), Registry: s.registry,
 		Foreign: func(f *sink.Foreign) { s.foreign.tell(s, os.Stderr, f) },
-		Notice:  s.notice, WithoutEvents: s.WithoutEvents,
+		Notice:  s.notice, WithoutEvents: s.WithoutEvents, Copy: s.Copy,
 	})
 	if err != nil {
 		return nil, Usage(err)
