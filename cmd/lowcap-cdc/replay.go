@@ -22,12 +22,12 @@ type replayCommand struct {
 	To         string `help:"End before this; without it at the newest event." placeholder:"1h|TIME|LSN"`
 	Into       string `help:"Where the copies go; --sink is where they come from." placeholder:"URL" required:""`
 	IntoPrefix string `help:"The prefix of each topic's name there, when it differs from --topic-prefix." placeholder:"PREFIX"`
+	WithState  bool   `help:"Move the history: the state follows the events, and run goes on there. run must be stopped for the end of it."`
 }
 
 const (
-	replayBatch = 1000          // events of a commit
-	replayBytes = 4 << 20       // or this many bytes
-	replayKey   = "replay-done" // state record: the sequence of the last event that was copied
+	replayBatch = 1000    // events of a commit
+	replayBytes = 4 << 20 // or this many bytes
 )
 
 // Run copies committed events, unchanged. An interrupted replay continues where it stopped.
@@ -39,6 +39,9 @@ func (c *replayCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	}
 	to, err := settings.ParsePoint(c.To, now)
 	if err != nil {
+		return err
+	}
+	if err := c.allowsState(s); err != nil {
 		return err
 	}
 	ctx, reader, done, err := s.ReadUntilSignal(std)
@@ -57,6 +60,11 @@ func (c *replayCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		return err
 	}
 	r := &replay{to: target, progress: std.Err, old: make(map[string]int)}
+	if c.WithState {
+		if r.history, err = readMoving(ctx, s, reader); err != nil {
+			return errors.Join(err, target.Close())
+		}
+	}
 	if err := r.run(ctx, reader, from, to); err != nil {
 		return errors.Join(err, target.Close())
 	}
@@ -64,14 +72,19 @@ func (c *replayCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		r.tellOld(std.Err, k)
 	}
 	fmt.Fprintf(std.Out, "%d events copied to %s, %d were there already\n", r.copied, settings.Redact(c.Into), r.skipped)
-	return target.Close()
+	if c.WithState {
+		err = r.moveState(ctx, s, reader, std.Out, settings.Redact(c.Into))
+	}
+	return errors.Join(err, target.Close())
 }
 
-// target opens the sink that the copies go to. Its slot has another name, so that it neither fences a running instance
-// nor touches its state.
+// target opens the sink that the copies go to. Without the state its slot has another name, so that it neither fences a running
+// instance nor touches its state.
 func (c *replayCommand) target(s *settings.Settings, std *settings.Streams) (cdc.Sink, error) {
 	other := *s
-	other.Sink, other.Slot = c.Into, settings.Derived(s.Slot, "_replay")
+	if other.Sink, other.Copy = c.Into, c.WithState; !c.WithState {
+		other.Slot = settings.Derived(s.Slot, "_replay")
+	}
 	if c.IntoPrefix != "" {
 		other.TopicPrefix = c.IntoPrefix
 	}
@@ -90,6 +103,7 @@ type replay struct {
 	copiedTo        string // sequence of the last event that is there
 	copied, skipped int
 	links           *audit.Links
+	history         *moving // whose state follows; nil where only events are copied
 
 	keeps map[string]time.Duration // how long a topic keeps records, where that is known
 	old   map[string]int           // copies that are older, by topic
@@ -105,16 +119,13 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.
 			return err
 		}
 	}
-	err := r.to.Resume(ctx, func(key string, value []byte) error {
-		if key != replayKey {
-			return settings.Usage(fmt.Errorf("--into is the sink of a running pipeline (it holds %q); name an empty one", key))
-		}
-		r.copiedTo = string(value)
-		return nil
-	})
-	if err != nil {
+	if err := r.to.Resume(ctx, r.load); err != nil {
 		return err
 	}
+	if err := r.history.begin(ctx, r); err != nil || r.history.isThere() {
+		return err
+	}
+	var err error
 	if r.links, err = audit.NewLinks(ctx, reader, from.IsSet()); err != nil {
 		return err
 	}
@@ -130,11 +141,25 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.
 	return r.commit(ctx)
 }
 
+// load takes a record of the state that the other sink holds.
+func (r *replay) load(key string, value []byte) error {
+	switch {
+	case key == cdc.CopyKey:
+		r.copiedTo = string(value)
+	case r.history == nil:
+		return settings.Usage(fmt.Errorf("--into is the sink of a running pipeline (it holds %q); name an empty one", key))
+	case key == cdc.CheckpointKey:
+		return r.history.there.Load(key, value)
+	}
+	return nil
+}
+
 func (r *replay) copy(ctx context.Context, e *sink.Stored, from, to settings.Point) error {
 	a := e.Attributes()
 	if err := r.links.Follow(&a, e.Value); err != nil {
 		return err // an altered event must not get a second home
 	}
+	r.history.follow(e, &a)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -176,7 +201,7 @@ func (r *replay) commit(ctx context.Context) error {
 		return nil
 	}
 	r.copiedTo = r.batch.Events[n-1].Sequence
-	r.batch.State = []cdc.StateRecord{{Key: replayKey, Value: []byte(r.copiedTo)}}
+	r.batch.State = []cdc.StateRecord{{Key: cdc.CopyKey, Value: []byte(r.copiedTo)}}
 	if err := r.to.Commit(ctx, &r.batch); err != nil {
 		return err
 	}

@@ -1,10 +1,14 @@
 package walkthrough
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,12 +24,14 @@ type guide struct {
 	server   *lab.Postgres
 	settings []string
 	replaced *strings.Replacer
+	between  map[string]func() // what others do where the document has a comment
+	says     []string          // events that the section makes; all other stream.* events must be missing
 }
 
 // newGuide begins a history in a file sink.
-func newGuide(t *testing.T, major string) *guide {
+func newGuide(t *testing.T, major string, settings ...string) *guide {
 	t.Helper()
-	server, err := lab.StartWholePostgres(t.Context(), major, "fsync=off")
+	server, err := lab.StartWholePostgres(t.Context(), major, append([]string{"fsync=off"}, settings...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +44,7 @@ func newGuide(t *testing.T, major string) *guide {
 	if err := lab.SeedPositions(t.Context(), conn, 20); err != nil {
 		t.Fatal(err)
 	}
-	g := &guide{t: t, programs: build(t), server: server, replaced: strings.NewReplacer()}
+	g := &guide{t: t, programs: build(t), server: server, replaced: strings.NewReplacer(), says: []string{"stream.adopted", "stream.reconciled"}}
 	g.settings = []string{"LOWCAP_CDC_POSTGRES=" + server.DSN("trading"), "LOWCAP_CDC_SINK=file:" + filepath.Join(t.TempDir(), "sink")}
 	g.line("lowcap-cdc run --until now")
 	return g
@@ -58,6 +64,13 @@ func (g *guide) other(major string, settings ...string) *lab.Postgres {
 // line runs a line of the document: what the sidecar does as this user, everything else as the server's owner.
 func (g *guide) line(line string) string {
 	g.t.Helper()
+	if strings.HasPrefix(line, "# ") {
+		if g.between[line] == nil {
+			g.t.Fatalf("what happens at %q?", line)
+		}
+		g.between[line]()
+		return ""
+	}
 	line = g.replaced.Replace(line)
 	if found := exported.FindStringSubmatch(line); found != nil {
 		g.settings = append(g.settings, found[1])
@@ -75,7 +88,7 @@ func (g *guide) line(line string) string {
 	return string(out)
 }
 
-// follow pastes the lines of a section, and fails unless one history is there afterwards, without a gap.
+// follow pastes the lines of a section, and fails unless one history is there afterwards, which tells what it should of the stream.
 func (g *guide) follow(section string, names ...string) {
 	g.t.Helper()
 	g.replaced = strings.NewReplacer(names...)
@@ -96,8 +109,10 @@ func (g *guide) follow(section string, names ...string) {
 	g.line("lowcap-cdc audit verify")
 	g.line("lowcap-cdc audit compare")
 	told := g.line("lowcap-cdc tail --since 1h --type 'stream.*'")
-	if !strings.Contains(told, "stream.adopted") || !strings.Contains(told, "stream.reconciled") || strings.Contains(told, "stream.gap") {
-		g.t.Errorf("section %q: %s", section, told)
+	for _, event := range []string{"stream.adopted", "stream.gap", "stream.reconciled"} {
+		if strings.Contains(told, event) != slices.Contains(g.says, event) {
+			g.t.Errorf("section %q, %s: %s", section, event, told)
+		}
 	}
 }
 
@@ -128,6 +143,110 @@ func TestUpgradeGuide(t *testing.T) {
 		g.subscribe(to)
 		g.follow("Switching over to a logical copy", "$TO", to.DSN("trading"))
 	})
+	t.Run("a managed upgrade", func(t *testing.T) {
+		g := newGuide(t, "15")
+		g.between = map[string]func(){"# the provider upgrades the server, and drops the slot": func() {
+			to, err := g.server.Upgrade(t.Context(), "18")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { to.Close() }) //nolint:errcheck // the test is over
+			g.settings = append(g.settings, "LOWCAP_CDC_POSTGRES="+to.DSN("trading"))
+		}}
+		g.follow("Managed upgrades")
+	})
+	t.Run("promotion", func(t *testing.T) {
+		g := newGuide(t, "18", "wal_sender_timeout=5s")
+		g.says = nil // the stream just goes on
+		standby := g.standby()
+		g.between = map[string]func(){"# the standby is promoted": func() {
+			g.ask(standby, "select count(*) = 1 from pg_replication_slots where synced and not temporary")
+			if err := errors.Join(g.server.Stop(t.Context(), "immediate"), standby.Promote(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+		}}
+		both := fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/trading?sslmode=disable&target_session_attrs=read-write",
+			g.server.Port, standby.Port)
+		g.follow("Promotion", "$BOTH", both)
+	})
+	t.Run("restored to an earlier point", func(t *testing.T) {
+		g := newGuide(t, "18")
+		g.says = append(g.says, "stream.gap")
+		g.follow("Restored to an earlier point", "$RESTORED", g.restored().DSN("trading"))
+	})
+	t.Run("another Kafka cluster", func(t *testing.T) {
+		g := newGuide(t, "18")
+		g.says = nil
+		from, to := g.brokers()
+		g.line("export LOWCAP_CDC_SINK=" + from)
+		g.line("psql --dbname " + g.server.DSN("trading") + " -c \"select pg_drop_replication_slot('lowcap_cdc')\"") // the files' history stays behind
+		g.line("lowcap-cdc run --until now")
+		g.follow("Another Kafka cluster", "$TO", to)
+	})
+}
+
+// brokers starts two clusters.
+func (g *guide) brokers() (from, to string) {
+	g.t.Helper()
+	var addrs [2]string
+	for i, start := range []func(context.Context) (*lab.Kafka, error){
+		func(ctx context.Context) (*lab.Kafka, error) { return lab.StartKafka(ctx) }, lab.StartAnotherKafka} {
+		k, err := start(g.t.Context())
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		g.t.Cleanup(func() { k.Close() }) //nolint:errcheck // the test is over
+		addrs[i] = "kafka://" + k.Addr()
+	}
+	return addrs[0], addrs[1]
+}
+
+// standby makes a standby of the server that keeps its slots.
+func (g *guide) standby() *lab.Postgres {
+	g.t.Helper()
+	g.line("psql --dbname " + g.server.DSN("trading") + " -c \"select pg_create_physical_replication_slot('standby', true)\"")
+	standby, err := g.server.Standby(g.t.Context())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { standby.Close() }) //nolint:errcheck // the test is over
+	return standby
+}
+
+// ask waits until a query on a server answers true.
+func (g *guide) ask(server *lab.Postgres, query string) {
+	g.t.Helper()
+	conn, err := pgx.Connect(g.t.Context(), server.DSN("trading"))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer conn.Close(g.t.Context()) //nolint:errcheck // it was only asked
+	for is := false; !is; {
+		if err := conn.QueryRow(g.t.Context(), query).Scan(&is); err != nil {
+			g.t.Fatal(err)
+		}
+	}
+}
+
+// restored publishes a change and returns the server as it was before that.
+func (g *guide) restored() *lab.Postgres {
+	g.t.Helper()
+	backup, err := g.server.Backup(g.t.Context())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	psql := "psql -X -A -t --dbname " + g.server.DSN("trading")
+	point := strings.TrimSpace(g.line(psql + " -c 'select pg_current_wal_insert_lsn()'"))
+	g.line(psql + ` -c "update lowcap_positions set status = 'dormant'"`)
+	g.line("lowcap-cdc run --until now")
+	g.line(psql + " -c 'select pg_switch_wal()'")
+	restored, err := backup.RestoreTo(g.t.Context(), point)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { restored.Close() }) //nolint:errcheck // the test is over
+	g.ask(restored, "select not pg_is_in_recovery()")
+	return restored
 }
 
 // subscribe makes a logical copy of the database, and waits until it has every row.
