@@ -58,7 +58,7 @@ func (i *intruder) stop() {
 // readByTail returns how many events the verb tail prints of all that is there.
 func readByTail(ctx context.Context, w *world) (int, error) {
 	tail := exec.CommandContext(ctx, w.options.binary, "tail", "--json", "--since", "1000w", "--sink", w.sink, "--slot", "disturbed",
-		"--topic-prefix", prefix, "--postgres", w.postgres.DSN(database))
+		"--topic-prefix", prefix, "--postgres", w.postgres.DSN(w.database))
 	var complaints bytes.Buffer
 	tail.Stderr = &complaints
 	out, err := tail.Output()

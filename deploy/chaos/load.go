@@ -60,7 +60,7 @@ func (l *loading) lane(ctx context.Context, w *world, lane, lanes int) error {
 		case <-ticker.C:
 		}
 		if conn == nil {
-			conn, _ = pgx.Connect(ctx, w.postgres.DSN(database)) // the database may be down: at the next tick again
+			conn, _ = pgx.Connect(ctx, w.postgres.DSN(w.database)) // the database may be down: at the next tick again
 			continue
 		}
 		err := load.Write(context.WithoutCancel(ctx), conn)

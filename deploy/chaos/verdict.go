@@ -86,7 +86,7 @@ func (v *verdict) count(ctx context.Context, w *world) (err error) {
 	if err := v.readback.events.explain(v.options.out, reference); err != nil {
 		return err
 	}
-	conn, err := pgx.Connect(ctx, w.postgres.DSN(database))
+	conn, err := pgx.Connect(ctx, w.postgres.DSN(w.database))
 	if err != nil {
 		return err
 	}

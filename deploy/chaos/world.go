@@ -6,6 +6,7 @@ import (
 	_ "embed" // the oracle's triggers
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,8 +20,8 @@ import (
 )
 
 const (
-	database = "chaos"
-	prefix   = "chaos."
+	firstDatabase = "chaos"
+	prefix        = "chaos."
 )
 
 //go:embed oracle.sql
@@ -31,6 +32,7 @@ type world struct {
 	options  options
 	dir      string
 	postgres *lab.Postgres
+	database string
 	kafka    *lab.Cluster // nil where the broker is a fake
 	toPG     *proxy
 	toKafka  []*proxy
@@ -38,6 +40,7 @@ type world struct {
 	sink     string   // of the sidecar
 	sidecar  *instance
 	retired  []*instance // second instances of earlier faults
+	replaced []io.Closer // servers that another one has taken the place of
 	tail     *tail
 	kept     bool
 }
@@ -47,7 +50,7 @@ func newWorld(ctx context.Context, o options) (*world, error) {
 }
 
 func newWorldWith(ctx context.Context, o options, startKafka func(*world, context.Context) error) (w *world, err error) {
-	w = &world{options: o}
+	w = &world{options: o, database: firstDatabase}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.close())
@@ -74,7 +77,7 @@ func newWorldWith(ctx context.Context, o options, startKafka func(*world, contex
 
 func (w *world) startPostgres(ctx context.Context) (err error) {
 	// A walsender whose client is cut off must not hold the slot for a minute.
-	settings := []string{"fsync=off", "wal_sender_timeout=5s", "max_wal_size=4GB"}
+	settings := []string{"fsync=off", "wal_sender_timeout=5s", "max_wal_size=4GB", "wal_keep_size=4GB"}
 	if w.options.whole != "" {
 		w.postgres, err = lab.StartWholePostgres(ctx, w.options.whole, settings...)
 	} else {
@@ -105,7 +108,7 @@ func (w *world) startKafka(ctx context.Context) (err error) {
 
 // prepare makes the tables with the oracle's triggers, and both slots, before the first write.
 func (w *world) prepare(ctx context.Context) error {
-	source, err := w.postgres.CreateSource(ctx, database)
+	source, err := w.postgres.CreateSource(ctx, w.database)
 	if err != nil {
 		return err
 	}
@@ -124,13 +127,13 @@ func (w *world) prepare(ctx context.Context) error {
 
 // command returns a run of the sidecar under test. finish makes it end.
 func (w *world) command() *exec.Cmd {
-	return exec.Command(w.options.binary, "run", "--postgres", "postgres://postgres@"+w.toPG.address+"/"+database+"?sslmode=disable",
+	return exec.Command(w.options.binary, "run", "--postgres", "postgres://postgres@"+w.toPG.address+"/"+w.database+"?sslmode=disable",
 		"--sink", w.sink, "--slot", "disturbed", "--topic-prefix", prefix)
 }
 
 // reference returns a run of the undisturbed sidecar: its own slot, no proxy, a file.
 func (w *world) reference() *exec.Cmd {
-	return exec.Command(w.options.binary, "run", "--postgres", w.postgres.DSN(database), "--sink", "file:"+filepath.Join(w.dir, "reference"),
+	return exec.Command(w.options.binary, "run", "--postgres", w.postgres.DSN(w.database), "--sink", "file:"+filepath.Join(w.dir, "reference"),
 		"--slot", "reference")
 }
 
@@ -175,7 +178,7 @@ func (w *world) place(ctx context.Context) (uint64, error) {
 
 // ask runs one query past the proxy.
 func (w *world) ask(ctx context.Context, sql string, answer ...any) error {
-	conn, err := pgx.Connect(ctx, w.postgres.DSN(database))
+	conn, err := pgx.Connect(ctx, w.postgres.DSN(w.database))
 	if err != nil {
 		return err
 	}
@@ -234,6 +237,9 @@ func (w *world) close() error {
 	}
 	if w.postgres != nil {
 		errs = append(errs, w.postgres.Close())
+	}
+	for _, server := range w.replaced {
+		server.Close() //nolint:errcheck // it may have been stopped
 	}
 	if !w.kept && w.dir != "" {
 		errs = append(errs, os.RemoveAll(w.dir))

@@ -2,6 +2,8 @@ package lab
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -17,10 +19,13 @@ type Cluster struct {
 // StartCluster starts n brokers of 256 MB heap. Each has a second listener: proxy is told its address and returns the one
 // that clients of that listener are told to connect to.
 func StartCluster(ctx context.Context, n int, proxy func(listener string) (advertised string, err error)) (*Cluster, error) {
-	c := &Cluster{}
+	c, id := &Cluster{}, make([]byte, 16)
+	if _, err := rand.Read(id); err != nil {
+		return nil, err
+	}
 	voters := make([]string, n)
 	for i := range n {
-		k := &Kafka{jvm: startsFast("256m")}
+		k := &Kafka{jvm: startsFast("256m"), cluster: "A" + base64.RawURLEncoding.EncodeToString(id)[1:]} // no argument begins with a dash
 		if err := k.place(ctx); err != nil {
 			return nil, err
 		}

@@ -58,6 +58,10 @@ func canonical(v any) string {
 	return string(text)
 }
 
+// baselineOp is written down of a row that a server has again which was restored to an earlier point: it is as it is, and that is
+// no step.
+const baselineOp = "BASELINE"
+
 // flags are a block's, with NULL as false.
 type flags struct{ S1, S2 bool }
 
@@ -66,8 +70,11 @@ func blockSteps(op string, was, is []byte) []string {
 	if json.Unmarshal(was, &before) != nil || json.Unmarshal(is, &after) != nil {
 		return []string{"unreadable log"}
 	}
-	if op == "DELETE" {
+	switch op {
+	case "DELETE":
 		return []string{"row: gone"}
+	case baselineOp:
+		return nil
 	}
 	return flagSteps(before, after)
 }
@@ -98,6 +105,9 @@ func positionSteps(known map[string]row, entity, op string, was, is []byte) []st
 	case "INSERT":
 		known[entity] = readable(after.History, nil)
 		return []string{"row: new"}
+	case baselineOp:
+		known[entity] = readable(after.History, nil)
+		return nil
 	}
 	if known[entity] == nil {
 		known[entity] = readable(before.History, nil)
