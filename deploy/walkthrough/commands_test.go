@@ -85,7 +85,7 @@ func newReader(t *testing.T) *reader {
 	programs := build(t) + ":" + filepath.Dir(r.database.Program("psql")) + ":" + os.Getenv("PATH")
 	r.settings = []string{"PATH=" + programs, "PGHOST=127.0.0.1", fmt.Sprintf("PGPORT=%d", r.database.Port), "PGUSER=postgres",
 		"PSQLRC=" + rc, "HOME=" + r.dir}
-	r.settings = append(r.settings, "TELEGRAM_TOKEN=secret", "SLACK_WEBHOOK="+receiver.URL)
+	r.settings = append(r.settings, "TO=file:"+filepath.Join(r.dir, "moved"), "TELEGRAM_TOKEN=secret", "SLACK_WEBHOOK="+receiver.URL)
 	r.configure(receiver.URL)
 	r.shell("psql -q -d trading -f " + absolute(t, "../docker/load.sql"))
 	return r

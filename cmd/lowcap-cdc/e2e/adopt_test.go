@@ -131,7 +131,14 @@ func (h *history) verified() {
 	if code, out := h.try("audit", "verify"); code != 0 || !strings.Contains(out, "numbers 1 to") {
 		h.t.Errorf("audit verify: exit %d: %s", code, out)
 	}
-	if code, out := h.try("audit", "compare"); code != 0 {
+	code, out := 1, "the sink is behind"
+	for range 3 { // an idle server writes into its WAL too, and compare waits for a run that has read it
+		if strings.Contains(out, "the sink is behind") {
+			h.mustRun("run", "--until", "now")
+			code, out = h.try("audit", "compare")
+		}
+	}
+	if code != 0 {
 		h.t.Errorf("audit compare: exit %d: %s", code, out)
 	}
 	seen, last, base := make(map[string]bool), "", uint64(0)
