@@ -51,13 +51,16 @@ func documents() map[string][]byte {
 	return made
 }
 
-// TestEverythingIsDescribed fails for an event or a field without a comment.
+// TestEverythingIsDescribed fails for an event or a field without a comment, and for an event without a recorded example.
 func TestEverythingIsDescribed(t *testing.T) {
 	g := newGenerator()
 	for _, kind := range Kinds() {
 		describedEverywhere(t, kind.Type.Name(), g.event(kind))
 		if about := g.guide(kind); about.why == "" || about.do == "" {
 			t.Errorf("%s: the comment of its struct lacks a paragraph that begins with Why: or Do:", kind.Type)
+		}
+		if g.examples[kind.Type] == nil {
+			t.Errorf("%s: no recording in testdata has one", kind.Type)
 		}
 	}
 	for _, flag := range flags() {
@@ -247,9 +250,12 @@ func recordedExamples() map[Type]json.RawMessage {
 	return examples
 }
 
-// recorded returns the recorded events, one a line.
-func recorded() [][]byte {
-	return bytes.Split(bytes.TrimSpace(must(os.ReadFile("testdata/events.jsonl"))), []byte("\n"))
+// recorded returns the recorded events, one a line: of one history, and of an adoption.
+func recorded() (lines [][]byte) {
+	for _, name := range []string{"testdata/events.jsonl", "testdata/adopted.jsonl"} {
+		lines = append(lines, bytes.Split(bytes.TrimSpace(must(os.ReadFile(name))), []byte("\n"))...)
+	}
+	return lines
 }
 
 // describedEverywhere fails for a property without a description.

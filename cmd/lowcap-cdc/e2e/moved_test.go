@@ -106,4 +106,5 @@ func TestAnotherClusterWithoutEvents(t *testing.T) {
 	if first := lab.Events(records)[0]; !strings.Contains(first, fmt.Sprintf(`"number":"%d"`, last+1)) {
 		t.Errorf("the first event there does not follow number %d: %s", last, first)
 	}
+	s.verify(to) // which knows that what stood before was not copied
 }

@@ -19,7 +19,10 @@ import (
 	"lowcap-cdc/schemas/schematest"
 )
 
-const recordedEvents = "../../../schemas/testdata/events.jsonl"
+const (
+	recordedEvents   = "../../../schemas/testdata/events.jsonl"
+	recordedAdoption = "../../../schemas/testdata/adopted.jsonl"
+)
 
 // TestRecordedEvents makes the events that the documentation shows and the consumers' tests read, and compares them with
 // the recording: every trace and the statements of recorded.sql in one database, through the binary. With -update it
@@ -59,7 +62,16 @@ func TestRecordedEvents(t *testing.T) {
 	s.drain("r", sink)
 	s.dropAndMigrateBlocks("r", sink, events)
 	s.loseSlotAndReconcile("r", sink)
-	compareRecording(t, events())
+	compareRecording(t, recordedEvents, events(), renamed)
+}
+
+// TestRecordedAdoption records what an adoption says, of a database that was renamed. It stands apart: another source begins with it.
+func TestRecordedAdoption(t *testing.T) {
+	h := newHistory(t, "18", false)
+	before := len(h.events())
+	h.rename("trading_2026")
+	h.mustRun("reconcile", "--adopt", "--yes")
+	compareRecording(t, recordedAdoption, h.events()[before:], func(events []string) string { return strings.Join(events, "\n") + "\n" })
 }
 
 // tracesOfDifferentTokens returns the traces, which are all of one position, with a position for each. The trace that
@@ -167,14 +179,14 @@ func (s *site) loseSlotAndReconcile(slot, sink string) {
 }
 
 // compareRecording compares what does not depend on the clock or the WAL.
-func compareRecording(t *testing.T, events []string) {
+func compareRecording(t *testing.T, path string, events []string, as func([]string) string) {
 	t.Helper()
 	if *golden.Update {
-		if err := os.WriteFile(recordedEvents, []byte(renamed(events)), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(as(events)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	recorded, err := os.ReadFile(recordedEvents)
+	recorded, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
