@@ -240,7 +240,7 @@ func flags() []Flag {
 // recordedExamples returns the first recorded event of each type.
 func recordedExamples() map[Type]json.RawMessage {
 	examples := make(map[Type]json.RawMessage)
-	for _, line := range recorded() {
+	for _, line := range append(recorded(), linesOf("testdata/adopted.jsonl")...) {
 		var event struct{ Type Type }
 		must(0, json.Unmarshal(line, &event))
 		if examples[event.Type] == nil {
@@ -250,13 +250,10 @@ func recordedExamples() map[Type]json.RawMessage {
 	return examples
 }
 
-// recorded returns the recorded events, one a line: of one history, and of an adoption.
-func recorded() (lines [][]byte) {
-	for _, name := range []string{"testdata/events.jsonl", "testdata/adopted.jsonl"} {
-		lines = append(lines, bytes.Split(bytes.TrimSpace(must(os.ReadFile(name))), []byte("\n"))...)
-	}
-	return lines
-}
+// recorded returns the recorded events of one source, one a line.
+func recorded() [][]byte { return linesOf("testdata/events.jsonl") }
+
+func linesOf(path string) [][]byte { return bytes.Split(bytes.TrimSpace(must(os.ReadFile(path))), []byte("\n")) }
 
 // describedEverywhere fails for a property without a description.
 func describedEverywhere(t *testing.T, path string, schema *jsonschema.Schema) {

@@ -17,6 +17,7 @@ import (
 	"lowcap-cdc/deploy/lab"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/schemas/schematest"
+	"lowcap-cdc/sink"
 )
 
 const (
@@ -71,7 +72,11 @@ func TestRecordedAdoption(t *testing.T) {
 	before := len(h.events())
 	h.rename("trading_2026")
 	h.mustRun("reconcile", "--adopt", "--yes")
-	compareRecording(t, recordedAdoption, h.events()[before:], func(events []string) string { return strings.Join(events, "\n") + "\n" })
+	compareRecording(t, recordedAdoption, h.events()[before:], func(events []string) string {
+		first := (&sink.Stored{Value: []byte(events[0])}).Attributes()
+		text := strings.ReplaceAll(strings.Join(events, "\n"), h.name+"k", "lowcap_cdc")
+		return linked(text, schemas.Chain{Number: first.Number - 1, Hash: first.Chain})
+	})
 }
 
 // tracesOfDifferentTokens returns the traces, which are all of one position, with a position for each. The trace that
@@ -206,10 +211,13 @@ func compareRecording(t *testing.T, path string, events []string, as func([]stri
 // renamed gives the test's database and slot the names that the documentation uses, and links the events anew.
 func renamed(events []string) string {
 	text := regexp.MustCompile(`/t\d+n\d+"`).ReplaceAllString(strings.Join(events, "\n"), `/trading"`)
-	text = regexp.MustCompile(`t\d+n\d+r`).ReplaceAllString(text, "lowcap_cdc")
+	return linked(regexp.MustCompile(`t\d+n\d+r`).ReplaceAllString(text, "lowcap_cdc"), schemas.Chain{})
+}
+
+// linked links altered events anew, behind another one.
+func linked(text string, chain schemas.Chain) string {
 	chained := regexp.MustCompile(`"chain":"[0-9a-f]+"`)
 	var all strings.Builder
-	var chain schemas.Chain
 	for _, e := range strings.Split(text, "\n") {
 		number, link := chain.Next()
 		e = chained.ReplaceAllString(e, `"chain":"`+link+`"`)
