@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
@@ -87,22 +88,46 @@ func promoted(ctx context.Context, w *world) (*lab.Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	ready := "true"
 	if w.options.whole >= "17" {
-		ready = "(select count(*) = 2 from pg_replication_slots where synced and not temporary and invalidation_reason is null)"
+		if err := w.syncSlots(ctx, standby); err != nil {
+			return nil, err
+		}
 	}
 	end, err := w.place(ctx)
 	if err != nil {
 		return nil, err
 	}
-	is := fmt.Sprintf("select pg_last_wal_replay_lsn() >= '%s' and %s", decode.LSN(end), ready)
-	if err := until(ctx, standby.DSN(w.database), is); err != nil {
+	if err := until(ctx, standby.DSN(w.database), fmt.Sprintf("select pg_last_wal_replay_lsn() >= '%s'", decode.LSN(end))); err != nil {
 		return nil, err
 	}
 	if err := w.postgres.Stop(ctx, "immediate"); err != nil {
 		return nil, err
 	}
 	return standby, standby.Promote(ctx)
+}
+
+// syncSlots waits until the standby has both slots. It takes a slot as soon as that needs no older WAL than the standby has, which only
+// a reader that goes on brings about.
+func (w *world) syncSlots(ctx context.Context, standby *lab.Postgres) error {
+	conn, err := pgx.Connect(ctx, standby.DSN(w.database))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // it was only asked
+	return eventually(ctx, "keep the slots on the standby", func() error {
+		if err := w.ask(ctx, "do $$ begin perform pg_log_standby_snapshot(); end $$"); err != nil {
+			return err
+		}
+		if err := errors.Join(finish(w.command()), finish(w.reference())); err != nil {
+			return err
+		}
+		var kept int
+		err := conn.QueryRow(ctx, "select count(*) from pg_replication_slots where synced and not temporary").Scan(&kept)
+		if err == nil && kept < 2 {
+			err = fmt.Errorf("the standby has %d slots", kept)
+		}
+		return err
+	})
 }
 
 // until waits until a query on a server answers true.

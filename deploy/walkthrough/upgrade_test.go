@@ -160,7 +160,6 @@ func TestUpgradeGuide(t *testing.T) {
 		g.says = nil // the stream just goes on
 		standby := g.standby()
 		g.between = map[string]func(){"# the standby is promoted": func() {
-			g.ask(standby, "select count(*) = 1 from pg_replication_slots where synced and not temporary")
 			if err := errors.Join(g.server.Stop(t.Context(), "immediate"), standby.Promote(t.Context())); err != nil {
 				t.Fatal(err)
 			}
@@ -210,6 +209,12 @@ func (g *guide) standby() *lab.Postgres {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() { standby.Close() }) //nolint:errcheck // the test is over
+	// It takes the slot as soon as that needs no older WAL than the standby has.
+	for psql := "psql -X -A -t --dbname "; strings.TrimSpace(g.line(psql+standby.DSN("trading")+
+		" -c 'select count(*) from pg_replication_slots where synced and not temporary'")) != "1"; {
+		g.line(psql + g.server.DSN("trading") + " -c 'select pg_log_standby_snapshot()'")
+		g.line("lowcap-cdc run --until now")
+	}
 	return standby
 }
 
