@@ -253,7 +253,9 @@ func recordedExamples() map[Type]json.RawMessage {
 // recorded returns the recorded events of one source, one a line.
 func recorded() [][]byte { return linesOf("testdata/events.jsonl") }
 
-func linesOf(path string) [][]byte { return bytes.Split(bytes.TrimSpace(must(os.ReadFile(path))), []byte("\n")) }
+func linesOf(path string) [][]byte {
+	return bytes.Split(bytes.TrimSpace(must(os.ReadFile(path))), []byte("\n"))
+}
 
 // describedEverywhere fails for a property without a description.
 func describedEverywhere(t *testing.T, path string, schema *jsonschema.Schema) {
