@@ -88,6 +88,7 @@ func (c Config) connectReplication(ctx context.Context) (*pgconn.PgConn, error) 
 	}
 	c.prepare(&config.Config)
 	config.RuntimeParams["replication"] = "database"
+	config.DialFunc = gathering(config.DialFunc)
 	conn, err := pgconn.ConnectConfig(ctx, &config.Config)
 	if err != nil {
 		return nil, c.explainConnect(ctx, err, &config.Config)

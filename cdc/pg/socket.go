@@ -1,11 +1,15 @@
 package pg
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"syscall"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -21,12 +25,30 @@ const (
 // socket reads a replication connection. The server sends every row by itself, and each wakes the reader, which costs
 // both more than the row does. So while rows come one on the heels of the other the socket does not ask to be woken: it
 // looks every two milliseconds. After a pause the next row is read at once again.
+//
+// It lies right on the connection, below TLS where there is any: see records.
 type socket struct {
 	net.Conn
-	raw    syscall.RawConn // nil where the bytes do not come straight from TCP (TLS)
-	prompt int             // reads that may still follow at once
-	busy   bool
-	full   bool // the last read left something behind
+	raw     syscall.RawConn // nil where the bytes do not come straight from TCP
+	gathers bool            // since the stream has started; before, nothing comes that was not asked for
+	prompt  int             // reads that may still follow at once
+	busy    bool
+	full    bool // the last read left something behind
+
+	piece  []byte // what was read for TLS, which asks for little at a time; nil without TLS
+	unread []byte // the end of it
+	still  bool   // what is not there yet is not waited for
+}
+
+// gathering has a connection be made on sockets.
+func gathering(dial pgconn.DialFunc) pgconn.DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return newSocket(conn), nil
+	}
 }
 
 func newSocket(conn net.Conn) *socket {
@@ -41,6 +63,28 @@ func newSocket(conn net.Conn) *socket {
 
 // Read implements io.Reader.
 func (s *socket) Read(p []byte) (int, error) {
+	if !s.gathers {
+		return s.Conn.Read(p)
+	}
+	if s.piece == nil {
+		return s.gather(p)
+	}
+	if len(s.unread) == 0 {
+		if s.still {
+			return 0, os.ErrDeadlineExceeded
+		}
+		n, err := s.gather(s.piece)
+		if s.unread = s.piece[:n]; n == 0 {
+			return 0, err
+		}
+	}
+	n := copy(p, s.unread)
+	s.unread = s.unread[n:]
+	return n, nil
+}
+
+// gather reads what has come.
+func (s *socket) gather(p []byte) (int, error) {
 	if s.busy && !s.full {
 		time.Sleep(gatherFor)
 	}

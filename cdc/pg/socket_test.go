@@ -26,7 +26,9 @@ func connected(t *testing.T) (*socket, net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { to.Close(); from.Close() }) //nolint:errcheck // the test is over
-	return newSocket(from), to
+	s := newSocket(from)
+	s.gathers = true
+	return s, to
 }
 
 // busy has the other end send small pieces until the socket counts as busy, and returns the bytes that were read.

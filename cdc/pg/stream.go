@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"runtime"
@@ -28,7 +29,7 @@ const (
 // few chunks and sends status updates by the clock, also while the pipeline takes nothing.
 type stream struct {
 	conn   net.Conn
-	socket *socket
+	from   io.Reader // conn, read by large pieces
 	every  time.Duration
 	reader reader
 	chunks chan *chunk
@@ -50,7 +51,7 @@ func openStream(ctx context.Context, config Config, conn net.Conn, sieve *decode
 	s := &stream{
 		conn:     conn,
 		every:    every,
-		socket:   newSocket(conn),
+		from:     gatherStream(conn),
 		chunks:   make(chan *chunk, chunksAhead),
 		free:     make(chan *chunk, chunksAhead+2),
 		released: make(chan struct{}, 1),
@@ -58,7 +59,7 @@ func openStream(ctx context.Context, config Config, conn net.Conn, sieve *decode
 		done:     make(chan struct{}),
 		current:  &chunk{},
 	}
-	s.reader = reader{from: s.socket, sieve: sieve}
+	s.reader = reader{from: s.from, sieve: sieve}
 	s.confirmed.Store(uint64(from))
 	if err := s.command(ctx, startCommand(config, from)); err != nil {
 		conn.Close() //nolint:errcheck // the first error counts
@@ -168,7 +169,7 @@ func (s *stream) freeChunk() *chunk {
 // status update is due.
 func (s *stream) Read(p []byte) (int, error) {
 	for {
-		n, err := s.socket.Read(p)
+		n, err := s.from.Read(p)
 		select {
 		case <-s.stop:
 			return 0, errStopped
