@@ -38,29 +38,39 @@ func (m *machine) beginHistory(c change, image *positionImage) *history {
 
 // knownKeys returns the raw values of a history document's known keys, nil for null. Of a key that is there twice, which only
 // a double-encoded document can have, the last value counts.
-func knownKeys(document []byte) (known [keyCount][]byte) {
+func knownKeys(document []byte) [keyCount][]byte {
+	known, _ := readKeys(document)
+	return known
+}
+
+// readKeys is knownKeys, and also says whether the document may have others.
+func readKeys(document []byte) (known [keyCount][]byte, others bool) {
 	for m := decode.MembersOf(document); m.Next(); {
 		raw := m.Value()
+		isNull := jsonb.Text(raw).IsNull()
 		if k, ok := keyNamed(m.Name); !ok {
-			continue
-		} else if known[k] = raw; jsonb.Text(raw).IsNull() {
+			others = others || !isNull
+		} else if known[k] = raw; isNull {
 			known[k] = nil
 		}
 	}
-	return known
+	return known, others
 }
 
 // judge compares two documents key by key. It changes nothing.
 func (h *history) judge(before, after []byte) {
 	h.values.reset()
-	was, is := knownKeys(before), knownKeys(after)
+	was, hadOthers := readKeys(before)
+	is, hasOthers := readKeys(after)
 	for k := range keyCount {
 		h.keys[k] = h.judgeKey(k, was[k], is[k])
 	}
 	h.judgePool()
 	h.judgeBuyback()
 	h.after = after
-	h.unknown = compareUnknown(before, after)
+	if hadOthers || hasOthers {
+		h.unknown = compareUnknown(before, after)
+	}
 }
 
 // judgeKey compares a key's value, given as the two documents have it, with what it was when it was last well-formed.
