@@ -2,14 +2,9 @@ package pg
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"testing"
@@ -38,7 +33,8 @@ func secured(t *testing.T) (from io.Reader, client *tls.Conn, to *tls.Conn, belo
 	s, raw := connected(t)
 	s.gathers = false
 	below = &held{Conn: raw}
-	to = tls.Server(below, &tls.Config{Certificates: []tls.Certificate{selfSigned(t)}})
+	own, _ := selfSigned(t, "127.0.0.1", time.Now().Add(time.Hour))
+	to = tls.Server(below, &tls.Config{Certificates: []tls.Certificate{own}})
 	client = tls.Client(s, &tls.Config{InsecureSkipVerify: true})
 	shaken := make(chan error, 1)
 	go func() { shaken <- to.Handshake() }()
@@ -49,20 +45,6 @@ func secured(t *testing.T) (from io.Reader, client *tls.Conn, to *tls.Conn, belo
 		t.Fatal(err)
 	}
 	return gatherStream(client), client, to, below
-}
-
-func selfSigned(t *testing.T) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 // TestRecordsAreReadTogether: a rush of small records is read by few reads, whole and in order, and what comes after a pause
