@@ -18,6 +18,8 @@ CLUSTER ?= 1
 VERSION ?= $(shell git describe --tags --always --dirty)
 DIST ?= dist
 PLATFORMS ?= linux-amd64 linux-arm64 darwin-amd64 darwin-arm64
+PROGRAMS = $(foreach p,$(PLATFORMS),lowcap-cdc-$(p) lowcap-parquet-$(p))
+SIGN_KEY ?=
 # deploy/docker/Dockerfile builds with the same words, and a test compares the bytes.
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags='-s -w -X main.version=$(VERSION)'
 CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
@@ -34,15 +36,22 @@ build: ## bin/lowcap-cdc and bin/lowcap-parquet
 	$(GOBUILD) -o bin/lowcap-cdc ./cmd/lowcap-cdc
 	$(GOBUILD) -o bin/lowcap-parquet ./cmd/lowcap-parquet
 
-release: $(PLATFORMS:%=$(DIST)/lowcap-cdc-%) ## dist/: binaries of four platforms, what each is made of (CycloneDX), checksums
-	for p in $(PLATFORMS); do $(GO) run $(CYCLONEDX) bin -json -std -noserial -notimestamp -version $(VERSION) \
-	  -output $(DIST)/lowcap-cdc-$$p.cdx.json $(DIST)/lowcap-cdc-$$p || exit 1; done
-	cp LICENSE NOTICE $(DIST)
-	cd $(DIST) && sha256sum LICENSE NOTICE $(foreach p,$(PLATFORMS),lowcap-cdc-$(p) lowcap-cdc-$(p).cdx.json) > SHA256SUMS
+release: sign-key $(PROGRAMS:%=$(DIST)/%) ## dist/: binaries of four platforms, what each is made of (CycloneDX), checksums, signed with SIGN_KEY=FILE
+	for p in $(PROGRAMS); do $(GO) run $(CYCLONEDX) bin -json -std -noserial -notimestamp -version $(VERSION) \
+	  -output $(DIST)/$$p.cdx.json $(DIST)/$$p || exit 1; done
+	cp LICENSE NOTICE deploy/release/install.sh $(DIST)
+	echo $(VERSION) > $(DIST)/VERSION
+	cd $(DIST) && sha256sum VERSION LICENSE NOTICE install.sh $(foreach p,$(PROGRAMS),$(p) $(p).cdx.json) > SHA256SUMS
+	rm -f $(DIST)/SHA256SUMS.sig
+	ssh-keygen -q -Y sign -f '$(SIGN_KEY)' -n lowcap-cdc-release $(DIST)/SHA256SUMS
 
-.PHONY: $(PLATFORMS:%=$(DIST)/lowcap-cdc-%)
-$(PLATFORMS:%=$(DIST)/lowcap-cdc-%): $(DIST)/lowcap-cdc-%:
-	GOOS=$(word 1,$(subst -, ,$*)) GOARCH=$(word 2,$(subst -, ,$*)) $(GOBUILD) -o $@ ./cmd/lowcap-cdc
+.PHONY: sign-key
+sign-key:
+	@[ -f '$(SIGN_KEY)' ] || { echo "a release is signed: say SIGN_KEY=FILE, a key of ssh-keygen -t ed25519 -f FILE" >&2; exit 1; }
+
+.PHONY: $(PROGRAMS:%=$(DIST)/%)
+$(PROGRAMS:%=$(DIST)/%): $(DIST)/lowcap-%:
+	GOOS=$(word 2,$(subst -, ,$*)) GOARCH=$(word 3,$(subst -, ,$*)) $(GOBUILD) -o $@ ./cmd/lowcap-$(word 1,$(subst -, ,$*))
 
 notice: ## NOTICE: the licences of everything that is linked into the programs
 	$(GO) test ./deploy/notice -update -count=1
@@ -51,7 +60,7 @@ deps-demo:
 	@.ci/deps postgres
 
 deps:
-	@.ci/deps postgres pgbouncer java faketime prometheus chromium systemd hadolint kubernetes kcat python node curl spin
+	@.ci/deps postgres pgbouncer java faketime prometheus chromium systemd hadolint debian qemu kubernetes kcat python node curl spin
 
 # What needs no server: neither starts one, nor a program that does.
 SERVERLESS = ./cdc ./cdc/internal/... ./cmd/lowcap-cdc ./cmd/lowcap-cdc/internal/... ./cmd/lowcap-parquet ./decode ./deploy/notice \

@@ -33,7 +33,7 @@ func StartCluster(ctx context.Context, n int, proxy func(listener string) (adver
 		voters[i] = fmt.Sprintf("%d@127.0.0.1:%d", i+1, k.controller)
 	}
 	for i, k := range c.Brokers {
-		behind, err := freePort()
+		behind, err := FreePort()
 		if err != nil {
 			return nil, err
 		}

@@ -85,10 +85,10 @@ func (k *Kafka) place(ctx context.Context) (err error) {
 	if k.dir, err = os.MkdirTemp("", "lowcap-kafka"); err != nil {
 		return err
 	}
-	if k.port, err = freePort(); err != nil {
+	if k.port, err = FreePort(); err != nil {
 		return err
 	}
-	if k.controller, err = freePort(); err != nil || k.secured == nil {
+	if k.controller, err = FreePort(); err != nil || k.secured == nil {
 		return err
 	}
 	if k.secured.certificates, err = makeCertificates(k.dir); err != nil {

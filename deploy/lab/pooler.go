@@ -31,7 +31,7 @@ func (p *Postgres) StartPooler(ctx context.Context, ignored ...string) (*Pooler,
 		}
 	}
 	b := &Pooler{server: p}
-	if b.port, err = freePort(); err != nil {
+	if b.port, err = FreePort(); err != nil {
 		return nil, err
 	}
 	if b.dir, err = os.MkdirTemp("", "lowcap-pooler"); err != nil {

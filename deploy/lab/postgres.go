@@ -76,7 +76,7 @@ func newPostgres(ctx context.Context, host, bin string, settings []string, args 
 			return nil, err
 		}
 	}
-	if p.Port, err = freePort(); err != nil {
+	if p.Port, err = FreePort(); err != nil {
 		return nil, err
 	}
 	args = append([]string{"-D", p.Data(), "-A", "trust", "-U", "postgres", "--no-sync"}, args...)
@@ -182,7 +182,8 @@ func (p *Postgres) CreateSource(ctx context.Context, database string) (*pgx.Conn
 	return source, err
 }
 
-func freePort() (int, error) {
+// FreePort returns a port of this machine at which nothing listens yet.
+func FreePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err

@@ -35,7 +35,7 @@ func StartRegistry(ctx context.Context) (*Registry, error) {
 		return nil, err
 	}
 	r := &Registry{}
-	if r.port, err = freePort(); err != nil {
+	if r.port, err = FreePort(); err != nil {
 		return nil, err
 	}
 	log, err := os.CreateTemp("", "lowcap-registry")

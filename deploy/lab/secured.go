@@ -21,7 +21,7 @@ func StartSecuredKafka(ctx context.Context) (*Kafka, error) {
 	s := &secured{}
 	for _, port := range []*int{&s.sasl, &s.tls, &s.saslTLS} {
 		var err error
-		if *port, err = freePort(); err != nil {
+		if *port, err = FreePort(); err != nil {
 			return nil, err
 		}
 	}

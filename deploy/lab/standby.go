@@ -20,7 +20,7 @@ func (p *Postgres) Standby(ctx context.Context) (*Postgres, error) {
 	if s.dir, err = os.MkdirTemp("", "lowcap-pg"); err != nil {
 		return nil, err
 	}
-	if s.Port, err = freePort(); err != nil {
+	if s.Port, err = FreePort(); err != nil {
 		return nil, err
 	}
 	if out, err := exec.CommandContext(ctx, "cp", "-a", p.Data(), s.dir).CombinedOutput(); err != nil {

@@ -147,7 +147,7 @@ func (b *Backup) RestoreTo(ctx context.Context, lsn string) (*Postgres, error) {
 	if p.dir, err = os.MkdirTemp("", "lowcap-pg"); err != nil {
 		return nil, err
 	}
-	if p.Port, err = freePort(); err != nil {
+	if p.Port, err = FreePort(); err != nil {
 		return nil, err
 	}
 	if out, err := exec.CommandContext(ctx, "cp", "-a", b.dir, p.Data()).CombinedOutput(); err != nil {
