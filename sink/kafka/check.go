@@ -138,6 +138,9 @@ func (k *Sink) checkState(ctx context.Context, load func(string, []byte) error) 
 		return []check.Finding{{Name: name, Severity: check.Fail, Detail: oneLine(explain(err)),
 			Repair: "lowcap-cdc check, when that is done"}}
 	}
+	if k.move.from != "" && k.move.to != "" {
+		return []check.Finding{{Name: name, Severity: check.OK, Detail: fmt.Sprintf("from cluster %q, whole up to event %d", k.move.from, k.move.last.Number)}}
+	}
 	return nil
 }
 

@@ -42,6 +42,11 @@ func TestAnotherCluster(t *testing.T) {
 	mirror(state)
 	s.refusesCopy(to, "events are missing")
 	mirror(events...)
+	check := s.command("k", to)
+	check.Args[1] = "check"
+	if out, err := check.CombinedOutput(); err != nil || !strings.Contains(string(out), "whole up to event") {
+		t.Errorf("check of a whole copy: %v: %s", err, out)
+	}
 	s.exec(`update token_timeframe_blocks set blocked_s1 = false`)
 	s.drain("k", to)
 	s.exec(`update lowcap_positions set status = 'moved'`)
