@@ -1,61 +1,20 @@
 package systemd
 
 import (
-	"net"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/systemd/systemdtest"
 )
-
-// listen returns a socket as systemd has it, its path, and what it hears.
-func listen(t *testing.T) (path string, heard <-chan string) {
-	t.Helper()
-	path = filepath.Join(t.TempDir(), "notify")
-	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() }) //nolint:errcheck // the test is over
-	messages := make(chan string, 100)
-	go func() {
-		buffer := make([]byte, 4096)
-		for {
-			n, err := conn.Read(buffer)
-			if err != nil {
-				close(messages)
-				return
-			}
-			messages <- string(buffer[:n])
-		}
-	}()
-	return path, messages
-}
-
-// hear waits for a message and returns those before it.
-func hear(t *testing.T, heard <-chan string, want string) (before []string) {
-	t.Helper()
-	deadline := time.After(30 * time.Second)
-	for {
-		select {
-		case message := <-heard:
-			if message == want {
-				return before
-			}
-			before = append(before, message)
-		case <-deadline:
-			t.Fatalf("systemd was not told %q; it heard %q", want, before)
-		}
-	}
-}
 
 // TestWatchdogStarves lets the loop be stuck: the watchdog must not be fed then, and be fed again afterwards.
 func TestWatchdogStarves(t *testing.T) {
-	path, heard := listen(t)
+	manager := systemdtest.Listen(t)
 	var log strings.Builder
-	environment := map[string]string{"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "30000"}
+	environment := map[string]string{"NOTIFY_SOCKET": manager.Path, "WATCHDOG_USEC": "30000"}
 	s := From(func(name string) string { return environment[name] }, zerolog.New(&log))
 	states := make(chan string)
 	go s.keepAlive(t.Context(), func(time.Time) string {
@@ -69,12 +28,12 @@ func TestWatchdogStarves(t *testing.T) {
 	states <- "stuck: committing"
 	states <- "stuck: committing" // the first was handled when the second is asked for
 	select {
-	case message := <-heard:
+	case message := <-manager.Heard:
 		t.Errorf("stuck, and systemd hears %q", message)
 	default:
 	}
 	states <- ""
-	hear(t, heard, Alive)
+	manager.Await(t, Alive)
 	if !strings.Contains(log.String(), "stuck: committing") {
 		t.Errorf("the log does not say why: %s", log.String())
 	}
