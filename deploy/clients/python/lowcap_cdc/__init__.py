@@ -98,19 +98,25 @@ def alerts(
     prefix: str = "lowcap.",
     start: str = "latest",
     until_end: bool = False,
+    member: str | None = None,
     poison: Callable[[Message, NotAnEvent], None] = _tell,
     config: dict[str, Any] | None = None,
 ) -> Iterator[Event]:
     """Yields events at least as severe as severity, of types that match any glob (e.g. emergency_exit.*), as a member of a
     consumer group. A group that is new begins at start, latest or earliest. A record that is no event is given to poison, and
-    passed over. With until_end it ends when everything was read; else it goes on for ever."""
+    passed over. With until_end it ends when everything was read; else it goes on for ever.
+
+    member is a name that no other process of the group has, and that is the same after a restart: one that is back within
+    session.timeout.ms (45 s) goes on where it was, and no other process notices. Without it each start and each end deals the
+    partitions out anew."""
     if severity not in _RANK:
         raise ValueError(f"severity {severity!r} is none of {', '.join(_RANK)}")
     consumer = Consumer({
         "bootstrap.servers": brokers, "group.id": group, "auto.offset.reset": start,
         "isolation.level": "read_committed",  # else it also yields what was never committed
         "enable.auto.offset.store": False,  # a place moves when the program asks for the next event
-        "auto.commit.interval.ms": 500, "enable.partition.eof": until_end, **(config or {}),
+        "auto.commit.interval.ms": 500, "enable.partition.eof": until_end,
+        **({} if member is None else {"group.instance.id": member}), **(config or {}),
     })
     last: dict[tuple[str, int], str] = {}  # sequence; a partition is in the order of it
     ended: set[tuple[str, int]] = set()
