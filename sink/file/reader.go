@@ -151,14 +151,15 @@ func (f *Sink) readNew(ctx context.Context, m *mark) error {
 	return m.lines(ctx, io.NewSectionReader(v.live, m.offset, v.length-m.offset), v.live.Name(), eventsName, v.length)
 }
 
-// from returns the segments from the one that begins with first on, without those that were removed before it.
+// from returns the segments from the one that begins with first on, without those that were removed: retention may overtake who
+// reads slowly.
 func (v *view) from(first string) ([]segmentFile, error) {
+	removed, _ := v.removed()
 	if first == "" {
-		segments, _ := v.removed()
-		return v.segments[segments:], nil
+		return v.segments[removed:], nil
 	}
 	if at := slices.IndexFunc(v.segments, func(s segmentFile) bool { return s.FirstSequence == first }); at >= 0 {
-		return v.segments[at:], nil
+		return v.segments[max(at, removed):], nil
 	}
 	if first != v.first {
 		return nil, fmt.Errorf("%w: the segment that begins with event %s is no longer known; read again from the beginning",

@@ -29,8 +29,10 @@ type Member struct {
 type Assignment struct {
 	Partitions int
 	// Removed are the records, at most, that the topics lost, by retention or because they were made anew, before the
-	// group had read them.
+	// group had read them. The group's place moves behind them with the first round that is handled, not before.
 	Removed int64
+	// Oldest is the sum of the offsets at which the partitions with such a loss go on: another loss has another one.
+	Oldest int64
 }
 
 // Consume reads topics (without prefix; none means all) as a member of a consumer group, until ctx ends; then it
@@ -75,10 +77,11 @@ func (k *Sink) Consume(ctx context.Context, group string, topics []string, m Mem
 	}
 }
 
-// endsGeneration reports whether an error only says that the group deals its partitions out anew.
+// endsGeneration reports whether an error only says that the group deals its partitions out anew, or must: where retention has
+// overtaken a member, the next generation finds out what was lost.
 func endsGeneration(err error) bool {
 	for _, passing := range []error{context.Canceled, kafka.ErrGenerationEnded, kafka.RebalanceInProgress,
-		kafka.IllegalGeneration, kafka.UnknownMemberId} {
+		kafka.IllegalGeneration, kafka.UnknownMemberId, kafka.OffsetOutOfRange} {
 		if errors.Is(err, passing) {
 			return true
 		}

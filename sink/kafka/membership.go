@@ -30,9 +30,9 @@ type membership struct {
 
 // consume reads until the generation ends.
 func (m *membership) consume(ctx context.Context) error {
-	at, lost, err := m.assigned(ctx)
+	at, loss, err := m.assigned(ctx)
 	if err == nil {
-		m.member.Assigned(Assignment{len(at), lost})
+		m.member.Assigned(Assignment{len(at), loss.records, loss.oldest})
 	}
 	if err != nil || len(at) == 0 {
 		<-ctx.Done() // a member without partitions stays one: it takes over
@@ -76,35 +76,48 @@ func (m *membership) isBegun(e *sink.Stored) bool {
 	return ok && offset == e.Offset
 }
 
-// assigned returns where each partition continues, and how many records were lost before that. Where the group has never
+// loss is what was removed before the group had read it.
+type loss struct {
+	records, oldest int64
+	in              map[partition]bool
+}
+
+func (l *loss) add(p partition, records, oldest int64) {
+	l.records, l.oldest, l.in[p] = l.records+records, l.oldest+oldest, true
+}
+
+// assigned returns where each partition continues, and what was lost before that. Where the group has never
 // been, that is the end of now, and it is committed at once: an event that comes before the first delivery would
 // otherwise be passed over by a crash. In a topic that was not there yet it is the beginning.
-func (m *membership) assigned(ctx context.Context) (at map[partition]int64, lost int64, err error) {
+func (m *membership) assigned(ctx context.Context) (at map[partition]int64, lost loss, err error) {
 	at, m.begun, m.handled = make(map[partition]int64), make(map[partition]int64), make(map[partition]int64)
+	lost.in = make(map[partition]bool)
 	notes, err := m.notes(ctx)
 	if err != nil {
-		return nil, 0, err
+		return nil, lost, err
 	}
 	for topic, assignments := range m.generation.Assignments {
 		for _, a := range assignments {
 			p := partition{topic, a.ID}
 			first, stable, err := m.k.offsets(ctx, topic, a.ID)
 			if err != nil {
-				return nil, 0, fmt.Errorf("read offsets of %s/%d: %w", topic, a.ID, err)
+				return nil, lost, fmt.Errorf("read offsets of %s/%d: %w", topic, a.ID, err)
 			}
 			switch {
 			case a.Offset < 0:
 				if at[p], err = m.beginning(ctx, p, first, stable); err != nil {
-					return nil, 0, err
+					return nil, lost, err
 				}
 			case a.Offset < first: // retention has passed by
-				at[p], lost = first, lost+first-a.Offset
+				at[p] = first
+				lost.add(p, first-a.Offset, first)
 			case a.Offset > stable: // another topic of that name
-				at[p], lost = first, lost+max(1, first)
+				at[p] = first
+				lost.add(p, max(1, first), first)
 			default:
 				at[p] = a.Offset
 			}
-			if notes[p] == sendingNote {
+			if notes[p] == sendingNote && !lost.in[p] {
 				m.begun[p] = at[p]
 			}
 		}
@@ -114,7 +127,7 @@ func (m *membership) assigned(ctx context.Context) (at map[partition]int64, lost
 	}
 	m.committed = make(map[partition]int64)
 	m.handled = maps.Clone(at)
-	return at, lost, m.commitFresh(ctx, at)
+	return at, lost, m.commitFresh(ctx, at, lost.in)
 }
 
 // beginning is where a partition begins that the group has never been in.
@@ -128,16 +141,21 @@ func (m *membership) beginning(ctx context.Context, p partition, first, stable i
 	return m.k.offsetSince(ctx, p, m.member.Since, stable)
 }
 
-// commitFresh commits the places that are not committed, and leaves the notes at the others.
-func (m *membership) commitFresh(ctx context.Context, at map[partition]int64) error {
+// commitFresh commits the places that are not committed, and leaves the notes at the others. Where something was lost the place
+// stays, so that whoever continues after a crash knows of it too.
+func (m *membership) commitFresh(ctx context.Context, at map[partition]int64, lost map[partition]bool) error {
 	for topic, assignments := range m.generation.Assignments {
 		for _, a := range assignments {
-			if p := (partition{topic, a.ID}); at[p] == a.Offset {
-				m.committed[p] = a.Offset
+			if p := (partition{topic, a.ID}); at[p] == a.Offset || lost[p] {
+				m.committed[p] = at[p]
 			}
 		}
 	}
-	return m.commit(ctx, nil)
+	err := m.commit(ctx, nil)
+	for p := range lost {
+		delete(m.committed, p)
+	}
+	return err
 }
 
 // notes reads what is noted at the committed offsets.

@@ -43,7 +43,10 @@ func (f *kafkaFeed) follow(ctx context.Context, l *lane, placed func()) error {
 	return f.kafka.Consume(ctx, l.place, l.topics(), kafka.Member{
 		Since: f.since, Deliver: l.deliver,
 		Assigned: func(a kafka.Assignment) {
-			l.assigned(a.Partitions, a.Removed)
+			l.assigned(a.Partitions)
+			if a.Removed > 0 {
+				l.owe(recordsRemoved(a.Removed, a.Oldest))
+			}
 			placed()
 		},
 		Interrupted: l.interrupted,
@@ -91,17 +94,28 @@ const (
 )
 
 func (f *fileFeed) follow(ctx context.Context, l *lane, placed func()) error {
-	begun := sync.OnceFunc(func() { l.assigned(1, 0); placed() })
+	begun := sync.OnceFunc(func() { l.assigned(1); placed() })
+	var stale string // the place in another history, which says nothing of this one
 	for ctx.Err() == nil {
 		at, err := f.place(ctx, l)
+		if err == nil && !at.isIn(stale) {
+			err = f.checkHistory(ctx, at)
+		}
 		if err == nil {
 			begun()
 			l.forget()
+			if at.isIn(stale) {
+				at = &place{}
+			}
 			err = f.read(ctx, l, at)
 		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, errAnother):
+			stale = at.Sequence
+			l.owe(historyReplaced(at))
+			continue
 		case err != nil && !errors.Is(err, fs.ErrNotExist) && sink.IsPermanent(err):
 			return err
 		case err != nil:
@@ -136,11 +150,11 @@ func (f *fileFeed) read(ctx context.Context, l *lane, at *place) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	events, failed := make(chan sink.Stored, roundEvents), make(chan error, 1)
-	from, begun := at.Sequence, at.Sending
+	from, begun := *at, at.Sending
 	go func() {
 		failed <- f.reader.ReadEvents(ctx, sink.Range{Follow: true}, func(e *sink.Stored) error {
-			if e.Sequence() <= from {
-				return nil
+			if sequence := e.Sequence(); sequence <= from.Sequence {
+				return from.holds(e, sequence)
 			}
 			select {
 			case events <- *e:
@@ -154,6 +168,12 @@ func (f *fileFeed) read(ctx context.Context, l *lane, at *place) error {
 		found, err := nextRound(events, failed)
 		if err != nil || ctx.Err() != nil {
 			return err
+		}
+		for i := range found {
+			if number := found[i].Attributes().Number; at.Number > 0 && number > at.Number+uint64(i)+1 {
+				l.owe(eventsRemoved(at.Number+uint64(i)+1, number-1))
+				break
+			}
 		}
 		round := f.round(l, at, found, begun)
 		if err := l.deliver(ctx, round); err != nil {
@@ -235,12 +255,8 @@ func (l *lane) forget() {
 }
 
 // assigned prepares a lane to read what it was given.
-func (l *lane) assigned(partitions int, removed int64) {
+func (l *lane) assigned(partitions int) {
 	l.forget()
-	if removed > 0 {
-		l.log.Error().Int64("records", removed).
-			Msg("events were removed from the topics before this route had read them; what they said is in the tables")
-	}
 	l.health.reads(time.Time{})
 	l.log.Info().Int("partitions", partitions).Msg("partitions assigned")
 }

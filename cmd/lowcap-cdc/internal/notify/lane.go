@@ -27,6 +27,7 @@ type lane struct {
 	health *laneHealth
 	log    zerolog.Logger
 
+	owed      []*receiver.Message // told before anything else
 	delivered *recent
 	committed time.Time
 
@@ -81,6 +82,9 @@ func (l *lane) isWanted(e *sink.Stored, a *schemas.Attributes) bool {
 
 // deliver delivers what a round found, and moves the place behind it.
 func (l *lane) deliver(ctx context.Context, round *sink.Round) error {
+	if err := l.settle(ctx); err != nil {
+		return err
+	}
 	if l.gather != nil {
 		return l.deliverGathered(ctx, round)
 	}

@@ -12,6 +12,7 @@ type counts struct {
 	delivered *metric.Vec[*metric.Counter]
 	refused   *metric.Vec[*metric.Counter]
 	retries   *metric.Vec[*metric.Counter]
+	removed   *metric.Vec[*metric.Counter]
 	beats     *metric.Vec[*metric.Counter]
 }
 
@@ -22,6 +23,7 @@ func newCounts() *counts {
 	c.delivered = c.registry.Counters(prefix+"delivered_total", "Messages that a receiver took, also those that the route's fallback took.", "route")
 	c.refused = c.registry.Counters(prefix+"refused_total", "Times that a receiver refused a message, also as a short text.", "route")
 	c.retries = c.registry.Counters(prefix+"retries_total", "Attempts that were followed by another.", "route")
+	c.removed = c.registry.Counters(prefix+"removed_total", "Records, at most, that were removed before the route had read them.", "route")
 	c.beats = c.registry.Counters(prefix+"heartbeats_total", "Heartbeats, by whether they were sent or failed.", "result")
 	c.registry.Runtime()
 	return c
@@ -45,6 +47,7 @@ func (c *counts) observe(m *messenger) {
 		c.delivered.With(r.name)
 		c.refused.With(r.name)
 		c.retries.With(r.name)
+		c.removed.With(r.name)
 		oldest(func() float64 { return r.health.oldest(time.Now()).Seconds() }, r.name)
 		failing(func() float64 {
 			if since, _ := r.health.failed(); !since.IsZero() {
