@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"lowcap-cdc/sink"
 )
@@ -69,5 +73,90 @@ func TestFileFollowed(t *testing.T) {
 	}
 	if !bytes.Equal(text, want) {
 		t.Errorf("followed\n%swant\n%s", text, want)
+	}
+}
+
+// TestFileFollowedBehindRetention removes the segments that a slow reader is in, and those behind it: it goes on with the oldest that is
+// there, and whoever counts sees what it missed.
+func TestFileFollowedBehindRetention(t *testing.T) {
+	dir := t.TempDir()
+	f, _ := resumed(t, dir, Options{RotateSize: 1})
+	for n := 1; n <= 3; n++ {
+		commit(t, f, sequenced(n))
+	}
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	last, third, isSlow := sequenced(7).Events, sequenced(3).Events, true
+	var read [][]byte
+	behind := 0
+	err := newFile(t, dir, Options{}).ReadEvents(ctx, sink.Range{Follow: true}, func(e *sink.Stored) error {
+		if read = append(read, e.Value); isSlow && bytes.Equal(e.Value, third[len(third)-1].Value) {
+			isSlow, behind = false, len(read)
+			for n := 4; n <= 7; n++ {
+				commit(t, f, sequenced(n))
+			}
+			if err := f.archived(true); err != nil {
+				return err
+			}
+			for _, s := range listed(t, dir)[:5] {
+				if err := os.Remove(filepath.Join(dir, s.File)); err != nil {
+					return err
+				}
+			}
+		}
+		if bytes.Equal(e.Value, last[len(last)-1].Value) {
+			stop()
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if oldest := sequenced(6).Events; !bytes.Equal(read[behind], oldest[0].Value) {
+		t.Errorf("it went on with %s, want %s", read[behind], oldest[0].Value)
+	}
+}
+
+// TestFileTwin leaves a segment in two forms that differ: this program reads the one, another perhaps the other.
+func TestFileTwin(t *testing.T) {
+	dir := rotated(t, 3)
+	segment := listed(t, dir)[0]
+	found := func() (findings []string) {
+		if err := newFile(t, dir, Options{}).CheckSegments(context.Background(), func(finding string) { findings = append(findings, finding) }); err != nil {
+			t.Fatal(err)
+		}
+		return findings
+	}
+	text := sequencedUpTo(1)
+	write(t, dir, segmentText(segment.FirstSequence), text)
+	if findings := found(); len(findings) > 0 {
+		t.Errorf("as a crash leaves it: %q", findings)
+	}
+	var forged bytes.Buffer
+	zip := gzip.NewWriter(&forged)
+	if _, err := zip.Write(bytes.Replace(text, []byte("0"), []byte("9"), 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"another text": forged.Bytes(), "no gzip": []byte("x"), "half": forged.Bytes()[:20]} {
+		write(t, dir, segment.File, content)
+		if findings := found(); len(findings) != 1 {
+			t.Errorf("%s: %q", name, findings)
+		}
+	}
+}
+
+// TestFileUncommitted tells what stands behind the last commit.
+func TestFileUncommitted(t *testing.T) {
+	dir := t.TempDir()
+	f, _ := resumed(t, dir, Options{})
+	commit(t, f, sequenced(1))
+	for _, more := range []int{0, 5} {
+		write(t, dir, eventsName, append(content(t, dir, eventsName), make([]byte, more)...))
+		if n, err := newFile(t, dir, Options{}).Uncommitted(); err != nil || n != int64(more) {
+			t.Errorf("%d bytes, %v, want %d", n, err, more)
+		}
 	}
 }

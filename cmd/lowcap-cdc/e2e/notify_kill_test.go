@@ -114,16 +114,20 @@ func (p *pages) config(t *testing.T) string {
 	return file
 }
 
-// await waits until each has so many.
+// await waits until each has so many, as long as another one comes every now and then.
 func (p *pages) await(t *testing.T, hook, phone int) {
 	t.Helper()
-	tick, deadline := time.NewTicker(50*time.Millisecond), time.After(2*time.Minute)
+	tick, moved := time.NewTicker(50*time.Millisecond), time.Now()
 	defer tick.Stop()
-	for p.hook.distinct() < hook || p.phone.distinct() < phone {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("of %d and %d exits the webhook has %d and the phone %d", hook, phone, p.hook.distinct(), p.phone.distinct())
+	for last := 0; ; <-tick.C {
+		ofHook, ofPhone := p.hook.distinct(), p.phone.distinct()
+		switch {
+		case ofHook >= hook && ofPhone >= phone:
+			return
+		case ofHook+ofPhone > last:
+			last, moved = ofHook+ofPhone, time.Now()
+		case time.Since(moved) > 2*time.Minute:
+			t.Fatalf("of %d and %d exits the webhook has %d and the phone %d", hook, phone, ofHook, ofPhone)
 		}
 	}
 }

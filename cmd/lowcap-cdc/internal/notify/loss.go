@@ -49,6 +49,8 @@ func (l *lane) owe(of loss) {
 		Facts:     []receiver.Fact{{Name: "missing", Value: of.missing}, {Name: "meaning", Value: of.meaning}}}
 	if l.wants(schemas.Page) {
 		m.Severity = schemas.Page
+	} else {
+		m.What += " (what is no page)"
 	}
 	isKnown := func(other *receiver.Message) bool { return other.Reference == m.Reference }
 	if l.delivered.has(m.Reference) || slices.ContainsFunc(l.owed, isKnown) {

@@ -61,10 +61,12 @@ func (m *memory) ReadEvents(ctx context.Context, r sink.Range, take func(*sink.S
 	for n := 0; ; {
 		found, more := m.from(n)
 		for i := range found {
+			if n++; found[i].Value == nil {
+				continue // removed
+			}
 			if err := take(&found[i]); err != nil {
 				return err
 			}
-			n++
 		}
 		if !r.Follow {
 			return nil
