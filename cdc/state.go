@@ -60,7 +60,7 @@ const CheckpointKey = "checkpoint"
 const erasKey = "eras"
 
 // CopyKey is the key of a record that stands beside copied events for as long as their state is not there. Its value is the sequence of
-// the last one.
+// the last one, and behind a blank its NUMBER:CHAIN.
 const CopyKey = "replay-done"
 
 // The keys of the images.

@@ -17,6 +17,7 @@ type Stored struct {
 	Offset    int64 // of Kafka, or the byte at which the line begins
 	Key       []byte
 	Value     []byte // the event in structured JSON, the same bytes as were published, whatever format the sink stores it in
+	Headers   []byte // of Kafka, as they stand in the record (kafka.CheckHeaders reads them); nil for a file sink
 }
 
 // Attributes returns the event's attributes; a missing one is empty.

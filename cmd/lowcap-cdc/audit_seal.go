@@ -137,6 +137,7 @@ func (c *auditSealCommand) prepare(config string, std *settings.Streams) (*audit
 		}
 		ways = append(ways, way)
 	}
+	sealer.Ways = ways
 	return sealer, ways, nil
 }
 
@@ -157,6 +158,9 @@ type toldWay struct {
 	route  string
 	teller *notify.Teller
 }
+
+// Check implements audit.Way: nobody can ask people what they were told.
+func (w *toldWay) Check(*seal.Log) error { return nil }
 
 // Deliver implements audit.Way.
 func (w *toldWay) Deliver(ctx context.Context, _ *seal.Log, c *seal.Checkpoint, _ []byte) error {
@@ -201,6 +205,8 @@ func (r *sealRun) say(sealed *audit.SealedLog) error {
 		fmt.Fprintln(r.std.Out, "no event is there: nothing was sealed")
 	case sealed.New == 0:
 		fmt.Fprintf(r.std.Out, "nothing new since seal %s\n", last.Short())
+	case r.options.Cosign != "":
+		fmt.Fprintf(r.std.Out, "cosigned %d seals, the last one %s\n", sealed.New, last.Short())
 	default:
 		fmt.Fprintf(r.std.Out, "sealed %s, committed at %s on %s\n", last.Short(), last.LSN, last.Time)
 	}

@@ -7,10 +7,13 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/audit"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/audit/seal"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
@@ -101,6 +104,7 @@ type replay struct {
 	batch           cdc.Batch
 	bytes           int
 	copiedTo        string // sequence of the last event that is there
+	resumed         string // short form of that event, by which it is known again; empty when it is not known
 	copied, skipped int
 	links           *audit.Links
 	history         *moving // whose state follows; nil where only events are copied
@@ -145,7 +149,7 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.
 func (r *replay) load(key string, value []byte) error {
 	switch {
 	case key == cdc.CopyKey:
-		r.copiedTo = string(value)
+		r.copiedTo, r.resumed, _ = strings.Cut(string(value), " ")
 	case r.history == nil:
 		return settings.Usage(fmt.Errorf("--into is the sink of a running pipeline (it holds %q); name an empty one", key))
 	case key == cdc.CheckpointKey:
@@ -165,9 +169,12 @@ func (r *replay) copy(ctx context.Context, e *sink.Stored, from, to settings.Poi
 		return ctx.Err()
 	case !from.Precedes(&a), to.IsSet() && to.Precedes(&a):
 		return nil
-	case a.Sequence <= r.copiedTo:
+	case a.Sequence < r.copiedTo:
 		r.skipped++
 		return nil
+	case a.Sequence == r.copiedTo:
+		r.skipped++
+		return r.meet(&a, e.Value)
 	}
 	r.note(&a)
 	r.batch.Events = append(r.batch.Events, cdc.Event{Attributes: a, Value: e.Value})
@@ -176,6 +183,21 @@ func (r *replay) copy(ctx context.Context, e *sink.Stored, from, to settings.Poi
 		return nil
 	}
 	return r.commit(ctx)
+}
+
+// meet holds the event that the copy ends with against the copy: what follows must go on from there.
+func (r *replay) meet(a *schemas.Attributes, event []byte) error {
+	if r.resumed != "" && r.resumed != shortOf(a, event) {
+		return fmt.Errorf("%w: event %s is not the one that was copied before the interruption", audit.ErrAltered, readable.Printable(a.ID))
+	}
+	return nil
+}
+
+// shortOf names an event and everything before it.
+func shortOf(a *schemas.Attributes, event []byte) string {
+	var at schemas.Chain
+	at.Add(a.Number, event)
+	return seal.Short(at.Number, at.Hash)
 }
 
 // note counts copies that are older than their topic keeps records: a copy has the time of its event.
@@ -200,8 +222,9 @@ func (r *replay) commit(ctx context.Context) error {
 	if n == 0 {
 		return nil
 	}
-	r.copiedTo = r.batch.Events[n-1].Sequence
-	r.batch.State = []cdc.StateRecord{{Key: cdc.CopyKey, Value: []byte(r.copiedTo)}}
+	last := &r.batch.Events[n-1]
+	r.copiedTo, r.resumed = last.Sequence, shortOf(&last.Attributes, last.Value)
+	r.batch.State = []cdc.StateRecord{{Key: cdc.CopyKey, Value: []byte(r.copiedTo + " " + r.resumed)}}
 	if err := r.to.Commit(ctx, &r.batch); err != nil {
 		return err
 	}

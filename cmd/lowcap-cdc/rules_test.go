@@ -70,6 +70,7 @@ var rooms = map[string][]string{
 		"schemas",
 		"sink",
 		"sink/file",
+		"sink/kafka",
 		"internal/readable",
 		"internal/settings",
 	},

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -192,9 +193,6 @@ func (f *Sink) checkSegment(s segmentFile) string {
 	if !s.there {
 		return "is missing, though older segments are there"
 	}
-	if s.SHA256 == "" {
-		return ""
-	}
 	text, err := f.openSegment(s)
 	if err != nil {
 		return "cannot be read: " + err.Error()
@@ -204,7 +202,53 @@ func (f *Sink) checkSegment(s segmentFile) string {
 	if _, err := io.Copy(t, text); err != nil {
 		return "cannot be read: " + err.Error()
 	}
-	return s.compare(t)
+	if finding := s.compare(t); finding != "" {
+		return finding
+	}
+	return f.checkTwin(s, t)
+}
+
+// checkTwin holds the compressed form of a segment against its text where both are there: this program reads the text then, and
+// another one may read the other.
+func (f *Sink) checkTwin(s segmentFile, text *tally) string {
+	first := s.FirstSequence
+	if _, err := os.Lstat(f.path(segmentText(first))); err != nil {
+		return ""
+	}
+	zip, err := openZip(f.path(segmentText(first)+zipSuffix), text.bytes+1)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	if err != nil {
+		return "is there compressed too, which cannot be read: " + err.Error()
+	}
+	defer zip.Close() //nolint:errcheck // it was only read
+	t := newTally()
+	if _, err := io.Copy(t, zip); err != nil {
+		return "is there compressed too, which cannot be read: " + err.Error()
+	}
+	if !bytes.Equal(t.sum.Sum(nil), text.sum.Sum(nil)) {
+		return "is there compressed too, with another text"
+	}
+	return ""
+}
+
+// Uncommitted returns how many bytes stand behind the last commit. A moment later they may be committed; after a crash they are
+// cut off. A program that reads the file itself sees them.
+func (f *Sink) Uncommitted() (int64, error) {
+	v, err := f.openView()
+	if err != nil {
+		return 0, err
+	}
+	defer v.close()
+	if v.live == nil {
+		return 0, nil
+	}
+	info, err := v.live.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return max(0, info.Size()-v.length), nil
 }
 
 // compare returns how the text of a segment differs from what the manifest says of it, or nothing.

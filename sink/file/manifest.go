@@ -93,7 +93,9 @@ func parseLine(text []byte) (s Segment, ok bool) {
 		return s, false
 	}
 	first, named := segmentFirst(line.File)
-	return line.Segment, named && first == line.FirstSequence && (line.Check == "" || line == newLine(line.Segment))
+	same, err := json.Marshal(line) // also no key in another case, which the decoder takes
+	return line.Segment, err == nil && bytes.Equal(text, append(same, '\n')) && named && first == line.FirstSequence &&
+		(line.Check == "" || line == newLine(line.Segment))
 }
 
 // list adds a segment to the manifest unless it is there.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"syscall"
@@ -56,18 +57,24 @@ func (f *Sink) openSegment(s segmentFile) (text io.ReadCloser, err error) {
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return file, err
 	}
-	if file, err = openPlain(f.path(segmentText(first) + zipSuffix)); err != nil {
+	limit := int64(math.MaxInt64)
+	if s.SHA256 != "" {
+		limit = s.Bytes + 1 // more is damage already, and may be without end
+	}
+	return openZip(f.path(segmentText(first)+zipSuffix), limit)
+}
+
+// openZip opens a compressed file for reading, up to a number of bytes of its text.
+func openZip(path string, limit int64) (io.ReadCloser, error) {
+	file, err := openPlain(path)
+	if err != nil {
 		return nil, err
 	}
 	zip, err := gzip.NewReader(file)
 	if err != nil {
 		return nil, errors.Join(damaged(file.Name(), err), file.Close())
 	}
-	var bounded io.Reader = zip
-	if s.SHA256 != "" {
-		bounded = io.LimitReader(zip, s.Bytes+1) // more is damage already, and may be without end
-	}
-	return &unzipped{bounded, file}, nil
+	return &unzipped{io.LimitReader(zip, limit), file}, nil
 }
 
 // unzipped is the text of a compressed file.

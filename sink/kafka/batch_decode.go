@@ -64,9 +64,9 @@ func nextBatch(data []byte) (b recordBatch, rest []byte, ok bool, err error) {
 	return b, data[size:], true, nil
 }
 
-// each calls visit with every record's offset, key and value, nil where there is none. They stay valid. A batch that
-// holds something else, or more than limit bytes, is errBatch.
-func (b *recordBatch) each(limit int, visit func(offset int64, key, value []byte) error) error {
+// each calls visit with every record's offset, key and value, nil where there is none, and its headers as they stand there. They
+// stay valid. A batch that holds something else, or more than limit bytes, is errBatch.
+func (b *recordBatch) each(limit int, visit func(offset int64, key, value, headers []byte) error) error {
 	data, err := b.uncompressed(limit)
 	if err != nil {
 		return fmt.Errorf("%w at offset %d: %w", errBatch, b.base, err)
@@ -77,11 +77,11 @@ func (b *recordBatch) each(limit int, visit func(offset int64, key, value []byte
 		body.skip(1)  // attributes, none defined
 		body.varint() // timestamp
 		offset := b.base + body.varint()
-		key, value := body.bytes(), body.bytes() // headers follow
+		key, value := body.bytes(), body.bytes()
 		if r.err != nil || body.err != nil {
 			return fmt.Errorf("%w at offset %d: a record ends early", errBatch, b.base)
 		}
-		if err := visit(offset, key, value); err != nil {
+		if err := visit(offset, key, value, body.data); err != nil {
 			return err
 		}
 	}

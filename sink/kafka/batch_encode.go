@@ -232,6 +232,8 @@ const (
 	headersUnnumbered = 11
 )
 
+const contentTypeHeader = "content-type"
+
 // appendHeaders repeats the attributes as headers, so that a consumer can filter without parsing.
 func appendHeaders(dst []byte, a *schemas.Attributes, contentType string) []byte {
 	if a == nil {
@@ -240,7 +242,7 @@ func appendHeaders(dst []byte, a *schemas.Attributes, contentType string) []byte
 	var room [128]byte
 	schema := a.Type.AppendDataSchema(room[:0])
 	dst = binary.AppendVarint(dst, int64(countHeaders(a)))
-	dst = appendHeader(dst, "content-type", contentType)
+	dst = appendHeader(dst, contentTypeHeader, contentType)
 	dst = appendHeader(dst, "ce_specversion", "1.0")
 	dst = appendHeader(dst, "ce_id", a.ID)
 	dst = appendHeader(dst, "ce_source", a.Source)

@@ -125,12 +125,12 @@ func (k *Sink) fetch(ctx context.Context, offsets map[partition]int64, wait time
 // visit hands out the records of a batch from an offset on: a fetch begins with the whole batch that holds its offset.
 func (v *visitor) visit(at partition, batch *recordBatch, from int64) error {
 	next := max(batch.base, from)
-	err := batch.each(v.limit, func(found int64, key, value []byte) error {
+	err := batch.each(v.limit, func(found int64, key, value, headers []byte) error {
 		if found < from {
 			return nil
 		}
 		next = found + 1
-		return v.record(sink.Stored{Topic: at.topic, Partition: at.id, Offset: found, Key: key, Value: value})
+		return v.record(sink.Stored{Topic: at.topic, Partition: at.id, Offset: found, Key: key, Value: value, Headers: headers})
 	})
 	if errors.Is(err, errBatch) {
 		return v.broken(at, next, len(batch.records), err)

@@ -158,10 +158,10 @@ func (x *extension) end(removed bool) (*start, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case s == nil && (last.Size == 0 || removed):
+	case s == nil && (last.Size == 0 || removed) && x.head.Number <= last.Size:
 		return x.begin(), nil // nothing is there yet, or any more
 	case s == nil:
-		return nil, fmt.Errorf("no event is there, the last seal is over %d", last.Size)
+		return nil, fmt.Errorf("no event is there, the last seal is over %d, and the checkpoint knows %d", last.Size, x.head.Number)
 	case s.anew:
 		return nil, fmt.Errorf(
 			"the numbering began anew after the sealed event %d: another start never extends a seal; begin another log",

@@ -26,6 +26,9 @@ func (v *Report) Print(out io.Writer, asJSON bool) error {
 	for _, k := range v.Kept {
 		printKept(out, k)
 	}
+	if v.Uncommitted > 0 {
+		fmt.Fprintf(out, "tail      %d bytes behind the last commit of events.jsonl are no events: being written, left by a crash, or put there\n", v.Uncommitted)
+	}
 	if v.Sealed != nil {
 		v.Sealed.print(out)
 	}
@@ -81,6 +84,9 @@ func (s *Sealed) print(out io.Writer) {
 	printSpans(out, "unvouched", s.Unvouched, "are there, and no seal vouches for them, because what follows them is gone")
 	if s.Others > 0 {
 		fmt.Fprintf(out, "others    %d other starts of the numbering are there; no seal is of them\n", s.Others)
+	}
+	if s.Nameless > 0 {
+		fmt.Fprintf(out, "no number %d events are of contract v1.0, or were put in since: no seal can be of them\n", s.Nameless)
 	}
 }
 

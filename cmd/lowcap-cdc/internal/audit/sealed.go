@@ -30,6 +30,7 @@ type Sealed struct {
 	Gone      []Span `json:"gone"`               // numbers that are not there
 	Unvouched []Span `json:"unvouched"`          // numbers that are there, and of which no seal says anything: what follows is gone
 	Others    int    `json:"other_starts"`       // numberings that no seal is of
+	Nameless  int    `json:"without_number"`     // events without a number, which no seal can be of
 	Expected  bool   `json:"expected_held"`      // --expect was given, and is right
 }
 
@@ -54,6 +55,7 @@ type anchorCheck struct {
 	frontiers *seal.Frontiers
 	starts    []*anchored
 	current   map[string]*anchored // by CloudEvents source
+	nameless  int                  // events without a number
 }
 
 // anchored is what is known of one start.
@@ -89,6 +91,7 @@ func (c *anchorCheck) seals() []seal.Seal {
 // take moves on to an event. from, when not empty, is the source whose history continues with it.
 func (c *anchorCheck) take(a *schemas.Attributes, event []byte, from string) {
 	if a.Number == 0 {
+		c.nameless++
 		return
 	}
 	s := c.current[a.Source]
@@ -101,6 +104,9 @@ func (c *anchorCheck) take(a *schemas.Attributes, event []byte, from string) {
 		}
 		s = &anchored{Sealed: Sealed{Source: a.Source, Seals: len(c.seals())}, number: len(c.starts), whole: true, run: 1}
 		c.starts = append(c.starts, s)
+	}
+	if s.Source != a.Source && s.Source != from {
+		s.find("event %s is of another source than event %d before it, and none says that the history goes on there", a.ID, s.at.Number)
 	}
 	c.current[a.Source], s.Source = s, a.Source
 	if a.Number <= s.at.Number {
@@ -191,6 +197,7 @@ func (c *anchorCheck) end(removed bool, head map[string]schemas.Chain) (*Sealed,
 			s.Others++
 		}
 	}
+	s.Nameless = c.nameless
 	if s.at.Number > s.Last {
 		s.Unsealed = s.at.Number - max(s.Last, s.run-1)
 	}
@@ -254,6 +261,9 @@ func (s *anchored) incomplete() (findings []string) {
 	}
 	if s.Unsealed > 0 && s.Seals > 0 {
 		findings = append(findings, fmt.Sprintf("incomplete: %d events came after the last seal; seal them and verify again", s.Unsealed))
+	}
+	if s.Nameless > 0 {
+		findings = append(findings, fmt.Sprintf("incomplete: %d events have no number, so no seal can be of them", s.Nameless))
 	}
 	if s.Others > 0 && !s.later {
 		findings = append(findings, fmt.Sprintf("incomplete: %d other starts are there, which no seal is of", s.Others))

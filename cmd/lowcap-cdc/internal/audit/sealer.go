@@ -23,6 +23,7 @@ type Sealer struct {
 	Log    string         // the file of seals; the frontiers stand beside it
 	Cosign string         // of a witness: the file of seals that it checks; empty otherwise
 	Of     *seal.Verifier // of a witness: the key of those seals
+	Ways   []Way          // what they have kept must be what the log begins with
 
 	reread time.Duration // for tests: the time before it looks again; 0 is the usual one
 }
@@ -49,7 +50,7 @@ func (s *Sealer) Seal(ctx context.Context) (*SealedLog, error) {
 	if s.Cosign != "" {
 		return s.witness(ctx)
 	}
-	log, err := seal.ReadLog(s.Log, s.Key.Verifier)
+	log, err := s.readLog(s.Key.Verifier)
 	if err != nil {
 		return nil, err
 	}
@@ -69,9 +70,21 @@ func (s *Sealer) Seal(ctx context.Context) (*SealedLog, error) {
 	return &SealedLog{log, 1}, log.Append(c, signed, &st.tree)
 }
 
+// readLog reads the log that is appended to. It must hold everything that it once gave away: a log that was rolled back would
+// sign another history.
+func (s *Sealer) readLog(by *seal.Verifier, witnesses ...*seal.Verifier) (*seal.Log, error) {
+	log, err := seal.ReadLog(s.Log, by, witnesses...)
+	for _, w := range s.Ways {
+		if err == nil {
+			err = w.Check(log)
+		}
+	}
+	return log, err
+}
+
 // witness checks the seals that are new in the other's log, and cosigns them.
 func (s *Sealer) witness(ctx context.Context) (*SealedLog, error) {
-	own, err := seal.ReadLog(s.Log, s.Of, s.Key.Verifier)
+	own, err := s.readLog(s.Of, s.Key.Verifier)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +104,9 @@ func (s *Sealer) witness(ctx context.Context) (*SealedLog, error) {
 	st, err := s.follow(ctx, from)
 	if err != nil {
 		return nil, err
+	}
+	if st.passed < len(from.behind) {
+		return nil, fmt.Errorf("%w: the events of seal %d are not there any more; a witness must see them", ErrRefused, fresh[0].Size)
 	}
 	if err := own.AppendFrontier(&st.held); err != nil {
 		return nil, err
@@ -120,18 +136,28 @@ func (s *Sealer) cosign(own, theirs *seal.Log, c *seal.Seal) error {
 }
 
 // follow reads the events from a basis on and returns the start that extends its last seal. It looks again before it refuses,
-// from the first event on.
+// from the first event on, and where it left out what was committed meanwhile: that must have gone on by then.
 func (s *Sealer) follow(ctx context.Context, from *basis) (*start, error) {
 	since := time.Time{}
 	if at, err := time.Parse(time.RFC3339Nano, from.base.Time); err == nil {
 		since = at.Add(-sealSlack)
 	}
+	stuck := uint64(0)
 	for attempt := 1; ; attempt++ {
 		st, err := s.read(ctx, from, since)
-		if !errors.Is(err, ErrRefused) || attempt == sealAttempts {
+		switch {
+		case errors.Is(err, ErrRefused):
+			since = time.Time{}
+		case err != nil || !st.moving:
+			return st, err
+		case st.at.Number+1 == stuck:
+			return nil, fmt.Errorf("%w: number %d is missing, and later ones are there, which the checkpoint does not know", ErrRefused, stuck)
+		default:
+			stuck = st.at.Number + 1
+		}
+		if attempt == sealAttempts {
 			return st, err
 		}
-		since = time.Time{}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()

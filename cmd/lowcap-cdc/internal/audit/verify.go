@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -16,6 +18,7 @@ import (
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
 	"lowcap-cdc/sink/file"
+	"lowcap-cdc/sink/kafka"
 )
 
 // ErrAltered is what verify ends with when the sink does not hold what it should.
@@ -23,10 +26,10 @@ var ErrAltered = errors.New("the sink does not hold what was committed")
 
 // Verify reads every event of a sink and holds it against what must be true of all, and against what someone has kept. It
 // reads again before it says that something is wrong: a broker shows the end of a transaction in one topic before it does in
-// another.
+// another. What is left out, because the number before it is not there yet, must have got that number by then.
 func Verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report, error) {
 	report, err := verify(ctx, reader, anchors)
-	if err != nil || len(report.Findings) == 0 {
+	if err != nil || len(report.Findings) == 0 && !report.isMoving() {
 		return report, err
 	}
 	select {
@@ -34,7 +37,11 @@ func Verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report,
 		return nil, ctx.Err()
 	case <-time.After(rereadAfter):
 	}
-	return verify(ctx, reader, anchors)
+	again, err := verify(ctx, reader, anchors)
+	if err == nil {
+		again.findStuck(report)
+	}
+	return again, err
 }
 
 // rereadAfter is how long a reader waits for the end of a transaction to be everywhere.
@@ -79,14 +86,37 @@ type Report struct {
 	Kept     []sink.Kept            `json:"kept"`
 	Sealed   *Sealed                `json:"sealed,omitempty"` // what the anchors say; nil without any
 	Damaged  bool                   `json:"damaged"`          // the files do not hold the bytes that were written
+	// Uncommitted is how many bytes stand behind the last commit of events.jsonl: no event is there for us, but perhaps for who
+	// reads the file with another program.
+	Uncommitted int64 `json:"uncommitted_bytes"`
+}
+
+// isMoving reports whether events were left out because they were committed while it was read.
+func (v *Report) isMoving() bool {
+	for _, seen := range v.Sources {
+		if seen.Moving {
+			return true
+		}
+	}
+	return false
+}
+
+// findStuck says where events are left out that were left out before: nothing was being committed there.
+func (v *Report) findStuck(before *Report) {
+	for _, name := range slices.Sorted(maps.Keys(v.Sources)) {
+		seen, earlier := v.Sources[name], before.Sources[name]
+		if seen.Moving && earlier != nil && earlier.Moving && seen.Last == earlier.Last {
+			v.Findings = append(v.Findings, fmt.Sprintf("%s: number %d is missing, and later ones are there, which the checkpoint does not know",
+				readable.Printable(name), seen.Last+1))
+		}
+	}
 }
 
 // verifier checks events as they come, merged by sequence.
 type verifier struct {
 	Report
 	anchors *anchorCheck // nil without anchors
-	schemas map[schemas.Type]*jsonschema.Schema
-	files   bool // the events stand in files, not in topics
+	files   bool         // the events stand in files, not in topics
 	ids     ids
 	head    schemas.Chain // the last event that the checkpoint knows
 	origin  string        // the source of it
@@ -109,8 +139,7 @@ type lane struct {
 }
 
 func newVerifier(anchors *Anchors) (*verifier, error) {
-	v := &verifier{Report: Report{Findings: []string{}, Sources: make(map[string]*sourceSeen)}, trimmed: make(map[lane]bool),
-		schemas: make(map[schemas.Type]*jsonschema.Schema)}
+	v := &verifier{Report: Report{Findings: []string{}, Sources: make(map[string]*sourceSeen)}, trimmed: make(map[lane]bool)}
 	if !anchors.isSet() {
 		return v, nil
 	}
@@ -138,6 +167,9 @@ func (v *verifier) begin(ctx context.Context, reader sink.Reader) error {
 	if f, ok := reader.(*file.Sink); ok {
 		v.files = true
 		if err := f.CheckSegments(ctx, func(finding string) { v.Damaged = true; v.add(finding) }); v.damage(err) != nil {
+			return err
+		}
+		if v.Uncommitted, err = f.Uncommitted(); v.damage(err) != nil {
 			return err
 		}
 	}
@@ -193,6 +225,19 @@ func (v *verifier) end() {
 	var findings []string
 	v.Sealed, findings = v.anchors.end(v.removes(), heads)
 	v.Findings = append(v.Findings, findings...)
+	if v.anchors.RequireComplete {
+		v.requireStill()
+	}
+}
+
+// requireStill finds what nobody has looked at.
+func (v *verifier) requireStill() {
+	if v.isMoving() {
+		v.Findings = append(v.Findings, "incomplete: events were committed while it was read, and were left out; verify again")
+	}
+	if v.Uncommitted > 0 {
+		v.Findings = append(v.Findings, fmt.Sprintf("incomplete: %d bytes stand behind the last commit; a start of run cuts them off", v.Uncommitted))
+	}
 }
 
 func (v *verifier) take(e *sink.Stored) {
@@ -203,7 +248,7 @@ func (v *verifier) take(e *sink.Stored) {
 	}
 	v.Last = a.Sequence
 	v.checkOrder(e, &a)
-	if err := v.checkSchema(e.Value, a.Type); err != nil {
+	if err := checkSchema(e.Value, a.Type); err != nil {
 		v.find(e, &a, "does not fit its schema: "+strings.Join(strings.Fields(err.Error()), " "))
 	}
 	if want := v.ids.of(&a, e.Value); a.ID != want {
@@ -212,8 +257,14 @@ func (v *verifier) take(e *sink.Stored) {
 	if got := string(e.Key); got != a.PartitionKey {
 		v.find(e, &a, fmt.Sprintf("stands under key %q, its partitionkey is %q", got, a.PartitionKey))
 	}
-	if !strings.HasSuffix(e.Topic, schemas.TopicOf(a.Type)) && !v.files {
+	if v.files {
+		return
+	}
+	if !strings.HasSuffix(e.Topic, schemas.TopicOf(a.Type)) {
 		v.find(e, &a, "belongs to topic "+schemas.TopicOf(a.Type))
+	}
+	if finding := kafka.CheckHeaders(e); finding != "" {
+		v.find(e, &a, finding)
 	}
 }
 
@@ -266,20 +317,23 @@ func (v *verifier) add(finding string) {
 	}
 }
 
-func (v *verifier) checkSchema(event []byte, of schemas.Type) error {
-	schema, known := v.schemas[of]
+// compiled are the schemas that were used, by type.
+var compiled sync.Map
+
+func checkSchema(event []byte, of schemas.Type) error {
+	schema, known := compiled.Load(of)
 	if !known {
-		var err error
-		if schema, err = compile(of); err != nil {
+		made, err := compile(of)
+		if err != nil {
 			return err
 		}
-		v.schemas[of] = schema
+		schema, _ = compiled.LoadOrStore(of, made)
 	}
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(event))
 	if err != nil {
 		return err
 	}
-	return schema.Validate(value)
+	return schema.(*jsonschema.Schema).Validate(value)
 }
 
 func compile(of schemas.Type) (*jsonschema.Schema, error) {

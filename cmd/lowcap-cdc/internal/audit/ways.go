@@ -19,6 +19,8 @@ import (
 
 // Way takes seals out of the house: to a place that those who write the sink cannot write to.
 type Way interface {
+	// Check is ErrRefused when what the way has kept is not what the log begins with: one of the two was rolled back, or forked.
+	Check(log *seal.Log) error
 	// Deliver takes every seal of a log, of which the newest is c, to where it goes. It may be called again with the same one.
 	Deliver(ctx context.Context, log *seal.Log, c *seal.Checkpoint, note []byte) error
 	String() string
@@ -41,11 +43,17 @@ func ParseWay(text string, by *seal.Verifier, out io.Writer) (Way, error) {
 	if u, err := url.Parse(text); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("--to %q is none of file:PATH, git:DIR, stdout:, https://HOST/PATH", text)
 	}
-	return &posted{text, &http.Client{Timeout: wayTimeout}}, nil
+	return &posted{url: text, client: &http.Client{Timeout: wayTimeout}}, nil
 }
+
+// forgets is part of a way that keeps nothing.
+type forgets struct{}
+
+func (forgets) Check(*seal.Log) error { return nil }
 
 // printed writes each seal once, with the empty line after it.
 type printed struct {
+	forgets
 	out  io.Writer
 	last uint64
 }
@@ -67,20 +75,29 @@ type copied struct {
 	by   *seal.Verifier
 }
 
+// lacks returns the copy, and the seals that it does not have yet.
+func (w *copied) lacks(log *seal.Log) (to *seal.Log, fresh []seal.Seal, err error) {
+	if to, err = seal.ReadLog(w.path, w.by); err != nil {
+		return nil, nil, err
+	}
+	if fresh, err = log.After(to); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return to, fresh, nil
+}
+
+func (w *copied) Check(log *seal.Log) error {
+	_, _, err := w.lacks(log)
+	return err
+}
+
 func (w *copied) Deliver(_ context.Context, log *seal.Log, _ *seal.Checkpoint, _ []byte) error {
-	to, err := seal.ReadLog(w.path, w.by)
+	to, fresh, err := w.lacks(log)
 	if err != nil {
 		return err
 	}
-	known := uint64(0)
-	if last := to.Last(); last != nil {
-		known = last.Size
-	}
-	for i := range log.Seals {
-		s := &log.Seals[i]
-		if s.Size <= known {
-			continue
-		}
+	for i := range fresh {
+		s := &fresh[i]
 		note, err := log.Note(s)
 		if err != nil {
 			return err
@@ -100,9 +117,15 @@ type committed struct {
 	by  *seal.Verifier
 }
 
+func (w *committed) copy(log *seal.Log) *copied {
+	return &copied{filepath.Join(w.dir, filepath.Base(log.Path())), w.by}
+}
+
+func (w *committed) Check(log *seal.Log) error { return w.copy(log).Check(log) }
+
 func (w *committed) Deliver(ctx context.Context, log *seal.Log, c *seal.Checkpoint, note []byte) error {
 	name := filepath.Base(log.Path())
-	if err := (&copied{filepath.Join(w.dir, name), w.by}).Deliver(ctx, log, c, note); err != nil {
+	if err := w.copy(log).Deliver(ctx, log, c, note); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, wayTimeout)
@@ -136,6 +159,7 @@ func (w *committed) String() string { return "git:" + w.dir }
 
 // posted sends each seal to a webhook.
 type posted struct {
+	forgets
 	url    string
 	client *http.Client
 }
