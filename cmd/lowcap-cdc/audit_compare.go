@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -37,12 +38,23 @@ func (c *auditCompareCommand) Run(s *settings.Settings, std *settings.Streams) e
 	defer done()
 	comparer := &audit.Comparer{Source: s.Source(), Reader: reader, Patience: c.Patience}
 	if settings.IsTerminal(std.Err) {
-		comparer.Progress = func(what string, n int) { fmt.Fprintf(std.Err, "\r%d %s   ", n, what) }
+		comparer.Progress = func(what string, n, of int) { fmt.Fprintf(std.Err, "\r%s %d of %d %s\x1b[K", bar(n, of), n, of, what) }
 	}
 	if c.Every == 0 {
 		return c.once(ctx, comparer, std)
 	}
 	return c.again(ctx, comparer, std, s.Logger(std.Err))
+}
+
+const barWidth = 30 // characters
+
+// bar draws how much of something is done.
+func bar(n, of int) string {
+	done := barWidth
+	if of > 0 {
+		done = barWidth * n / of
+	}
+	return "[" + strings.Repeat("#", done) + strings.Repeat(".", barWidth-done) + "]"
 }
 
 func (c *auditCompareCommand) once(ctx context.Context, comparer *audit.Comparer, std *settings.Streams) error {

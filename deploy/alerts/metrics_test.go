@@ -11,8 +11,13 @@ import (
 // is compared with what notify serves.
 func metrics(t *testing.T) []string {
 	t.Helper()
-	var names []string
-	for _, path := range []string{"../../docs/metrics.md", "../../docs/alerting.md"} {
+	return named(t, "../../docs/metrics.md", "../../docs/alerting.md")
+}
+
+// named returns the metrics that documents name.
+func named(t *testing.T, paths ...string) (names []string) {
+	t.Helper()
+	for _, path := range paths {
 		rows := regexp.MustCompile("(?m)^\\| `(lowcap_cdc_[a-z_]+)` ").FindAllStringSubmatch(string(read(t, path)), -1)
 		if len(rows) == 0 {
 			t.Fatalf("%s names no metric", path)
@@ -27,7 +32,8 @@ func metrics(t *testing.T) []string {
 // requireMetrics fails unless an expression names metrics, and each is one that the sidecar serves.
 func requireMetrics(t *testing.T, place, expr string) {
 	t.Helper()
-	names, known := metric.FindAllString(expr, -1), metrics(t)
+	// docs/audit.md is compared with what audit compare serves.
+	names, known := metric.FindAllString(expr, -1), append(metrics(t), named(t, "../../docs/audit.md")...)
 	if len(names) == 0 {
 		t.Errorf("%s: %q names no metric of the sidecar", place, expr)
 	}

@@ -37,6 +37,7 @@ func TestCompareUnderLoad(t *testing.T) {
 				t.Fatal(err)
 			}
 			<-log.seen
+			daemon, compared := s.comparing(sink)
 			for range 5 {
 				out := s.ok(sink, "audit", "compare")
 				if !strings.Contains(out, ": 0 differences") {
@@ -50,6 +51,7 @@ func TestCompareUnderLoad(t *testing.T) {
 			if out := s.ok(sink, "audit", "compare"); !strings.Contains(out, ": 0 differences") {
 				t.Errorf("while nothing happens: %s", out)
 			}
+			s.stopComparing(daemon, compared)
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}

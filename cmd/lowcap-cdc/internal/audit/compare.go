@@ -26,13 +26,16 @@ type Comparer struct {
 	Source   pg.Config
 	Reader   sink.Reader
 	Patience time.Duration // how long the sink may take to pass the moment that is looked at
-	Progress func(what string, n int)
+	Progress func(what string, n, of int)
+
+	trail *trail // what an earlier comparison has read; nil before the first
 }
 
 // Compared is the outcome.
 type Compared struct {
 	LSN         string              `json:"lsn"` // the place that was compared
 	Events      int                 `json:"events"`
+	New         int                 `json:"new_events"` // of them, which an earlier comparison had not folded
 	Rows        int                 `json:"rows"`
 	Count       int                 `json:"differences"`
 	Differences []belief.Difference `json:"first_differences"`
@@ -41,6 +44,8 @@ type Compared struct {
 const (
 	passedPause  = 500 * time.Millisecond
 	foldAttempts = 5
+
+	progressEvery = 1000 // events or rows
 )
 
 // Compare takes a snapshot of the tables, waits until the sink has passed it, folds the events up to it, never the images, and
@@ -60,6 +65,12 @@ func (c *Comparer) Compare(ctx context.Context) (*Compared, error) {
 		return nil, err
 	}
 	comparison := belief.Compare(beliefs)
+	for _, t := range decode.Tables {
+		if !truth.Has(t) {
+			comparison.LeaveOut(t.String()) // nothing is there to be compared
+		}
+	}
+	rows := len(beliefs.Blocks) + len(beliefs.Positions)
 	for {
 		row, err := truth.Next()
 		if err != nil {
@@ -69,16 +80,18 @@ func (c *Comparer) Compare(ctx context.Context) (*Compared, error) {
 			break
 		}
 		comparison.Take(row)
-		c.tell("rows compared", comparison.Rows)
+		if comparison.Rows%progressEvery == 0 {
+			c.tell("rows compared", comparison.Rows, rows)
+		}
 	}
 	comparison.Rest()
 	out.Rows, out.Count, out.Differences = comparison.Rows, comparison.Count, comparison.First
 	return out, nil
 }
 
-func (c *Comparer) tell(what string, n int) {
-	if c.Progress != nil && n%1000 == 0 {
-		c.Progress(what, n)
+func (c *Comparer) tell(what string, n, of int) {
+	if c.Progress != nil {
+		c.Progress(what, n, max(n, of))
 	}
 }
 
@@ -112,50 +125,55 @@ func (c *Comparer) await(ctx context.Context, place decode.LSN) error {
 	return nil
 }
 
-// fold reads the events. A broker may show the end of the last transaction a moment later in one topic than in another, so
-// it reads again until everything is there that the checkpoint knows.
+// fold reads the events that it has not read yet. A broker may show the end of the last transaction a moment later in one topic
+// than in another, so it reads again until everything is there that the checkpoint knows. Where the trail does not go on from
+// what was read before, all of it is read again.
 func (c *Comparer) fold(ctx context.Context, truth *pg.Truth, out *Compared) (*belief.Beliefs, error) {
 	for attempt := 1; ; attempt++ {
 		known, err := readCheckpoint(ctx, c.Reader)
 		if err != nil {
 			return nil, err
 		}
-		era, head := known.Era(), known.Events
-		f := &fold{beliefs: belief.New(), tickers: make(map[string]string)}
-		var last uint64
-		out.Events = 0
-		err = c.Reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
+		if c.trail == nil {
+			c.trail = &trail{fold: newFold(0)}
+		}
+		r, read := c.trail.reading(known.Events.Number), 0
+		era := known.Era()
+		err = c.Reader.ReadEvents(ctx, sink.Range{Since: c.trail.since()}, func(e *sink.Stored) error {
 			a := e.Attributes()
-			if last = a.Number; saw(truth, &a, e.Value, &era) {
-				f.take(&a, e.Value)
-				out.Events++
-				c.tell("events read", out.Events)
+			if read++; read%progressEvery == 0 {
+				c.tell("events read", int(a.Number), int(known.Events.Number))
 			}
-			return ctx.Err()
+			return errors.Join(r.take(e, &a, saw(truth, &a, e.Value, &era)), ctx.Err())
 		})
 		switch {
+		case errors.Is(err, errBegunAnew):
+			c.trail = nil
+			continue
 		case err != nil:
 			return nil, err
-		case last < head.Number && attempt < foldAttempts:
+		case !r.hasAll() && attempt < foldAttempts, r.fold().missing.To > 0 && attempt == 1:
+			if attempt == foldAttempts-1 || r.fold().missing.To > 0 {
+				c.trail = nil // what follows is read as a whole
+			}
 			select {
 			case <-ctx.Done():
 				return nil, ctx.Err()
 			case <-time.After(passedPause):
 			}
 			continue
-		case last < head.Number:
-			return nil, fmt.Errorf("%w: the checkpoint knows %d events, the last that is there is number %d", ErrAltered, head.Number, last)
-		case f.begins > 1:
-			return nil, fmt.Errorf(
-				"the events 1 to %d are gone, by retention or because this is a part: they do not tell what the tables hold",
-				f.begins-1,
-			)
+		case !r.hasAll():
+			return nil, fmt.Errorf("%w: the checkpoint knows %d events, the last that is there is number %d", ErrAltered, r.head, r.fold().passed)
 		}
-		for _, t := range decode.Tables {
-			if !truth.Has(t) {
-				f.beliefs.Missing[t.String()] = true // nothing is there to be compared
-			}
+		f := r.fold()
+		if c.trail.last == nil || c.trail.last.Attributes().Number == 0 || f.missing.To > 0 {
+			c.trail = nil // there is no place to go on from
 		}
+		if missing := f.missing; missing.To > 0 {
+			return nil, fmt.Errorf("the events %s are gone, by retention or because this is a part: what is left does not tell what the tables hold",
+				missing)
+		}
+		out.Events, out.New = r.events, r.events-r.before
 		return f.beliefs, nil
 	}
 }

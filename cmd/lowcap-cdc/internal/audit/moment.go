@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,19 +129,38 @@ type WantedRow struct {
 	Event  string          `json:"event_id"`
 }
 
-// At folds the events up to a moment, and returns what they tell of a token, or of all without one.
+// At folds the events up to a moment, and returns what they tell of a token, or of all without one. It reads again before it says
+// that something is gone: a broker shows the end of a transaction in one topic before it does in another.
 func At(ctx context.Context, reader sink.Reader, m Moment, token string) (*Standing, error) {
+	s, err := at(ctx, reader, m, token)
+	if !errors.Is(err, errGone) {
+		return s, err
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(rereadAfter):
+	}
+	return at(ctx, reader, m, token)
+}
+
+// errGone says that events are not there which a fold needs.
+var errGone = errors.New("are gone, by retention or because this is a part")
+
+func at(ctx context.Context, reader sink.Reader, m Moment, token string) (*Standing, error) {
 	known, err := readCheckpoint(ctx, reader)
 	if err != nil {
 		return nil, err
 	}
 	m.place = m.LSN + known.Era().Base // an LSN is one of the server of now
-	f := &fold{beliefs: belief.New(), tickers: make(map[string]string)}
+	f := newFold(known.Events.Number)
 	err = reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
 		a := e.Attributes()
-		if m.includes(&a) {
+		switch {
+		case !f.pass(&a):
+		case m.includes(&a):
 			f.take(&a, e.Value)
-		} else if f.first == "" {
+		case f.first == "":
 			f.first = a.Time
 		}
 		return ctx.Err()
@@ -154,10 +174,11 @@ func At(ctx context.Context, reader sink.Reader, m Moment, token string) (*Stand
 		return nil, fmt.Errorf("the trail begins with the baseline of %s, which is later: how things stood before, no event tells", f.first)
 	case m.Number > 0 && f.last.Number < m.Number:
 		return nil, fmt.Errorf("event %d is not there; the last one is number %d", m.Number, f.last.Number)
-	case f.begins > 1:
+	case f.missing.To > 0:
 		return nil, fmt.Errorf(
-			"the events 1 to %d are gone, by retention or because this is a part: rows that have not changed since would be missing here",
-			f.begins-1,
+			"the events %s %w: rows that have not changed since would be missing here",
+			f.missing,
+			errGone,
 		)
 	}
 	return f.standing(token), nil
@@ -169,13 +190,48 @@ type fold struct {
 	tickers map[string]string // of contracts
 	last    Place
 	first   string // the time of the first event that was left out
-	begins  uint64 // the first number
+
+	head    uint64 // what the checkpoint knows; 0 for nothing
+	passed  uint64 // the last number that has come
+	gone    Span   // the first numbers that have not
+	missing Span   // gone, and something was taken that came behind it
+}
+
+func newFold(head uint64) *fold {
+	return &fold{beliefs: belief.New(), tickers: make(map[string]string), head: head}
+}
+
+// begin goes on behind an event.
+func (f *fold) begin(passed, head uint64) { f.passed, f.head, f.gone = passed, head, Span{} }
+
+func (f *fold) clone() *fold {
+	other := *f
+	other.beliefs, other.tickers = f.beliefs.Clone(), maps.Clone(f.tickers)
+	return &other
+}
+
+// pass moves on to an event that may be taken, and notes what is gone before it. It reports false behind what is not there yet: that
+// was committed while it is read.
+func (f *fold) pass(a *schemas.Attributes) bool {
+	switch {
+	case a.Number == 0:
+		return true
+	case a.Number == 1:
+		f.gone, f.missing = Span{}, Span{} // everything is told anew
+	case a.Number <= f.passed+1:
+	case f.head > 0 && f.passed >= f.head:
+		return false
+	case f.gone.To == 0:
+		f.gone = Span{f.passed + 1, a.Number - 1}
+	}
+	if f.passed = max(f.passed, a.Number); a.Number == 1 {
+		f.passed = 1
+	}
+	return true
 }
 
 func (f *fold) take(a *schemas.Attributes, event []byte) {
-	if f.last.ID == "" || a.Number == 1 {
-		f.begins = a.Number
-	}
+	f.missing = f.gone
 	f.beliefs.Take(a, event)
 	f.last = Place{a.Number, gjson.GetBytes(event, "data.origin.commit_lsn").String(), a.Time, a.ID}
 	e := gjson.GetBytes(event, "data.entity")

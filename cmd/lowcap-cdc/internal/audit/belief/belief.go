@@ -3,6 +3,7 @@
 package belief
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -17,11 +18,28 @@ type Beliefs struct {
 	Blocks    map[string]*Block    // by the four columns of the primary key, a zero byte between each two
 	Positions map[string]*Position // by id
 	Missing   map[string]bool      // tables that have left the stream: nothing is known of what happens in them
+
+	compared uint64 // how often they were compared with the tables
 }
 
 // New returns the beliefs of someone who has read nothing.
 func New() *Beliefs {
 	return &Beliefs{Blocks: make(map[string]*Block), Positions: make(map[string]*Position), Missing: make(map[string]bool)}
+}
+
+// Clone returns beliefs that can move on by themselves.
+func (b *Beliefs) Clone() *Beliefs {
+	other := &Beliefs{make(map[string]*Block, len(b.Blocks)), make(map[string]*Position, len(b.Positions)), maps.Clone(b.Missing), b.compared}
+	for key, block := range b.Blocks {
+		of := *block
+		other.Blocks[key] = &of
+	}
+	for id, position := range b.Positions {
+		of := *position
+		of.Bad, of.Said = maps.Clone(of.Bad), maps.Clone(of.Said)
+		other.Positions[id] = &of
+	}
+	return other
 }
 
 // Who did something: what someone said, and what the server recorded.
@@ -37,6 +55,8 @@ type Block struct {
 	Stages [2]Stage
 	OK     string // last_success_ts
 	Number uint64 // of the last event of the row
+
+	compared uint64 // in which comparison it was last
 }
 
 // Stage is one of a block's two stages.
@@ -65,6 +85,8 @@ type Position struct {
 	PoolBy  string // id of the event
 	Exit    *Exit
 	Number  uint64 // of the last event of the row
+
+	compared uint64 // in which comparison it was last
 }
 
 // Entity names a position.

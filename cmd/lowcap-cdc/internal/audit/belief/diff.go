@@ -2,6 +2,7 @@ package belief
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"lowcap-cdc/cdc"
@@ -18,10 +19,10 @@ type Difference struct {
 	Number   uint64 `json:"number"` // of the event that said so last; 0 when none did
 }
 
-// Comparison holds rows against beliefs. What was compared is forgotten, so that what is left are rows that are believed and
-// not there.
+// Comparison holds rows against beliefs, which it marks: what is left without a mark are rows that are believed and not there.
 type Comparison struct {
 	beliefs *Beliefs
+	leftOut map[string]bool // tables
 	Rows    int
 	Count   int          // of the differences
 	First   []Difference // of them, no more than some hundred
@@ -33,8 +34,14 @@ const mostDifferences = 200
 // longestStored is how many bytes of a stored value are shown.
 const longestStored = 300
 
-// Compare begins a comparison. It uses up the beliefs.
-func Compare(b *Beliefs) *Comparison { return &Comparison{beliefs: b, First: []Difference{}} }
+// Compare begins a comparison.
+func Compare(b *Beliefs) *Comparison {
+	b.compared++
+	return &Comparison{beliefs: b, leftOut: maps.Clone(b.Missing), First: []Difference{}}
+}
+
+// LeaveOut leaves a table out.
+func (c *Comparison) LeaveOut(table string) { c.leftOut[table] = true }
 
 func (c *Comparison) differ(d Difference) {
 	if c.Count++; len(c.First) < mostDifferences {
@@ -61,7 +68,7 @@ func text(v decode.Value) string { return string(v.Text) }
 func isTrue(v decode.Value) bool { return text(v) == "t" }
 
 func (c *Comparison) block(row *decode.BlockRow) {
-	if c.beliefs.Missing[decode.Blocks.String()] {
+	if c.leftOut[decode.Blocks.String()] {
 		return
 	}
 	key := BlockKey(
@@ -71,10 +78,10 @@ func (c *Comparison) block(row *decode.BlockRow) {
 		text(row[decode.BlockBook]),
 	)
 	b := c.beliefs.Blocks[key]
-	delete(c.beliefs.Blocks, key)
 	if b == nil {
 		b = &Block{} // a row of which nothing was to be said
 	}
+	b.compared = c.beliefs.compared
 	differ := func(field, believed, stored string) {
 		c.differ(Difference{decode.Blocks.String(), strings.ReplaceAll(key, "\x00", "/"), field, believed, stored, b.Number})
 	}
@@ -96,16 +103,16 @@ func (c *Comparison) block(row *decode.BlockRow) {
 }
 
 func (c *Comparison) position(row *decode.PositionRow) {
-	if c.beliefs.Missing[decode.Positions.String()] {
+	if c.leftOut[decode.Positions.String()] {
 		return
 	}
 	id := text(row[decode.PositionID])
 	p := c.beliefs.Positions[id]
-	delete(c.beliefs.Positions, id)
 	if p == nil {
 		c.differ(Difference{decode.Positions.String(), id, "the row", "not there", "there", 0})
 		return
 	}
+	p.compared = c.beliefs.compared
 	differ := func(field, believed, stored string) {
 		c.differ(Difference{decode.Positions.String(), id, field, believed, stored, p.Said[field]})
 	}
@@ -148,12 +155,12 @@ func (c *Comparison) history(p *Position, features []byte, differ func(field, be
 func (c *Comparison) Rest() {
 	for key, b := range c.beliefs.Blocks {
 		// A row that blocks nothing may be gone without a word only with its table.
-		if !c.beliefs.Missing[decode.Blocks.String()] {
+		if b.compared != c.beliefs.compared && !c.leftOut[decode.Blocks.String()] {
 			c.differ(Difference{decode.Blocks.String(), strings.ReplaceAll(key, "\x00", "/"), "the row", "there", "not there", b.Number})
 		}
 	}
 	for id, p := range c.beliefs.Positions {
-		if !c.beliefs.Missing[decode.Positions.String()] {
+		if p.compared != c.beliefs.compared && !c.leftOut[decode.Positions.String()] {
 			c.differ(Difference{decode.Positions.String(), id, "the row", "there", "not there", p.Number})
 		}
 	}
