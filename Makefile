@@ -140,7 +140,7 @@ simulate: ## SEEDS seeds of the simulation from FIRST on, on every core; Ctrl-C 
 	cd deploy/simulate && ../../bin/simulate.test -test.run '^TestSeeds$$' -test.timeout 0 -test.v -seeds $(SEEDS) -first $(FIRST) -within 0
 
 mutants: ## build the sidecar with each fault of a list, and count the seeds until the simulation finds it
-	$(GO) test ./deploy/simulate -run '^TestMutants$$' -mutants -seeds $(SEEDS) -within 0 -count=1 -timeout 0 -v
+	$(GO) test ./deploy/simulate -run '^TestMutants$$' -mutants -parallel 2 -seeds $(SEEDS) -within 0 -count=1 -timeout 0 -v
 
 chaos: deps build ## every kind of fault until KILLS or DURATION; SEED repeats one; CLUSTER=3 moves leaders (docs/chaos.md)
 	$(GO) run ./deploy/chaos -binary bin/lowcap-cdc -kills $(KILLS) -duration $(DURATION) -seed $(SEED) -cluster $(CLUSTER)

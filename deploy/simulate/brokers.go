@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -71,3 +73,39 @@ func (l *listener) Close() error {
 
 // Addr implements net.Listener.
 func (l *listener) Addr() net.Addr { return address(l.at) }
+
+// takeTime closes another gap of kfake, whose transactions end at once: behind each EndTxn, for a while that its name draws, the
+// coordinator answers CONCURRENT_TRANSACTIONS to what comes next from that producer.
+func (b *brokers) takeTime(n *network) {
+	busy, ends := make(map[int64]time.Time), 0
+	isBusy := func(id int64) bool { return time.Now().Before(busy[id]) }
+	b.cluster.ControlKey(int16(kmsg.EndTxn), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		b.cluster.KeepControl()
+		r := request.(*kmsg.EndTxnRequest)
+		if isBusy(r.ProducerID) {
+			response := r.ResponseKind().(*kmsg.EndTxnResponse)
+			response.ErrorCode = kerr.ConcurrentTransactions.Code
+			return response, nil, true
+		}
+		ends++
+		busy[r.ProducerID] = time.Now().Add(time.Duration(n.draw(fmt.Sprint("end ", ends)).IntN(200)) * time.Millisecond)
+		return nil, nil, false
+	})
+	b.cluster.ControlKey(int16(kmsg.AddPartitionsToTxn), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		b.cluster.KeepControl()
+		r := request.(*kmsg.AddPartitionsToTxnRequest)
+		if !isBusy(r.ProducerID) {
+			return nil, nil, false
+		}
+		response := r.ResponseKind().(*kmsg.AddPartitionsToTxnResponse)
+		for _, t := range r.Topics {
+			refused := kmsg.AddPartitionsToTxnResponseTopic{Topic: t.Topic}
+			for _, p := range t.Partitions {
+				refused.Partitions = append(refused.Partitions,
+					kmsg.AddPartitionsToTxnResponseTopicPartition{Partition: p, ErrorCode: kerr.ConcurrentTransactions.Code})
+			}
+			response.Topics = append(response.Topics, refused)
+		}
+		return response, nil, true
+	})
+}

@@ -1,10 +1,13 @@
 package simulate
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // misfortune is what can befall a message.
@@ -60,20 +63,37 @@ func (r *rules) befall(p *parcel) fate {
 			r.world.instances[name].crash()
 		}
 	}
-	draw := r.world.net.draw(p.name + " fate")
-	if draw.IntN(1_000_000) >= r.rate {
+	draw, rate := r.world.net.draw(p.name+" fate"), r.rate
+	if p.isOfTransaction() {
+		rate *= 5
+	}
+	if draw.IntN(1_000_000) >= rate {
 		return fate{}
 	}
 	kind := misfortune(1 + draw.IntN(4))
 	switch {
 	case kind == late && p.line.way == down:
 		kind = lost
+	case kind == late && draw.IntN(2) == 0: // so that it comes into the middle of what is tried next
+		return fate{late, time.Duration(draw.IntN(20_000)) * time.Microsecond}
 	case kind == late:
 		return fate{late, time.Duration(1+draw.IntN(90_000)) * time.Millisecond}
 	case kind == delayed:
 		return fate{delayed, time.Duration(5+draw.IntN(1<<draw.IntN(15))) * time.Millisecond}
 	}
 	return fate{kind: kind}
+}
+
+// isOfTransaction reports whether a message is a request of Kafka's transactions.
+func (p *parcel) isOfTransaction() bool {
+	if !p.line.link.isKafka || p.line.way != up || len(p.data) < 6 {
+		return false
+	}
+	switch kmsg.Key(binary.BigEndian.Uint16(p.data[4:])) {
+	case kmsg.Produce, kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.EndTxn:
+		return true
+	}
+	return false
 }
 
 // heldTil says until when nothing passes between a client and a server.
@@ -92,6 +112,9 @@ func (r *rules) heldTil(client, server string) time.Time {
 // schedule plans the faults that are not of a single message, within a time.
 func (r *rules) schedule(within time.Duration) {
 	all := []func(string){r.kill, r.kill, r.kill, r.stop, r.freeze, r.part, r.crashPostgres, r.crashPostgres, r.promote, r.downBroker, r.moveLeaders, r.moveCoordinators}
+	if r.world.isHarsh() {
+		all = append(all, r.jumpClock, r.loseSlot)
+	}
 	for i := range r.random.IntN(7) {
 		name := fmt.Sprintf("fault %d", i)
 		what := all[r.random.IntN(len(all))]
@@ -178,4 +201,19 @@ func (r *rules) moveLeaders(string) {
 func (r *rules) moveCoordinators(string) {
 	r.world.trace.say("coordinators move")
 	r.world.brokers.cluster.RehashCoordinators()
+}
+
+// jumpClock sets the clock of Postgres forward or back.
+func (r *rules) jumpClock(string) {
+	by := time.Duration(r.random.IntN(200)-100) * time.Minute
+	r.world.trace.say("the clock of Postgres jumps by %v", by)
+	r.world.server.skew += by
+}
+
+// loseSlot removes the WAL that the slot needs. The sidecar reconciles, and tells that there is a gap.
+func (r *rules) loseSlot(string) {
+	if r.world.server.lose("slot") {
+		r.world.trace.say("the slot is lost")
+		r.world.lossy = true
+	}
 }

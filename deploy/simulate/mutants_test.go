@@ -155,17 +155,24 @@ func TestMutants(t *testing.T) {
 	if !*findMutants {
 		t.Skip("make mutants runs it")
 	}
-	fmt.Fprintf(t.Output(), "| fault | found by | the first seed that finds it |\n|---|---|---|\n")
-	for _, m := range mutants {
-		if *only != "" && m.name != *only {
-			continue
+	rows := make([]string, len(mutants))
+	t.Run("all", func(t *testing.T) {
+		for i, m := range mutants {
+			if *only != "" && m.name != *only {
+				continue
+			}
+			t.Run(m.name, func(t *testing.T) {
+				t.Parallel()
+				seed, how := m.hunt(t)
+				if rows[i] = fmt.Sprintf("| %s | %s | %s |\n", m.name, how, seed); seed == "" {
+					rows[i] = fmt.Sprintf("| %s | | not in %d |\n", m.name, *seeds)
+					t.Errorf("not found in %d seeds: %s", *seeds, how)
+				}
+				t.Log(rows[i])
+			})
 		}
-		seed, how := m.hunt(t)
-		if seed == "" {
-			t.Errorf("%s: not found in %d seeds: %s", m.name, *seeds, how)
-		}
-		fmt.Fprintf(t.Output(), "| %s | %s | %s |\n", m.name, how, seed)
-	}
+	})
+	t.Logf("\n| fault | found by | at seed |\n|---|---|---|\n%s", strings.Join(rows, ""))
 }
 
 var found = regexp.MustCompile(`(?m)^\s*seed (\d+): (.*)$`)

@@ -39,6 +39,8 @@ type server struct {
 	changed  chan struct{} // closed when there is more to send
 	failure  string        // what the simulation cannot do, and was asked for
 	comment  string        // of the publication
+	skew     time.Duration // of its clock
+	apart    bool          // no transaction commits right behind another
 }
 
 // slot is a logical slot.
@@ -87,11 +89,11 @@ func (s *server) commit(flush bool, changes ...change) *transaction {
 	if s.random.IntN(4) > 0 {
 		size += lsn(8 * (1 + s.random.IntN(60)) * (1 + len(changes)))
 	}
-	if size == 64 && len(s.wal) > 0 && s.wal[len(s.wal)-1].end == s.inserted {
+	if size == 64 && !s.apart && len(s.wal) > 0 && s.wal[len(s.wal)-1].end == s.inserted {
 		size = 0 // its changes were written before the one before it committed
 	}
 	s.xid++
-	t := &transaction{commit: s.inserted + size, at: time.Now(), xid: s.xid, changes: changes}
+	t := &transaction{commit: s.inserted + size, at: s.now(), xid: s.xid, changes: changes}
 	t.end = t.commit + 48
 	s.inserted = t.end
 	s.wal = append(s.wal, t)
@@ -217,6 +219,25 @@ func (s *server) steps(behind lsn) oracle.Steps {
 		}
 	}
 	return log.Steps
+}
+
+// now is what the server's clock shows.
+func (s *server) now() time.Time { return time.Now().Add(s.skew) }
+
+// lose invalidates a slot, as max_slot_wal_keep_size does. Nobody reads from it then.
+func (s *server) lose(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slot := s.slots[name]
+	if slot == nil || slot.lost {
+		return false
+	}
+	slot.lost = true
+	if slot.session != nil {
+		slot.session.end()
+		slot.session.conn.Close() //nolint:errcheck // it is over
+	}
+	return true
 }
 
 // isUp reports whether the server takes connections.

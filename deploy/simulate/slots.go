@@ -170,7 +170,7 @@ func (s *sender) send() (changed chan struct{}) {
 		for _, m := range s.encode.messages(t) {
 			data := binary.BigEndian.AppendUint64([]byte{'w'}, uint64(t.commit))
 			data = binary.BigEndian.AppendUint64(data, uint64(t.commit))
-			data = binary.BigEndian.AppendUint64(data, microsSince2000(time.Now()))
+			data = binary.BigEndian.AppendUint64(data, microsSince2000(s.server.now()))
 			s.backend.Send(&pgproto3.CopyData{Data: append(data, m...)})
 		}
 		s.backend.Flush() //nolint:errcheck // the client's end shows in what it sends
@@ -183,7 +183,7 @@ func (s *sender) send() (changed chan struct{}) {
 
 func (s *sender) keepalive(ask bool) {
 	data := binary.BigEndian.AppendUint64([]byte{'k'}, uint64(s.sent))
-	data = binary.BigEndian.AppendUint64(data, microsSince2000(time.Now()))
+	data = binary.BigEndian.AppendUint64(data, microsSince2000(s.server.now()))
 	wanted := byte(0)
 	if ask {
 		wanted = 1

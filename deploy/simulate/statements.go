@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sort"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -173,7 +172,7 @@ const publicationOID = 16500
 func (s *session) readPublication(*portal) ([][]any, string, error) {
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
-	return [][]any{{int64(publicationOID), int64(4711), true, false, true, "", s.server.inserted.String(), time.Now().UnixMicro()}},
+	return [][]any{{int64(publicationOID), int64(4711), true, false, true, "", s.server.inserted.String(), s.server.now().UnixMicro()}},
 		"SELECT 1", nil
 }
 

@@ -26,6 +26,7 @@ type world struct {
 	rules     *rules
 	instances map[string]*instance
 	events    int
+	lossy     bool // the slot was lost once
 	failures  []string
 }
 
@@ -58,6 +59,9 @@ func run(seed uint64, all io.Writer) Outcome {
 	w.server = newServer(w.net, seed)
 	w.load = newLoad(w.server, seed)
 	w.rules = newRules(w)
+	if w.isHarsh() {
+		w.brokers.takeTime(w.net)
+	}
 	w.play()
 	w.close()
 	return w.outcome()
@@ -99,6 +103,9 @@ func (w *world) play() {
 	w.stop()
 	w.verify()
 }
+
+// isHarsh reports whether this seed has clocks that jump, slots that are lost, and coordinators that take their time.
+func (w *world) isHarsh() bool { return w.seed%5 == 4 }
 
 // planLoad spreads the writes over a time, some of them close together.
 func (w *world) planLoad(length time.Duration) {
