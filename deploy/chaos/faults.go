@@ -35,6 +35,7 @@ func faults(o options) deck {
 		{"Postgres: a backend SIGKILLed", 10, true, killBackend},
 		{"Postgres: stopped in order", 8, false, stopPostgres},
 		{"walsender terminated", 20, false, terminateWalsender},
+		{"sealer: SIGKILL", 10, true, killSealer},
 	}
 	d = append(d, networkFaults("Postgres", func(w *world, _ *rand.Rand) *proxy { return w.toPG })...)
 	d = append(d, networkFaults("Kafka", func(w *world, random *rand.Rand) *proxy { return w.toKafka[random.IntN(len(w.toKafka))] })...)

@@ -86,6 +86,10 @@ func (i *instance) signal(s os.Signal) error {
 // stop kills the sidecar for good and waits until it is gone.
 func (i *instance) stop() {
 	i.mu.Lock()
+	if i.stopped {
+		i.mu.Unlock()
+		return
+	}
 	i.stopped = true
 	if i.process != nil {
 		i.process.Kill() //nolint:errcheck // it may have ended

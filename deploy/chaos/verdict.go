@@ -30,6 +30,7 @@ type verdict struct {
 	stall    time.Duration
 	exits    map[int]int
 	readback *readback
+	seals    *seals            // nil where nothing was sealed
 	broken   int               // events that do not fit the one before them in number and hash
 	events   oracle.Difference // against the undisturbed run, byte for byte
 	steps    oracle.Difference // against the triggers' log
@@ -72,6 +73,11 @@ func (v *verdict) count(ctx context.Context, w *world) (err error) {
 	v.took, v.exits = time.Since(v.begun), w.exits()
 	if v.readback, err = readBack(ctx, w); err != nil {
 		return fmt.Errorf("read back: %w", err)
+	}
+	if w.sealer != nil {
+		if v.seals, err = w.verifySeals(); err != nil {
+			return err
+		}
 	}
 	v.readback.events.sort()
 	v.broken = v.readback.events.broken()
@@ -130,7 +136,7 @@ func (v *verdict) countSteps(ctx context.Context, conn *pgx.Conn) error {
 // clean reports 0/0/0, and that no instance asked for an operator (exit codes 2 and 3): nothing had to be repaired.
 func (v *verdict) clean() bool {
 	r := v.readback
-	if v.exits[2]+v.exits[3] > 0 || (r.foreign > 0 && r.tail != len(r.events.links)) {
+	if v.exits[2]+v.exits[3] > 0 || (v.seals != nil && !v.seals.clean(len(r.events.links))) || (r.foreign > 0 && r.tail != len(r.events.links)) {
 		return false
 	}
 	return v.events.Clean() && v.steps.Clean() && v.events.Total > 0 && v.steps.Total > 0 && r.disorder+r.abortedSeen+r.java+v.broken == 0
@@ -152,6 +158,9 @@ func (v *verdict) print(out io.Writer) {
 	if v.readback.foreign > 0 {
 		fmt.Fprintf(out, "%d foreign records between the events; lowcap-cdc tail reads %d of %d events\n",
 			v.readback.foreign, v.readback.tail, len(v.readback.events.links))
+	}
+	if s := v.seals; s != nil {
+		fmt.Fprintf(out, "%d seals over %d events, %d of them hold; findings of audit verify: %q\n", s.Sealed.Seals, s.Sealed.Last, s.Sealed.Held, s.Findings)
 	}
 	for _, code := range slices.Sorted(maps.Keys(v.exits)) {
 		fmt.Fprintf(out, "the sidecar ended by itself with exit code %d: %d times\n", code, v.exits[code])

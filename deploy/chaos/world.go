@@ -41,6 +41,7 @@ type world struct {
 	sidecar  *instance
 	retired  []*instance // second instances of earlier faults
 	replaced []io.Closer // servers that another one has taken the place of
+	sealer   *instance   // nil where there is none
 	tail     *tail
 	kept     bool
 }
@@ -70,6 +71,11 @@ func newWorldWith(ctx context.Context, o options, startKafka func(*world, contex
 	}
 	if w.tail, err = startTail(w.brokers); err != nil {
 		return w, err
+	}
+	if w.kafka != nil {
+		if err := w.startSealer(); err != nil {
+			return w, err
+		}
 	}
 	w.sidecar, err = startInstance(w.dir, "sidecar", w.command)
 	return w, err
@@ -223,6 +229,9 @@ func (w *world) close() error {
 	var errs []error
 	if w.sidecar != nil {
 		w.sidecar.stop()
+	}
+	if w.sealer != nil {
+		w.sealer.stop()
 	}
 	if w.tail != nil {
 		w.tail.close()
