@@ -146,7 +146,7 @@ func (s *Source) makeWay(ctx context.Context, start *cdc.Start) error {
 	case dropped.RowsAffected() == 0:
 		return fmt.Errorf("drop slot %q of an interrupted snapshot: another instance was faster", s.config.Slot)
 	}
-	return nil
+	return s.config.hook("after-drop")
 }
 
 func (s *Source) activeError(user string) error {

@@ -148,6 +148,9 @@ func (s *Source) startStream(ctx context.Context, from cdc.Checkpoint) error {
 	if err != nil {
 		return s.explainSlot("start", err)
 	}
+	if err := s.config.hook("after-stream"); err != nil {
+		return err
+	}
 	if s.config.Temporary {
 		return nil
 	}

@@ -57,7 +57,7 @@ func newProducer(k *Sink) *producer {
 func (p *producer) roundTrip(ctx context.Context, request protocol.Message) (protocol.Message, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	response, err := p.k.transport.RoundTrip(ctx, p.k.client.Addr, request)
+	response, err := p.k.send(ctx, request)
 	if err != nil {
 		p.unanswered = true
 	}
@@ -355,7 +355,7 @@ func (p *producer) produce(ctx context.Context, parts []partition, pending map[p
 	}
 	tripCtx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	response, err := p.k.transport.RoundTrip(tripCtx, p.k.client.Addr, request)
+	response, err := p.k.send(tripCtx, request)
 	done.Lock()
 	defer done.Unlock()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/schemas"
@@ -42,6 +43,9 @@ type Config struct {
 	// Copy says that what is written was written elsewhere before: the next start looks whether it is whole.
 	Copy bool
 	Hook func(point string) error // failpoint for tests; nil in production
+	// Watch sees each request of the transactions, by the name of its API, and what it returns sees the answer; for tests, nil in
+	// production. Requests to several leaders are sent at once.
+	Watch func(api string, request any) (answered func(response any, err error))
 }
 
 const (
@@ -292,6 +296,17 @@ func (k *Sink) begin(ctx context.Context, snapshot bool) error {
 		}
 	}
 	return k.hook("before-produce")
+}
+
+// send sends a request of a transaction.
+func (k *Sink) send(ctx context.Context, request protocol.Message) (protocol.Message, error) {
+	if k.config.Watch == nil {
+		return k.transport.RoundTrip(ctx, k.client.Addr, request)
+	}
+	answered := k.config.Watch(request.ApiKey().String(), request)
+	response, err := k.transport.RoundTrip(ctx, k.client.Addr, request)
+	answered(response, err)
+	return response, err
 }
 
 func (k *Sink) hook(point string) error {

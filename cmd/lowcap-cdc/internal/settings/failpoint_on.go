@@ -20,6 +20,7 @@ func failpoint() func(string) error {
 	}
 	var passed atomic.Int64
 	return func(point string) error {
+		trace(point)
 		if point == name && passed.Add(1) == int64(limit) {
 			return syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		}

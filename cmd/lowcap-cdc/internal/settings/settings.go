@@ -165,7 +165,7 @@ func (s *Settings) openKafka() (*kafka.Sink, error) {
 	k, err := kafka.New(kafka.Config{
 		Brokers: brokers, TopicPrefix: s.TopicPrefix, Slot: s.Slot,
 		TLS: s.KafkaTLS, CAFile: s.KafkaCA, CertFile: s.KafkaCert, KeyFile: s.KafkaKey,
-		SASL: s.KafkaSASL, User: s.KafkaUser, Password: password, Hook: failpoint(), Dial: s.Dial.Kafka,
+		SASL: s.KafkaSASL, User: s.KafkaUser, Password: password, Hook: failpoint(), Watch: watch(), Dial: s.Dial.Kafka,
 		Format: kafka.Format(s.ValueFormat), Registry: s.registry,
 		Foreign: func(f *sink.Foreign) { s.foreign.tell(s, os.Stderr, f) },
 		Notice:  s.notice, WithoutEvents: s.WithoutEvents, Copy: s.Copy,

@@ -158,7 +158,7 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 // hooks tell everybody who follows a pipeline: first the supervisor, then the monitor, then the others.
 func (v *Supervisor) hooks() cdc.Hooks {
 	own := cdc.Hooks{Started: v.begun, Committed: v.observe, Notice: func(text string) { v.Log.Warn().Msg(text) }}
-	return cdc.Tee(cdc.Tee(own, v.Monitor.Hooks()), v.Hooks)
+	return cdc.Tee(settings.Traced(), cdc.Tee(cdc.Tee(own, v.Monitor.Hooks()), v.Hooks))
 }
 
 // begun runs when the source has started: to stream from a place on, or with a snapshot.
