@@ -2,6 +2,8 @@ package walkthrough
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -136,5 +138,76 @@ func TestReadmeNamesEachType(t *testing.T) {
 		if !strings.Contains(row, "`"+family+".") || !strings.Contains(row, "."+kind+"`") {
 			t.Errorf("README's row of lowcap.%s does not name %s", k.Topic, name)
 		}
+	}
+}
+
+// TestReadmeShowsARealEvent: the event that README begins with is one that was recorded, but for times and numbers.
+func TestReadmeShowsARealEvent(t *testing.T) {
+	_, rest, _ := strings.Cut(read(t, "../../README.md"), "```json\n")
+	shown, _, found := strings.Cut(rest, "```")
+	var want, got bytes.Buffer
+	if err := json.Compact(&got, []byte(shown)); err != nil || !found {
+		t.Fatalf("README begins with no event: %v", err)
+	}
+	e, err := schemas.Parse(nil, got.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(read(t, "../../schemas/testdata/events.jsonl")) {
+		recorded, err := schemas.Parse(nil, []byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if recorded.Type != e.Type || recorded.PartitionKey != e.PartitionKey {
+			continue
+		}
+		if err := indented(&want, []byte(line)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got.Reset()
+	if err := indented(&got, []byte(shown)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := difference(want.String(), got.String()); diff != "" {
+		t.Errorf("README's event is not the one of the recording: %s", diff)
+	}
+}
+
+// indented writes JSON with its keys in order, a field a line.
+func indented(to *bytes.Buffer, text []byte) error {
+	var v any
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		return err
+	}
+	e := json.NewEncoder(to)
+	e.SetIndent("", " ")
+	return e.Encode(v)
+}
+
+// TestReadmeNumbersWereMeasured: each number of the comparison in README stands in docs/performance.md.
+func TestReadmeNumbersWereMeasured(t *testing.T) {
+	measured := read(t, "../../docs/performance.md")
+	numbers := 0
+	for _, row := range regexp.MustCompile(`(?m)^\| measured, .*$`).FindAllString(read(t, "../../README.md"), -1) {
+		_, cells, _ := strings.Cut(row[2:], "|")
+		for _, n := range regexp.MustCompile(`\d+(\.\d+)?`).FindAllString(cells, -1) {
+			numbers++
+			if !regexp.MustCompile(`\D` + regexp.QuoteMeta(n) + `(\D|$)`).MatchString(measured) {
+				t.Errorf("README says %s in %q, and docs/performance.md has no such number", n, row)
+			}
+		}
+	}
+	if numbers < 6 {
+		t.Errorf("README compares %d numbers", numbers)
+	}
+}
+
+// TestReadmeCountsTypes: README says how many types of event there are.
+func TestReadmeCountsTypes(t *testing.T) {
+	if want := fmt.Sprintf("each of %d types with a schema", len(schemas.Kinds())); !strings.Contains(read(t, "../../README.md"), want) {
+		t.Errorf("README does not say %q", want)
 	}
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"regexp"
@@ -153,7 +154,7 @@ func TestWhatIsGoneIsSaid(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	fold := New(after(0, 0))
-	if _, err := fold.End(); err != ErrNothing {
+	if _, err := fold.End(); !errors.Is(err, ErrNothing) {
 		t.Errorf("of no event: %v", err)
 	}
 }
@@ -241,9 +242,12 @@ func TestHostileTexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, field := range []string{"token_ticker", "token_contract", "timeframe", "book_id", "trigger", "actor", "reason", "kind", "exit_reason", "flag",
-		"outcome", "direction", "key", "path", "why", "type", "severity", "trade_id", "cause", "id", "source", "slot", "application"} {
-		bad := regexp.MustCompile(`"`+field+`":"[^"]*"`).ReplaceAll(lines, []byte(`"`+field+`":`+strings.ReplaceAll(string(attack), "$", "$$")))
+	for _, field := range []string{"token_ticker|token_contract|timeframe|trigger|actor|reason|kind|exit_reason|flag|trade_id|source|direction|severity",
+		"book_id|outcome|key|path|why|cause|slot|application|session|dataschema|from_time|signal|price", "type", "id", "time|occurred_at|wanted_since|since"} {
+		bad := regexp.MustCompile(`"(`+field+`)":"[^"]*"`).ReplaceAll(lines, []byte(`"$1":`+strings.ReplaceAll(string(attack), "$", "$$")))
+		if bytes.Equal(bad, lines) {
+			t.Fatalf("%s is nowhere", field)
+		}
 		r := made(t, bad, Period{Now: newest})
 		r.Trail = &Trail{Text: "FAIL </pre><script>\n"}
 		var page bytes.Buffer

@@ -9,8 +9,7 @@ import (
 
 // streamFold follows the events' numbers and times.
 type streamFold struct {
-	last    uint64 // number
-	anew    bool
+	last    uint64          // number
 	from    schemas.Instant // of the first event of the period
 	before  time.Time       // of the event before, in the period
 	longest time.Duration
