@@ -36,7 +36,7 @@ func (f *blockFold) take(e *event, what string) {
 	switch what {
 	case "not_set":
 		if e.in {
-			f.blocks.NotSet.add(&Loss{Row: e.row(), At: schemas.Instant(e.Time), Trade: e.text("trade_id"), PnL: e.number("pnl_usd"), Event: e.ID})
+			f.blocks.NotSet.add(&Loss{e.row(), schemas.Instant(e.Time), e.text("trade_id"), e.number("pnl_usd"), e.ID})
 		}
 		return
 	case "orphaned":
@@ -59,7 +59,8 @@ func (f *blockFold) take(e *event, what string) {
 		blocked := after.Get("blocked_" + stage).Bool()
 		switch {
 		case blocked && stand[i] == nil:
-			stand[i] = &Block{Row: row, Book: book, Stage: stage, From: beginOf(e, what, stage), Why: e.text("trigger"), Event: e.ID, first: e.Sequence}
+			stand[i] = &Block{Row: row, Book: book, Stage: stage, From: beginOf(e, what, stage), Why: e.text("trigger"), Event: e.ID,
+				first: e.Sequence}
 		case !blocked && stand[i] != nil:
 			f.freed(stand[i], e, what)
 			stand[i] = nil
@@ -74,7 +75,8 @@ func (f *blockFold) take(e *event, what string) {
 
 // names reports whether an event says of a stage that it was blocked before.
 func names(e *event, stage string) bool {
-	return slices.ContainsFunc(append(e.data.Get("was_blocked").Array(), e.data.Get("stages").Array()...), func(v gjson.Result) bool { return v.Str == stage })
+	isIt := func(v gjson.Result) bool { return v.Str == stage }
+	return slices.ContainsFunc(e.data.Get("was_blocked").Array(), isIt) || slices.ContainsFunc(e.data.Get("stages").Array(), isIt)
 }
 
 // beginOf returns when a stage became blocked: when it failed, where that is why; else when the event happened. What stood before the
@@ -92,7 +94,8 @@ func (f *blockFold) freed(b *Block, e *event, what string) {
 	b.To, b.last = e.instant("occurred_at"), e.Sequence
 	b.Freed = cmp.Or(e.text("trigger"), what)
 	origin := e.data.Get("origin")
-	b.Who = strings.TrimSpace(cmp.Or(origin.Get("actor").String(), readable.SessionOf(origin.Get("session"))) + " " + origin.Get("reason").String())
+	who := cmp.Or(origin.Get("actor").String(), readable.SessionOf(origin.Get("session")))
+	b.Who = strings.TrimSpace(who + " " + origin.Get("reason").String())
 	if end, err := time.Parse(time.RFC3339Nano, string(b.To)); err == nil && b.Seconds == "" {
 		b.Seconds = secondsBetween(b.From, end)
 	}

@@ -52,7 +52,8 @@ func (r *Report) failedCard() Card {
 func (r *Report) tradesCard() Card {
 	t := &r.Trades
 	c := Card{Section: "trades", Title: "P&L of trades that ended", Value: usd(t.PnLUSD)}
-	c.Note = plural(t.Ended, "trade") + some(t.Won, "won") + some(t.Lost, "lost") + some(t.Unknown, "of unknown result") + some(t.Open, "still open")
+	c.Note = plural(t.Ended, "trade") + some(t.Won, "won") + some(t.Lost, "lost") + some(t.Unknown, "of unknown result") +
+		some(t.Open, "still open")
 	return c
 }
 

@@ -35,11 +35,11 @@ func newCharts(from, to time.Time) charts {
 		c.to = c.from.Add(time.Minute)
 	}
 	for _, c.width = range widths {
-		if c.to.Sub(c.from) <= (mostColumns-1)*c.width {
+		if c.to.Sub(c.from)/(mostColumns-1) < c.width {
 			break
 		}
 	}
-	for c.to.Sub(c.from) > (mostColumns-1)*c.width {
+	for c.to.Sub(c.from)/(mostColumns-1) >= c.width { // a product might not fit into a Duration
 		c.width *= 2
 	}
 	c.from = c.from.Truncate(c.width)

@@ -86,8 +86,8 @@ func (f *exitFold) pending(e *event) {
 	row := e.row()
 	n := f.wanted[row.Position]
 	if n == nil {
-		n = &NotMade{Row: row, Since: e.instant("wanted_since"), Told: schemas.Instant(e.Time), Flag: e.text("flag"), Reason: e.text("exit_reason"),
-			Outcome: "pending", Event: e.ID}
+		n = &NotMade{Row: row, Since: e.instant("wanted_since"), Told: schemas.Instant(e.Time), Flag: e.text("flag"),
+			Reason: e.text("exit_reason"), Outcome: "pending", Event: e.ID}
 		f.wanted[row.Position] = n
 	}
 	n.Held, n.Value, n.Reminders = e.number("held_quantity"), e.number("value_usd"), int(e.data.Get("reminder").Int())

@@ -203,8 +203,8 @@ func (f *Fold) tell(e *event) {
 }
 
 func (f *Fold) unrecorded(e *event) {
-	fill := &Fill{Row: e.row(), At: schemas.Instant(e.Time), Since: e.instant("since"), Direction: e.text("direction"), Tokens: e.number("tokens"),
-		USD: e.number("usd"), Held: e.number("held_quantity"), Severity: string(e.Severity), Event: e.ID}
+	fill := &Fill{Row: e.row(), At: schemas.Instant(e.Time), Since: e.instant("since"), Direction: e.text("direction"),
+		Tokens: e.number("tokens"), USD: e.number("usd"), Held: e.number("held_quantity"), Severity: string(e.Severity), Event: e.ID}
 	f.report.Books.List.add(fill)
 	f.report.Books.Count++
 	if fill.Direction == "buy" {

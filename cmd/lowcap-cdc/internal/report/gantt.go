@@ -82,7 +82,8 @@ func (l *lane) add(b *Block, from, to time.Time) {
 	if b.To != "" {
 		until = "until " + shortTime(b.To)
 	}
-	one.Title = fmt.Sprintf("%s, from %s, %s, %s", b.Stage, cmp.Or(shortTime(b.From), "a time that no event knows"), until, duration(b.Seconds))
+	since := cmp.Or(shortTime(b.From), "a time that no event knows")
+	one.Title = fmt.Sprintf("%s, from %s, %s, %s", b.Stage, since, until, duration(b.Seconds))
 	l.Bars = append(l.Bars, one)
 }
 

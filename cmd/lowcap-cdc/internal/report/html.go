@@ -28,7 +28,8 @@ const mostShown = 200 // lines of one list that the HTML file shows; JSON has mo
 
 var layout = template.Must(template.New("report").Funcs(template.FuncMap{
 	"text": cut, "number": number, "time": shortTime, "duration": duration, "spent": spentOf,
-	"raw": readable.Printable, "lines": printableLines, "deref": func(t schemas.Text) string { return *t },
+	"raw": readable.Printable, "lines": printableLines,
+	"instant": func(i schemas.Instant) string { return cut(string(i)) }, "deref": func(t schemas.Text) string { return *t },
 }).Parse(page))
 
 // printableLines is Printable of each line of a text.
@@ -154,7 +155,8 @@ func (r *Report) shares() []share {
 	for _, s := range spentOf(p.Spent) {
 		list = append(list, share{Name: "spent: " + s.Name, USD: s.USD, Class: "spent"})
 	}
-	list = append(list, share{Name: "gone with deleted rows", USD: p.Gone, Class: "held"}, share{Name: "held at the end", USD: p.End, Class: "held"})
+	list = append(list, share{Name: "gone with deleted rows", USD: p.Gone, Class: "held"},
+		share{Name: "held at the end", USD: p.End, Class: "held"})
 	most := 0.0
 	size := func(s *share) float64 {
 		if usd, ok := s.USD.Rat(); ok {

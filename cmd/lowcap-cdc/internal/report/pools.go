@@ -138,8 +138,8 @@ func (f *poolFold) end(to *Pools) {
 		}
 	}
 	flow := f.total.Pool()
-	*to = Pools{Start: f.start.Number(), Appeared: f.appeared.Number(), Gone: f.gone.Number(), Fed: flow.Fed, Lost: flow.Lost, Spent: flow.Spent,
-		End: end.Number()}
+	*to = Pools{Start: f.start.Number(), Appeared: f.appeared.Number(), Gone: f.gone.Number(), Fed: flow.Fed, Lost: flow.Lost,
+		Spent: flow.Spent, End: end.Number()}
 	var spent trades.Sum
 	for _, usd := range flow.Spent {
 		if usd != "" {

@@ -63,8 +63,8 @@ func (f *staleFold) reverted(e *event) {
 	if strings.HasPrefix(e.name, "trim_pool.") {
 		delta = trades.DeltaOf(e.data)
 	}
-	f.stale.List.add(&Reverted{Row: e.row(), At: schemas.Instant(e.Time), What: e.name, Key: e.text("key"), Alive: e.number("alive_for_seconds"),
-		Delta: delta, Event: e.ID})
+	f.stale.List.add(&Reverted{Row: e.row(), At: schemas.Instant(e.Time), What: e.name, Key: e.text("key"),
+		Alive: e.number("alive_for_seconds"), Delta: delta, Event: e.ID})
 }
 
 // sell follows which trims of the period were reverted, each counted once.
