@@ -26,10 +26,18 @@ type options struct {
 	seconds    time.Duration
 	rates      []int
 	json       string
+	draw       string
 }
 
 func main() {
 	o := readFlags()
+	if o.draw != "" {
+		if err := writePicture(o.json, o.draw); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o, os.Stdout); err != nil {
@@ -48,6 +56,7 @@ func readFlags() options {
 	flag.Float64Var(&o.scale, "scale", 1, "part of each workload's rows")
 	flag.DurationVar(&o.seconds, "latency-for", time.Minute, "how long each latency rate lasts, and the exits of notify")
 	flag.StringVar(&o.json, "json", "", "file to write every single run to")
+	flag.StringVar(&o.draw, "draw", "", "draw what -json has written as this SVG file, and measure nothing")
 	flag.Parse()
 	o.contenders = split(*contenders)
 	if o.workloads = split(*workloads); len(o.workloads) == 0 {
