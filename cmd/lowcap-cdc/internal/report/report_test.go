@@ -341,3 +341,53 @@ func TestColumns(t *testing.T) {
 func stored(line string) *sink.Stored {
 	return &sink.Stored{Topic: "events.jsonl", Value: []byte(line)}
 }
+
+// TestTrailWithoutItsBeginning: what a pool held before its first event that is there, it held at the start.
+func TestTrailWithoutItsBeginning(t *testing.T) {
+	r := made(t, told(t, `10 trim_pool.increased "added_usd":2.5,"before":{"usd_basis":40},"after":{"usd_basis":42.5},"delta_usd":2.5
+		20 trim_pool.closed "reason":"s2_dip_buy","closed_basis":42.5,"before":{"usd_basis":42.5},"after":null,"delta_usd":-42.5`), after(0, 0))
+	if p := r.Pools; p.Start != "40" || p.Fed != "2.5" || p.SpentUSD != "42.5" || p.End != "0" || p.Unexplained != "0" {
+		t.Errorf("%+v", p)
+	}
+	r = made(t, told(t, `10 entry_block.cleared "stages":["s1"],"trigger":"manual","blocked_for_seconds":{"s1":7.25,"s2":null},"after":{"blocked_s1":false}
+		20 entry_block.cleared "stages":["s1"],"trigger":"success","blocked_for_seconds":{"s1":9,"s2":null},"after":{"blocked_s1":false}`), after(0, 0))
+	if b := r.Blocks; b.Count != 1 || b.Seconds != "7.25" || b.List.Lines()[0].From != "" || b.List.Lines()[0].Freed != "manual" {
+		t.Errorf("%+v", b)
+	}
+}
+
+// TestBlocks: a stage is blocked since it failed, the other of the same event since then; read again it is the same block, and what
+// stands at the end is counted up to there.
+func TestBlocks(t *testing.T) {
+	r := made(t, told(t, `100 entry_block.set "stages":["s1","s2"],"trigger":"s1_failure","failure_ts":{"s1":"2026-01-18T10:00:40.5Z","s2":null},"after":{"blocked_s1":true,"blocked_s2":true}
+		200 entry_block.refreshed "stages":["s2"],"trigger":"s2_failure","after":{"blocked_s1":true,"blocked_s2":true}
+		250 entry_block.baseline "stages":["s1","s2"],"failure_ts":{"s1":"2026-01-18T10:00:40.5Z","s2":null},"after":{"blocked_s1":true,"blocked_s2":true}
+		300 entry_block.cleared "stages":["s1"],"trigger":"success","after":{"blocked_s1":false,"blocked_s2":true}`), after(0, 1000))
+	var got []string
+	for _, b := range r.Blocks.List.Lines() {
+		got = append(got, fmt.Sprintf("%s from %s for %s, %s", b.Stage, b.From, b.Seconds, b.Freed))
+	}
+	want := "s1 from 2026-01-18T10:00:40.5Z for 259.5, success\ns2 from 2026-01-18T10:01:40.000000Z for 900, "
+	if strings.Join(got, "\n") != want || r.Blocks.Standing != 1 || r.Blocks.Seconds != "1159.5" {
+		t.Errorf("%d stand, together %s:\n%s", r.Blocks.Standing, r.Blocks.Seconds, strings.Join(got, "\n"))
+	}
+	drawn, _ := lanes(r.Blocks.List.Lines(), begin.Add(100*time.Second), begin.Add(1100*time.Second))
+	if len(drawn) != 1 || len(drawn[0].Bars) != 2 || drawn[0].Bars[0].X != "0.000%" || drawn[0].Bars[0].Width != "20.000%" || drawn[0].Bars[1].Width != "100.000%" {
+		t.Errorf("drawn %+v", drawn[0])
+	}
+}
+
+// TestTrimsThatWereReverted: a trim that is reverted twice is one, and one whose revert is of another key is none.
+func TestTrimsThatWereReverted(t *testing.T) {
+	r := made(t, told(t, `1 execution.trim_recorded
+		2 execution.reverted "key":"last_trim","cause":"same_tick"
+		3 execution.restored "key":"last_trim"
+		4 execution.reverted "key":"last_trim","cause":"later_write"
+		5 execution.trim_recorded
+		6 execution.reverted "key":"last_s1_buy","cause":"same_tick"
+		7 emergency_exit.executed
+		8 execution.reverted "key":"last_trim"`), after(0, 0))
+	if s := r.Stale; s.Trims != 2 || s.TrimsReverted != 1 || s.Reverts != 4 || s.SameTick != 2 || s.LaterWrite != 1 || s.OfOther != 1 || s.ByKey["last_trim"] != 3 {
+		t.Errorf("%+v", s)
+	}
+}
