@@ -1,5 +1,5 @@
-// Package docker holds the image and a composition to try it with. No test here needs a Docker engine: the build step of the
-// Dockerfile and the load of the composition are run as they are, the rest is checked by parsers.
+// Package docker holds the image and a composition to try it with. No test here needs a Docker engine: buildah builds the image and runs
+// it, and what the composition starts is run as processes.
 package docker
 
 import (

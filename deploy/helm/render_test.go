@@ -64,20 +64,34 @@ type object = map[string]any
 // render returns the chart's objects by kind.
 func render(t *testing.T, values string, flags ...string) object {
 	t.Helper()
-	out, err := helm(t, append([]string{"template", "release", "lowcap-cdc", "-f", filepath.Join("testdata", values)}, flags...)...)
+	objects := make(object)
+	for _, o := range renderAll(t, append([]string{"-f", filepath.Join("testdata", values)}, flags...)...) {
+		objects[o["kind"].(string)] = o
+	}
+	return objects
+}
+
+// renderAll returns the chart's objects.
+func renderAll(t *testing.T, flags ...string) []object {
+	t.Helper()
+	return renderChart(t, "lowcap-cdc", flags...)
+}
+
+func renderChart(t *testing.T, chart string, flags ...string) (objects []object) {
+	t.Helper()
+	out, err := helm(t, append([]string{"template", "release", chart}, flags...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, decoder := make(object), yaml.NewDecoder(bytes.NewReader(out))
-	for {
+	for decoder := yaml.NewDecoder(bytes.NewReader(out)); ; {
 		var o object
 		switch err := decoder.Decode(&o); {
 		case errors.Is(err, io.EOF):
 			return objects
 		case err != nil:
-			t.Fatalf("%s: %v", values, err)
+			t.Fatal(err)
 		}
-		objects[o["kind"].(string)] = o
+		objects = append(objects, o)
 	}
 }
 
