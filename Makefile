@@ -121,7 +121,7 @@ soak: deps ## kill -9 under load for SOAK
 	$(GO) test ./cmd/lowcap-cdc/e2e -run TestKilledUnderLoad -soak $(SOAK) -timeout 0 -v
 
 notify-kills: deps ## kill -9 of notify, sidecar and broker while receivers answer as they like, KILLS times on each sink
-	$(GO) test ./cmd/lowcap-cdc/e2e -run TestNotifyKilled -notify-kills $(KILLS) -count=1 -timeout 0 -v
+	$(GO) test ./cmd/lowcap-cdc/e2e -run TestNotifyKilled -notify-kills $(KILLS) -parallel 4 -count=1 -timeout 0 -v
 
 attribution-cost: deps ## what init --attribution costs a write: pgbench, medians of 20 turns (about 3 minutes)
 	$(GO) test ./cdc/pg -run TestAttributionCost -pairs 20 -count=1 -timeout 0 -v

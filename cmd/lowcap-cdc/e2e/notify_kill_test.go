@@ -49,11 +49,14 @@ func newMoody(t *testing.T, seed uint64, name func(string, *http.Request) string
 func (m *moody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body) //nolint:errcheck // a client that was killed
 	m.mu.Lock()
-	mood := m.random.IntN(20)
+	mood := m.random.IntN(24)
+	if mood == 1 && m.random.IntN(4) > 0 {
+		mood = 99 // a hang takes long
+	}
 	if m.calm {
 		mood = 99
 	}
-	if mood >= 6 || mood == 0 {
+	if mood < 3 || mood > 9 {
 		m.accepted = append(m.accepted, accepted{m.name(string(body), r), strings.Contains(string(body), "may be a repeat")})
 	}
 	m.mu.Unlock()
@@ -63,19 +66,36 @@ func (m *moody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err == nil {
 			conn.Close() //nolint:errcheck // that is the fault
 		}
-	case 1:
+	case 1: // accepted, and never answered
+		select {
+		case <-r.Context().Done():
+		case <-time.After(15 * time.Second):
+		}
+	case 2: // accepted, with a body that takes its time
+		w.WriteHeader(http.StatusOK)
+		w.(http.Flusher).Flush()
+		select {
+		case <-r.Context().Done():
+		case <-time.After(time.Second):
+		}
+		fmt.Fprintln(w, `{"ok":true}`)
+	case 3:
 		w.WriteHeader(http.StatusInternalServerError)
-	case 2:
+	case 4:
 		w.WriteHeader(http.StatusTooManyRequests)
 		fmt.Fprintln(w, `{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":1}}`)
-	case 3:
+	case 5:
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprintln(w, `{"ok":false,"error_code":400,"description":"Bad Request: can't parse entities"}`)
-	case 4:
+	case 6:
 		w.Header().Set("Location", "/elsewhere")
 		w.WriteHeader(http.StatusFound)
-	case 5:
+	case 7:
 		w.WriteHeader(http.StatusUnauthorized)
+	case 8:
+		w.WriteHeader(http.StatusNotFound)
+	case 9:
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
 	default:
 		fmt.Fprintln(w, `{"ok":true}`)
 	}
