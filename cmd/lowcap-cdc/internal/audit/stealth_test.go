@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -178,5 +180,31 @@ func TestLogRolledBack(t *testing.T) {
 	}
 	if now, err := os.ReadFile(h.log); err != nil || !bytes.Equal(now, old) {
 		t.Errorf("something was signed (%v)", err)
+	}
+}
+
+// TestSealIsNotDeliveredByARedirect: behind one a POST becomes a GET, which nobody keeps.
+func TestSealIsNotDeliveredByARedirect(t *testing.T) {
+	all, _ := recordedLines(t)
+	h := newHouse(t, all[:20])
+	sealed, err := h.seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" {
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+			return
+		}
+		got++
+	}))
+	defer server.Close()
+	way, err := ParseWay(server.URL, h.key.Verifier, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := way.Deliver(context.Background(), sealed.Log, &sealed.Log.Last().Checkpoint, []byte("note")); err == nil || got > 0 {
+		t.Errorf("delivered by a redirect: %v, followed %d times", err, got)
 	}
 }

@@ -43,7 +43,9 @@ func ParseWay(text string, by *seal.Verifier, out io.Writer) (Way, error) {
 	if u, err := url.Parse(text); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("--to %q is none of file:PATH, git:DIR, stdout:, https://HOST/PATH", text)
 	}
-	return &posted{url: text, client: &http.Client{Timeout: wayTimeout}}, nil
+	// Behind a redirect a POST becomes a GET, which delivers nothing.
+	client := &http.Client{Timeout: wayTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &posted{url: text, client: client}, nil
 }
 
 // forgets is part of a way that keeps nothing.
