@@ -45,9 +45,9 @@ type auditSealCommand struct {
 	To          []string      `help:"Take each seal out of the house too: file:PATH, git:DIR, https://HOST/PATH (POST), stdout:, or notify:ROUTE (its short form, by a route of --config). May be repeated." placeholder:"URL"`
 	Cosign      string        `help:"Be a witness: check the seals of this file against the sink, and write them, cosigned, to --log." placeholder:"FILE"`
 	Pub         string        `help:"With --cosign: the public key of those seals." placeholder:"FILE"`
-	NotifyTo    string        `help:"Tell this receiver when a seal is refused; as notify --to." placeholder:"URL"`
+	NotifyTo    string        `help:"Tell this receiver when a seal is refused, or fails again and again; as notify --to." placeholder:"URL"`
 	NotifyAs    string        `help:"How to tell it, where a URL is enough: alertmanager, webhook, slack, discord or ntfy." enum:"alertmanager,webhook,slack,discord,ntfy" default:"webhook"`
-	NotifyRoute string        `help:"Tell this route of --config when a seal is refused: any receiver that notify knows, and its fallback." placeholder:"ROUTE"`
+	NotifyRoute string        `help:"Tell this route of --config when a seal is refused, or fails again and again: any receiver that notify knows, and its fallback." placeholder:"ROUTE"`
 }
 
 // shortestEvery is the least time between two seals.
@@ -70,7 +70,7 @@ func (c *auditSealCommand) Run(s *settings.Settings, std *settings.Streams) erro
 	defer done()
 	r := &sealRun{options: c, sealer: sealer, ways: ways, tellers: tellers, std: std, log: s.Logger(std.Err)}
 	sealer.Reader = reader
-	for {
+	for p := (patience{every: c.Every}); ; {
 		err := r.once(ctx)
 		switch {
 		case c.Every == 0:
@@ -81,6 +81,11 @@ func (c *auditSealCommand) Run(s *settings.Settings, std *settings.Streams) erro
 			return err
 		case err != nil:
 			r.log.Warn().Err(err).Stringer("retry_in", c.Every).Msg("not sealed; trying again")
+			if p.isAtItsEnd(time.Now()) {
+				p.isTold = r.tell(ctx, schemas.Warn, "The trail is not being sealed", err) == nil
+			}
+		default:
+			p = patience{every: c.Every}
 		}
 		select {
 		case <-ctx.Done():
@@ -90,7 +95,22 @@ func (c *auditSealCommand) Run(s *settings.Settings, std *settings.Streams) erro
 	}
 }
 
-// tellers are who is told when a seal is refused.
+// patience is how long sealing may fail before somebody is told: three times, and a minute at least.
+type patience struct {
+	every  time.Duration
+	since  time.Time // of the first failure; zero for none
+	isTold bool
+}
+
+// isAtItsEnd takes in a failure, and reports whether it is time to tell somebody who does not know it yet.
+func (p *patience) isAtItsEnd(now time.Time) bool {
+	if p.since.IsZero() {
+		p.since = now
+	}
+	return !p.isTold && now.Sub(p.since) >= max(2*p.every, time.Minute)
+}
+
+// tellers are who is told when a seal is refused, or fails again and again.
 func (c *auditSealCommand) tellers(config string) (all []*notify.Teller, err error) {
 	if c.NotifyTo != "" {
 		one, err := notify.NewTeller(&notify.Options{To: c.NotifyTo, As: c.NotifyAs}, "", "")
@@ -185,7 +205,7 @@ type sealRun struct {
 func (r *sealRun) once(ctx context.Context) error {
 	sealed, err := r.sealer.Seal(ctx)
 	if errors.Is(err, audit.ErrRefused) || errors.Is(err, seal.ErrLog) {
-		return errors.Join(err, r.tell(ctx, err))
+		return errors.Join(err, r.tell(ctx, schemas.Page, "The trail cannot be sealed", err))
 	}
 	if err != nil {
 		return err
@@ -252,11 +272,10 @@ func (r *sealRun) deliver(ctx context.Context, sealed *audit.SealedLog) error {
 	return failed
 }
 
-// tell tells everybody who is to know that a seal was refused.
-func (r *sealRun) tell(ctx context.Context, refused error) (failed error) {
+// tell tells everybody who is to know what keeps the trail from being sealed.
+func (r *sealRun) tell(ctx context.Context, severity schemas.Severity, what string, why error) (failed error) {
 	for _, t := range r.tellers {
-		err := t.Say(ctx, schemas.Page, "The trail cannot be sealed", fmt.Sprint("audit.seal_refused/", time.Now().UnixNano()),
-			notify.Fact{Name: "why", Value: refused.Error()})
+		err := t.Say(ctx, severity, what, fmt.Sprint("audit.seal/", time.Now().UnixNano()), notify.Fact{Name: "why", Value: why.Error()})
 		if err != nil {
 			failed = errors.Join(failed, fmt.Errorf("tell %s: %w", t.Name(), err))
 		}
