@@ -13,7 +13,7 @@ import (
 // verbsThatConnect are all verbs that use settings, with the arguments that each needs.
 var verbsThatConnect = map[string][]string{
 	"run": nil, "init": nil, "check": nil, "status": nil, "teardown": {"--yes"}, "reconcile": {"--yes"}, "tail": nil, "audit": {"WIF"},
-	"audit verify": nil, "replay": {"--into", "file:copy"}, "notify": {"--to", "https://127.0.0.1:1/"},
+	"audit verify": nil, "trades": nil, "report": nil, "replay": {"--into", "file:copy"}, "notify": {"--to", "https://127.0.0.1:1/"},
 }
 
 // refuses runs a verb that must end at once, with exit code 2 and one line, and must leave nothing behind.
@@ -101,7 +101,8 @@ func TestInvalidFlagsOfVerbs(t *testing.T) {
 		{"run", []string{"--http", ":0", "--http-token-file", "nowhere"}}, {"run", []string{"--http", ":0", "--http-token-file", "/dev/null"}},
 		{"tail", []string{"--since", "0/G"}}, {"tail", []string{"--type", "nothing.*"}}, {"tail", []string{"-n", "-1"}},
 		{"audit", []string{"--from", "x"}}, {"audit", []string{"--to", "1/2/3"}}, {"audit", []string{"--format", "xml"}},
-		{"replay", []string{"--from", "x"}}, {"replay", []string{"--into", "nothing"}}, {"notify", []string{"--to", "nowhere"}},
+		{"trades", []string{"--since", "x"}}, {"report", []string{"--since", "monday"}}, {"report", []string{"--to", "0/G"}},
+		{"report", []string{"--since", "1d", "--to", "2d"}}, {"report", []string{"--pub", "x"}}, {"replay", []string{"--from", "x"}}, {"replay", []string{"--into", "nothing"}}, {"notify", []string{"--to", "nowhere"}},
 	} {
 		refuses(t, c.verb, []string{"LOWCAP_CDC_POSTGRES=postgres://u@127.0.0.1:1/x", "LOWCAP_CDC_SINK=kafka://127.0.0.1:1"}, c.args...)
 	}

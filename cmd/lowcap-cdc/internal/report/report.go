@@ -95,8 +95,6 @@ type NotMade struct {
 	Reminders int             `json:"reminders"`
 	Outcome   string          `json:"outcome"`
 	Event     string          `json:"event_id"`
-
-	change string // in which it ended
 }
 
 // Trades are those that ended, and those that are open at the end.
