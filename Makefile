@@ -60,7 +60,7 @@ deps-demo:
 	@.ci/deps postgres
 
 deps:
-	@.ci/deps postgres pgbouncer java faketime prometheus chromium systemd hadolint buildah debian qemu kubernetes kcat python node curl spin
+	@.ci/deps postgres pgbouncer java faketime prometheus chromium systemd hadolint buildah debian qemu shells kubernetes kcat python node curl spin
 
 # What needs no server: neither starts one, nor a program that does.
 SERVERLESS = ./cdc ./cdc/internal/... ./cmd/lowcap-cdc ./cmd/lowcap-cdc/internal/... ./cmd/lowcap-parquet ./decode ./deploy/notice \

@@ -102,14 +102,20 @@ func printBash(out io.Writer, verbs []verb) {
 }
 
 func printFish(out io.Writer, verbs []verb) {
+	fmt.Fprint(out, "complete -c lowcap-cdc -n __fish_use_subcommand -l help\ncomplete -c lowcap-cdc -n __fish_use_subcommand -l version\n")
 	for _, v := range verbs {
 		fmt.Fprintf(out, "complete -c lowcap-cdc -n __fish_use_subcommand -f -a %s -d %s\n", v.name, quoteFish(v.help))
+		for _, word := range v.words {
+			if !strings.HasPrefix(word, "--") {
+				fmt.Fprintf(out, "complete -c lowcap-cdc -n '__fish_seen_subcommand_from %s' -f -a %s\n", v.name, word)
+			}
+		}
 		for _, f := range v.flags {
 			values := ""
 			if list := valuesOf(f); list != nil {
 				values = " -x -a " + quoteFish(strings.Join(list, " "))
 			} else if !f.IsBool() {
-				values = " -r"
+				values = " -r -F" // such as a file's name
 			}
 			fmt.Fprintf(out, "complete -c lowcap-cdc -n '__fish_seen_subcommand_from %s' -l %s%s -d %s\n",
 				v.name, f.Name, values, quoteFish(f.Help))

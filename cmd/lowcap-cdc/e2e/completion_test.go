@@ -1,9 +1,15 @@
 package e2e
 
 import (
+	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"lowcap-cdc/deploy/lab"
 )
 
 // TestBashCompletion completes in a real bash.
@@ -18,10 +24,66 @@ func TestBashCompletion(t *testing.T) {
 			t.Errorf("%s: %q, want %q (%v)", line, got, want, err)
 		}
 	}
-	for _, shell := range []string{"zsh", "fish"} {
-		if out, err := exec.CommandContext(t.Context(), shared.binary, "completion", shell).CombinedOutput(); err != nil ||
-			!strings.Contains(string(out), "follow") {
-			t.Errorf("%s: %v %s", shell, err, out)
+}
+
+// completions are lines that have one continuation, in every shell.
+var completions = map[string]string{"ta": "tail", "tail --fol": "--follow", "audit ver": "verify", "run --kafka-ce": "--kafka-cert",
+	"run --log-level de": "debug", "audit WIF --format c": "csv", "tail --type emergency_exit.ex": "emergency_exit.executed",
+	"completion f": "fish", "--vers": "--version"}
+
+// zshScript types each of its arguments and the tab key into an interactive zsh, and prints what the line is then.
+const zshScript = `zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "PROMPT=; autoload -U compinit && compinit -D -u; source <(lowcap-cdc completion zsh)
+  show() { print -r -- \"<\$BUFFER>\"; BUFFER=; }; zle -N show; bindkey '^T' show; print re''ady"
+zpty -r -m shell out '*ready*'
+for line in "$@"; do
+  zpty -w -n shell "$line"$'\t\x14'
+  zpty -r -m shell out '*<*>*'
+  print -r -- "${${out##*<}%%>*}"
+done`
+
+// TestZshCompletion completes in a real zsh.
+func TestZshCompletion(t *testing.T) {
+	lines := slices.Sorted(maps.Keys(completions))
+	args := []string{"-f", "-c", zshScript, "zsh"}
+	for _, line := range lines {
+		args = append(args, "lowcap-cdc "+line)
+	}
+	got := strings.Split(strings.TrimSpace(inShell(t, "zsh", args...)), "\n")
+	for i, line := range lines {
+		want := "lowcap-cdc " + line[:strings.LastIndex(line, " ")+1] + completions[line]
+		if i >= len(got) || strings.TrimSpace(got[i]) != want {
+			t.Fatalf("%s: %q, want %q", line, got, want)
 		}
 	}
+}
+
+// TestFishCompletion completes in a real fish.
+func TestFishCompletion(t *testing.T) {
+	for line, want := range completions {
+		out := inShell(t, "fish", "--no-config", "-c", "lowcap-cdc completion fish | source; complete -C 'lowcap-cdc "+line+"'")
+		if got, _, _ := strings.Cut(strings.TrimSpace(out), "\t"); got != want || strings.Count(out, "\n") != 1 {
+			t.Errorf("%s: %q, want %q", line, out, want)
+		}
+	}
+}
+
+// inShell runs a shell that knows the binary by its name.
+func inShell(t *testing.T, shell string, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath(shell); err != nil {
+		lab.Missing(t, err, "; run: .ci/deps shells")
+	}
+	bin := t.TempDir()
+	if err := os.Symlink(shared.binary, filepath.Join(bin, "lowcap-cdc")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), shell, args...)
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+bin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", shell, err, out)
+	}
+	return string(out)
 }
