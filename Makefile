@@ -112,10 +112,10 @@ fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./cmd/lowcap-cdc/internal/audit/seal -run '^$$' -fuzz FuzzLog -fuzztime $(FUZZTIME)
 	$(GO) test ./cmd/lowcap-cdc/internal/audit/seal -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 
-upgrades: deps ## adopt after every upgrade, move, rename and restore, on both sinks, killed at each step and under load (about 20 minutes)
+upgrades: deps ## go on after every upgrade, move, rename and restore, on both sinks, killed at each step and under load (about 45 minutes)
 	$(GO) test ./cmd/lowcap-cdc/e2e -run 'TestAdopt' -upgrades -count=1 -timeout 60m -v
-	$(GO) test ./deploy/walkthrough -run TestUpgradeGuide -count=1 -timeout 20m -v
-	$(GO) test ./deploy/chaos -run TestServerChanges -changes -long 1m -count=1 -timeout 30m -v
+	$(GO) test ./deploy/walkthrough -run TestUpgradeGuide -count=1 -timeout 30m -v
+	$(GO) test ./deploy/chaos -run TestServerChanges -changes -long 1m -count=1 -timeout 90m -v
 
 soak: deps ## kill -9 under load for SOAK
 	$(GO) test ./cmd/lowcap-cdc/e2e -run TestKilledUnderLoad -soak $(SOAK) -timeout 0 -v
