@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -105,6 +106,7 @@ type replay struct {
 	bytes           int
 	copiedTo        string // sequence of the last event that is there
 	resumed         string // short form of that event, by which it is known again; empty when it is not known
+	copiedNumber    uint64 // its number; 0 when it is not known
 	copied, skipped int
 	links           *audit.Links
 	history         *moving // whose state follows; nil where only events are copied
@@ -150,6 +152,8 @@ func (r *replay) load(key string, value []byte) error {
 	switch {
 	case key == cdc.CopyKey:
 		r.copiedTo, r.resumed, _ = strings.Cut(string(value), " ")
+		number, _, _ := strings.Cut(r.resumed, ":")
+		r.copiedNumber, _ = strconv.ParseUint(number, 10, 64) // older versions wrote none
 	case r.history == nil:
 		return settings.Usage(fmt.Errorf("--into is the sink of a running pipeline (it holds %q); name an empty one", key))
 	case key == cdc.CheckpointKey:
@@ -175,6 +179,9 @@ func (r *replay) copy(ctx context.Context, e *sink.Stored, from, to settings.Poi
 	case a.Sequence == r.copiedTo:
 		r.skipped++
 		return r.meet(&a, e.Value)
+	}
+	if err := r.history.joins(&r.copiedNumber, &a); err != nil {
+		return err
 	}
 	r.note(&a)
 	r.batch.Events = append(r.batch.Events, cdc.Event{Attributes: a, Value: e.Value})

@@ -114,6 +114,20 @@ func (m *moving) follow(e *sink.Stored, a *schemas.Attributes) {
 	}
 }
 
+// joins refuses an event that does not follow the one before it, when an earlier attempt has begun the copy: retention may have been
+// faster than the next attempt, and there would be a hole.
+func (m *moving) joins(before *uint64, a *schemas.Attributes) error {
+	if m == nil || *before == 0 {
+		return nil
+	}
+	if a.Number > *before+1 {
+		return settings.Repair(fmt.Errorf("events %d to %d are not in --sink any more, and were not copied before; "+
+			"delete the topics of --into, or name another --into-prefix, and run the same again", *before+1, a.Number-1))
+	}
+	*before = a.Number
+	return nil
+}
+
 // moveState writes the state behind the events, when they end where it does.
 func (r *replay) moveState(ctx context.Context, s *settings.Settings, reader sink.Reader, out io.Writer, into string) error {
 	m := r.history
