@@ -10,7 +10,7 @@ import (
 )
 
 // Standby makes a physical standby of the server, from a copy of its data while it is stopped for a moment, and starts
-// both. The standby keeps the primary's failover slots where its version can.
+// both. The copy has none of the primary's slots, as one of pg_basebackup; the standby keeps failover slots where its version can.
 func (p *Postgres) Standby(ctx context.Context) (*Postgres, error) {
 	if err := p.Stop(ctx, "fast"); err != nil {
 		return nil, err
@@ -25,6 +25,13 @@ func (p *Postgres) Standby(ctx context.Context) (*Postgres, error) {
 	}
 	if out, err := exec.CommandContext(ctx, "cp", "-a", p.Data(), s.dir).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("copy the primary's data: %w: %s", err, out)
+	}
+	slots, err := filepath.Glob(filepath.Join(s.Data(), "pg_replslot", "*"))
+	for _, slot := range slots {
+		err = errors.Join(err, os.RemoveAll(slot))
+	}
+	if err != nil {
+		return nil, err
 	}
 	if s.owner != nil {
 		if err := os.Chown(s.dir, int(s.owner.Uid), int(s.owner.Gid)); err != nil {
