@@ -175,6 +175,7 @@ func restored(ctx context.Context, w *world) (*lab.Postgres, error) {
 	if err := until(ctx, server.DSN(w.database), "select not pg_is_in_recovery()"); err != nil {
 		return nil, err
 	}
+	w.reconciled = true
 	return server, w.logRestore(ctx, server)
 }
 

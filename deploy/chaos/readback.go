@@ -36,6 +36,7 @@ func readBack(ctx context.Context, w *world) (*readback, error) {
 	if b.events, err = newJournal(w.dir); err != nil {
 		return nil, err
 	}
+	b.events.reconciled = w.reconciled
 	aborted, err := abortedSpots(ctx, w.brokers)
 	if err != nil {
 		return nil, err

@@ -85,6 +85,7 @@ func (v *verdict) count(ctx context.Context, w *world) (err error) {
 	if err != nil {
 		return err
 	}
+	reference.reconciled = w.reconciled
 	if err := reference.readFile(filepath.Join(w.dir, "reference", "events.jsonl")); err != nil {
 		return fmt.Errorf("read the reference: %w", err)
 	}

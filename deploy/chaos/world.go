@@ -44,6 +44,8 @@ type world struct {
 	sealer   *instance   // nil where there is none
 	tail     *tail
 	kept     bool
+	// reconciled says that the streams have found differences, each at a place of its own.
+	reconciled bool
 }
 
 func newWorld(ctx context.Context, o options) (*world, error) {
