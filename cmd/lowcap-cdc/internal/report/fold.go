@@ -69,7 +69,9 @@ type event struct {
 	in   bool // it belongs to the period
 }
 
-func (e *event) text(field string) string             { return e.data.Get(field).String() }
+// text returns a copy of a field: a part of an event would keep all of it in memory.
+func (e *event) text(field string) string { return strings.Clone(e.data.Get(field).String()) }
+
 func (e *event) number(field string) schemas.Number   { return numberOf(e.data.Get(field)) }
 func (e *event) instant(field string) schemas.Instant { return schemas.Instant(e.text(field)) }
 func (e *event) change() string                       { return e.Sequence[:min(len(e.Sequence), 25)] }
@@ -79,14 +81,13 @@ func numberOf(v gjson.Result) schemas.Number {
 	if v.Type != gjson.Number {
 		return ""
 	}
-	return schemas.Number(v.Raw)
+	return schemas.Number(strings.Clone(v.Raw))
 }
 
 // row names what an event is about.
 func (e *event) row() Row {
-	of := e.data.Get("entity")
-	r := Row{Token: of.Get("token_ticker").String(), Contract: of.Get("token_contract").String(), Chain: of.Get("token_chain").String(),
-		Timeframe: of.Get("timeframe").String(), Position: of.Get("id").String()}
+	r := Row{Token: e.text("entity.token_ticker"), Contract: e.text("entity.token_contract"), Chain: e.text("entity.token_chain"),
+		Timeframe: e.text("entity.timeframe"), Position: e.text("entity.id")}
 	r.Token = cmp.Or(r.Token, r.Contract)
 	return r
 }
@@ -181,8 +182,8 @@ func countBy(counts map[string]int, name string) {
 
 // tell hands an event to whom it concerns.
 func (f *Fold) tell(e *event) {
-	if v := e.data.Get("entity.token_ticker"); v.Str != "" {
-		f.tickers[e.text("entity.token_contract")] = v.Str
+	if ticker := e.text("entity.token_ticker"); ticker != "" {
+		f.tickers[e.text("entity.token_contract")] = ticker
 	}
 	switch family, what, _ := strings.Cut(e.name, "."); family {
 	case "emergency_exit":
@@ -222,7 +223,7 @@ func (f *Fold) unread(e *event, what string) {
 	}
 	of := &f.report.Bad
 	u := &Unread{Row: e.row(), At: schemas.Instant(e.Time), Path: e.text("path"), Why: e.text("why"),
-		Raw: readable.Cut(strings.Clone(e.data.Get("raw").Raw), longestRaw), Event: e.ID}
+		Raw: strings.Clone(readable.Cut(e.data.Get("raw").Raw, longestRaw)), Event: e.ID}
 	if what == "malformed" {
 		of.Malformed++
 	} else {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -390,4 +391,29 @@ func TestTrimsThatWereReverted(t *testing.T) {
 	if s := r.Stale; s.Trims != 2 || s.TrimsReverted != 1 || s.Reverts != 4 || s.SameTick != 2 || s.LaterWrite != 1 || s.OfOther != 1 || s.ByKey["last_trim"] != 3 {
 		t.Errorf("%+v", s)
 	}
+}
+
+// TestKeepsNoEvent: what a report lists of large events are a few texts of each, not the events.
+func TestKeepsNoEvent(t *testing.T) {
+	const n, size = 160, 64 << 10
+	large := `"filler":"` + strings.Repeat("x", size) + `",`
+	fold := New(after(0, 0))
+	var before, behind runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range n {
+		at, name := begin.Add(time.Duration(i)*time.Minute), []string{"history.malformed", "trade.closed", "execution.unrecorded", "trade.opened",
+			"emergency_exit.pending", "entry_block.set", "trim_pool.opened", "execution.reverted"}[i%8]
+		fields := large + `"raw":"` + strings.Repeat("y", size) + fmt.Sprintf(`","trade_id":"T%d","pnl_usd":-1.5,"direction":"sell","usd":2.25,"key":"last_trim",`+
+			`"added_usd":1.25,"after":{"usd_basis":1.25,"blocked_s1":true}`, i)
+		if err := fold.Take(stored(eventOf(name, fmt.Sprint(i), fields, at, i+1, 0, i+1))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&behind)
+	if kept := int64(behind.HeapAlloc) - int64(before.HeapAlloc); kept > n*size/10 {
+		t.Errorf("%d MB of %d MB are kept", kept>>20, 2*n*size>>20)
+	}
+	runtime.KeepAlive(fold)
 }

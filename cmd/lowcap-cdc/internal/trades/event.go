@@ -48,15 +48,15 @@ func readEvent(a *schemas.Attributes, value []byte) (*event, bool) {
 		return nil, false
 	}
 	data := gjson.GetBytes(value, "data")
-	of := data.Get("entity")
+	of := func(field string) gjson.Result { return data.Get("entity." + field) }
 	return &event{Attributes: *a, name: name, at: at, data: data, of: entity{
-		id:        of.Get("id").String(),
-		contract:  of.Get("token_contract").String(),
-		chain:     of.Get("token_chain").String(),
-		book:      of.Get("book_id").String(),
-		ticker:    textOf(of.Get("token_ticker")),
-		timeframe: textOf(of.Get("timeframe")),
-		trade:     of.Get("trade_id").String(),
+		id:        copied(of("id")),
+		contract:  copied(of("token_contract")),
+		chain:     copied(of("token_chain")),
+		book:      copied(of("book_id")),
+		ticker:    textOf(of("token_ticker")),
+		timeframe: textOf(of("timeframe")),
+		trade:     copied(of("trade_id")),
 	}}, true
 }
 
@@ -65,10 +65,14 @@ func textOf(v gjson.Result) schemas.Text {
 	if v.Type != gjson.String || v.Str == "" {
 		return nil
 	}
-	return &v.Str
+	text := copied(v)
+	return &text
 }
 
-func (e *event) text(field string) string { return e.data.Get(field).String() }
+// copied returns a text of its own: a part of an event would keep all of it in memory, as long as its trade is known.
+func copied(v gjson.Result) string { return strings.Clone(v.String()) }
+
+func (e *event) text(field string) string { return copied(e.data.Get(field)) }
 
 // number returns a number with its digits, empty for what is none. A string holds what a JSON number cannot.
 func (e *event) number(field string) schemas.Number { return numberOf(e.data.Get(field)) }
@@ -77,7 +81,7 @@ func numberOf(v gjson.Result) schemas.Number {
 	if v.Type != gjson.Number {
 		return ""
 	}
-	return schemas.Number(v.Raw)
+	return schemas.Number(strings.Clone(v.Raw))
 }
 
 func (e *event) has(flag string) bool {

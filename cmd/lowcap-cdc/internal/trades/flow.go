@@ -35,7 +35,7 @@ func (f *Flow) Take(step string, data gjson.Result) {
 		f.fed.Add(number("new_basis"))
 		f.spend("replaced", number("old_basis"))
 	case "closed":
-		f.spend(data.Get("reason").String(), number("closed_basis"))
+		f.spend(copied(data.Get("reason")), number("closed_basis"))
 	case "reverted", "restored":
 		f.lost.Take(DeltaOf(data))
 	case "adjusted":
