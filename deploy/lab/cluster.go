@@ -54,14 +54,47 @@ func StartCluster(ctx context.Context, n int, proxy func(listener string) (adver
 // clusterMember overrides what is different from a broker that is alone. A dead broker is noticed after two seconds
 // instead of nine.
 func (k *Kafka) clusterMember(id, n int, voters []string, listener, advertised string) []string {
-	own := fmt.Sprintf("PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d,PROXIED://", k.port, k.controller)
-	return []string{
-		fmt.Sprintf("node.id=%d", id), "controller.quorum.bootstrap.servers=", "controller.quorum.voters=" + strings.Join(voters, ","),
-		"listeners=" + own + listener, "advertised.listeners=" + own + advertised,
-		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+	return append(k.secondListener(listener, advertised),
+		fmt.Sprintf("node.id=%d", id), "controller.quorum.bootstrap.servers=", "controller.quorum.voters="+strings.Join(voters, ","),
 		fmt.Sprintf("offsets.topic.replication.factor=%d", min(n, 3)), fmt.Sprintf("transaction.state.log.replication.factor=%d", min(n, 3)),
 		fmt.Sprintf("transaction.state.log.min.isr=%d", min(n, 2)), "broker.session.timeout.ms=2000", "broker.heartbeat.interval.ms=500",
+	)
+}
+
+// secondListener overrides the listeners with one more, whose clients come through a proxy.
+func (k *Kafka) secondListener(listener, advertised string) []string {
+	own := fmt.Sprintf("PLAINTEXT://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d,PROXIED://", k.port, k.controller)
+	return []string{"listeners=" + own + listener, "advertised.listeners=" + own + advertised,
+		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT"}
+}
+
+// StartProxiedKafka starts one broker of a version whose clients may be made to come through a proxy, as in StartCluster. The
+// features are levels that its storage is formatted with, as name=level; those that are not given are as the version has them.
+func StartProxiedKafka(ctx context.Context, version string, proxy func(listener string) (advertised string, err error),
+	features ...string,
+) (*Kafka, error) {
+	k := &Kafka{version: version}
+	if err := k.place(ctx); err != nil {
+		return nil, err
 	}
+	behind, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
+	listener := fmt.Sprintf("127.0.0.1:%d", behind)
+	advertised, err := proxy(listener)
+	if err != nil {
+		return nil, err
+	}
+	k.overrides = append(k.secondListener(listener, advertised), KeepsAll)
+	args := []string{"--standalone"}
+	for _, level := range features {
+		args = append(args, "--feature", level)
+	}
+	if err := k.format(ctx, args...); err != nil {
+		return nil, err
+	}
+	return k, k.Start(ctx)
 }
 
 func (c *Cluster) start(ctx context.Context) error {

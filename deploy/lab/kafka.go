@@ -42,10 +42,14 @@ func StartKafka(ctx context.Context, properties ...string) (*Kafka, error) {
 	return startKafka(ctx, &Kafka{overrides: properties})
 }
 
-// StartKafkaOf starts a broker of a version, whatever the environment asks for.
-func StartKafkaOf(ctx context.Context, version string) (*Kafka, error) {
-	return startKafka(ctx, &Kafka{version: version})
+// StartKafkaOf starts a broker of a version, whatever the environment asks for. The properties are as in StartKafka.
+func StartKafkaOf(ctx context.Context, version string, properties ...string) (*Kafka, error) {
+	return startKafka(ctx, &Kafka{version: version, overrides: properties})
 }
+
+// KeepsAll is a line of server.properties for tests whose records are older than a week by their own time: thirty seconds after its
+// start a broker begins to remove what is older than it keeps.
+const KeepsAll = "log.retention.ms=-1"
 
 // StartAnotherKafka starts a broker of another cluster than the lab's usual one.
 func StartAnotherKafka(ctx context.Context) (*Kafka, error) {

@@ -37,12 +37,17 @@ func (k *Kafka) RaiseFeatures(ctx context.Context, levels map[string]int16) (map
 	if err != nil {
 		return nil, err
 	}
-	if err := raise(ctx, client, map[string]int16{metadata: supported[metadata]}); err != nil {
+	if err := change(ctx, client, upgrade, map[string]int16{metadata: supported[metadata]}); err != nil {
 		return nil, err
 	}
-	if err := raise(ctx, client, levels); err != nil {
+	if err := change(ctx, client, upgrade, levels); err != nil {
 		return nil, err
 	}
+	return untilFinalized(ctx, client, levels)
+}
+
+// untilFinalized waits until features have the levels given.
+func untilFinalized(ctx context.Context, client *kgo.Client, levels map[string]int16) (map[string]int16, error) {
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		_, finalized, err := features(ctx, client)
 		done := err == nil
@@ -56,12 +61,45 @@ func (k *Kafka) RaiseFeatures(ctx context.Context, levels map[string]int16) (map
 	}
 }
 
-func raise(ctx context.Context, client *kgo.Client, levels map[string]int16) error {
+// SetTransactions sets the version of transactions of the cluster, up or down, as kafka-features.sh does, and waits until the
+// broker says so.
+func (k *Kafka) SetTransactions(ctx context.Context, version int16) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.Addr()))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	const name = "transaction.version"
+	_, finalized, err := features(ctx, client)
+	if err != nil {
+		return err
+	}
+	kind := int8(upgrade)
+	if version < finalized[name] {
+		kind = safeDowngrade
+	}
+	levels := map[string]int16{name: version}
+	if err := change(ctx, client, kind, levels); err != nil {
+		return err
+	}
+	if finalized, err = untilFinalized(ctx, client, levels); err == nil && finalized[name] != version {
+		err = fmt.Errorf("%s stays %d", name, finalized[name])
+	}
+	return err
+}
+
+// The kinds of change of a feature, as UpdateFeatures has them.
+const (
+	upgrade       = 1
+	safeDowngrade = 2
+)
+
+func change(ctx context.Context, client *kgo.Client, kind int8, levels map[string]int16) error {
 	request := kmsg.NewPtrUpdateFeaturesRequest()
 	request.TimeoutMillis = 20000
 	for name, level := range levels {
 		update := kmsg.NewUpdateFeaturesRequestFeatureUpdate()
-		update.Feature, update.MaxVersionLevel, update.UpgradeType = name, level, 1
+		update.Feature, update.MaxVersionLevel, update.UpgradeType = name, level, kind
 		request.FeatureUpdates = append(request.FeatureUpdates, update)
 	}
 	response, err := request.RequestWith(ctx, client)
@@ -71,7 +109,7 @@ func raise(ctx context.Context, client *kgo.Client, levels map[string]int16) err
 	errs := []error{kerr.ErrorForCode(response.ErrorCode)}
 	for _, result := range response.Results {
 		if err := kerr.ErrorForCode(result.ErrorCode); err != nil {
-			errs = append(errs, fmt.Errorf("raise %s: %w", result.Feature, err))
+			errs = append(errs, fmt.Errorf("set %s: %w", result.Feature, err))
 		}
 	}
 	return errors.Join(errs...)
