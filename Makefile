@@ -26,7 +26,7 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak upgrades notify-kills consumer-kills attribution-cost audit-places chaos simulate mutants \
+.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak upgrades notify-kills consumer-kills attribution-cost transaction-latency audit-places chaos simulate mutants \
   model deps deps-demo
 
 help: ## this list
@@ -108,6 +108,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./decode -run '^$$' -fuzz FuzzSieve -fuzztime $(FUZZTIME)
 	$(GO) test ./decode -run '^$$' -fuzz FuzzLSN -fuzztime $(FUZZTIME)
 	$(GO) test ./sink/kafka -run '^$$' -fuzz FuzzRecordSet -fuzztime $(FUZZTIME)
+	$(GO) test ./sink/kafka -run '^$$' -fuzz FuzzAnswer -fuzztime $(FUZZTIME)
 	$(GO) test ./schemas -run '^$$' -fuzz FuzzAvro -fuzztime $(FUZZTIME)
 	$(GO) test ./cmd/lowcap-cdc/internal/audit/seal -run '^$$' -fuzz FuzzLog -fuzztime $(FUZZTIME)
 	$(GO) test ./cmd/lowcap-cdc/internal/audit/seal -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
@@ -125,6 +126,9 @@ notify-kills: deps ## kill -9 of notify, sidecar and broker while receivers answ
 
 attribution-cost: deps ## what init --attribution costs a write: pgbench, medians of 20 turns (about 3 minutes)
 	$(GO) test ./cdc/pg -run TestAttributionCost -pairs 20 -count=1 -timeout 0 -v
+
+transaction-latency: deps ## latency with transactions of version 1 and 2, in turns, on CLUSTER brokers (about 8 minutes)
+	$(GO) test ./sink/kafka -run TestLatencyOfBothVersions -latency-seconds 20 -latency-brokers $(CLUSTER) -count=1 -timeout 0 -v
 
 consumer-kills: deps ## kill -9 of two consumers in Python, KILLS times: the package, and exactly once into Postgres
 	$(GO) test ./deploy/consumers -run 'TestPythonPackageKilled|TestExactlyOnce' -consumer-kills $(KILLS) -count=1 -timeout 0 -v

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // answers are the errors that the sidecar retries, that end a run, and that only an operator can repair; then errors that no
@@ -25,7 +26,7 @@ var answers = []*kerr.Error{
 	kerr.UnknownProducerID, kerr.InvalidRecord, kerr.ProducerFenced,
 	kerr.MessageTooLarge, kerr.IllegalGeneration, kerr.TopicAuthorizationFailed, kerr.UnsupportedSaslMechanism,
 	kerr.IllegalSaslState, kerr.InvalidTransactionTimeout, kerr.TransactionalIDAuthorizationFailed,
-	kerr.SaslAuthenticationFailed, kerr.DelegationTokenAuthorizationFailed,
+	kerr.SaslAuthenticationFailed, kerr.DelegationTokenAuthorizationFailed, kerr.TransactionAbortable,
 }
 
 // noAnswer closes the connection instead of answering.
@@ -66,7 +67,17 @@ func refuse(request kmsg.Request, code int16) kmsg.Response {
 
 // TestEveryAnswer has a broker answer each request of a transaction once with each error code, and once not at all.
 func TestEveryAnswer(t *testing.T) {
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	t.Run("transactions of version 1", func(t *testing.T) {
+		everyAnswer(t, []kmsg.Key{kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn}, kfake.MaxVersions(kversion.V3_9_0()))
+	})
+	t.Run("transactions of version 2", func(t *testing.T) {
+		everyAnswer(t, []kmsg.Key{kmsg.Produce, kmsg.EndTxn})
+	})
+}
+
+func everyAnswer(t *testing.T, keys []kmsg.Key, kind ...kfake.Opt) {
+	t.Helper()
+	cluster, err := kfake.NewCluster(append(kind, kfake.NumBrokers(1))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +97,7 @@ func TestEveryAnswer(t *testing.T) {
 	}
 	v := newVerdict(o)
 	v.broker = "kfake"
-	for _, key := range []kmsg.Key{kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.Produce, kmsg.EndTxn} {
+	for _, key := range keys {
 		for _, answer := range append(answers, noAnswer) {
 			disturbAnswer(t, w, v, cluster, key, answer)
 		}

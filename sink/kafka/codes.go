@@ -6,6 +6,10 @@ import "github.com/segmentio/kafka-go"
 // library calls this code BrokerAuthorizationFailed; the protocol guide does not.
 const operationNotAttempted = kafka.BrokerAuthorizationFailed
 
+// transactionAbortable is what a broker answers when a transaction can only be aborted, as with version 2 of transactions when the
+// coordinator has ended it already. The library does not know this code.
+const transactionAbortable = kafka.Error(120)
+
 // retriableCodes pass by themselves, beside those of the network: a leader or coordinator moves, a replica catches up, an
 // earlier transaction of the same id is being completed. Kafka's protocol guide, "Error Codes", lists them.
 var retriableCodes = map[kafka.Error]bool{
@@ -37,6 +41,7 @@ var fencedCodes = map[kafka.Error]bool{
 	kafka.InvalidTransactionState:  true,
 	kafka.InvalidProducerIDMapping: true,
 	kafka.UnknownProducerId:        true,
+	transactionAbortable:           true,
 }
 
 // repairs say what an operator does about a code that does not pass by itself.

@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,31 +11,33 @@ import (
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/addpartitionstotxn"
-	"github.com/segmentio/kafka-go/protocol/endtxn"
 	"github.com/segmentio/kafka-go/protocol/initproducerid"
 	"github.com/segmentio/kafka-go/protocol/produce"
-	"github.com/segmentio/kafka-go/protocol/rawproduce"
 
 	"lowcap-cdc/sink"
 )
 
 // producer speaks the transaction protocol. One goroutine owns it.
 type producer struct {
-	k          *Sink
-	name       string // transactional id
-	id         int64
-	epoch      int16
-	timeout    time.Duration // of its transactions
-	usual      time.Duration // of one that holds no snapshot
-	sequences  map[partition]int32
-	added      map[partition]bool // to the open transaction
-	partitions map[string][]int
-	leaders    map[partition]int
-	limits     map[string]int // max.message.bytes
-	windows    map[string]window
-	behind     time.Duration // how far the brokers' clock turned out to be behind ours, at least
-	encoder    encoder
-	unanswered bool // a request got no answer: it may still arrive at the broker
+	k           *Sink
+	name        string // transactional id
+	id          int64
+	epoch       int16
+	timeout     time.Duration // of its transactions
+	usual       time.Duration // of one that holds no snapshot
+	sequences   map[partition]int32
+	added       map[partition]bool // to the open transaction
+	partitions  map[string][]int
+	leaders     map[partition]int
+	limits      map[string]int // max.message.bytes
+	windows     map[string]window
+	behind      time.Duration // how far the brokers' clock turned out to be behind ours, at least
+	encoder     encoder
+	unanswered  bool // a request of this epoch got no answer: it may still arrive at the broker
+	v2          bool // transactions are of version 2
+	agreed      time.Time
+	coordinator int       // of transactions of version 2; -1 while it is not known
+	ended       time.Time // the last transaction
 }
 
 const (
@@ -49,7 +50,7 @@ const (
 )
 
 func newProducer(k *Sink) *producer {
-	return &producer{k: k, name: k.config.TopicPrefix + "cdc-" + k.config.Slot, id: -1, epoch: -1,
+	return &producer{k: k, name: k.config.TopicPrefix + "cdc-" + k.config.Slot, id: -1, epoch: -1, coordinator: -1,
 		encoder: encoder{contentType: k.config.Format.contentType()}}
 }
 
@@ -67,6 +68,9 @@ func (p *producer) roundTrip(ctx context.Context, request protocol.Message) (pro
 // init takes a producer id with a new epoch, which fences every older holder of the transactional id.
 func (p *producer) init(ctx context.Context) error {
 	p.id, p.epoch = -1, -1
+	if err := p.agree(ctx); err != nil {
+		return err
+	}
 	err := allowed(transactionTimeout, func(timeout time.Duration) error { return p.initProducer(ctx, timeout) })
 	if err != nil {
 		return fmt.Errorf("take transactional id %q: %w", p.name, err)
@@ -179,8 +183,11 @@ func (p *producer) write(ctx context.Context, records map[partition][]record) er
 	return nil
 }
 
-// addPartitions tells the coordinator which partitions the transaction writes.
+// addPartitions tells the coordinator which partitions the transaction writes, unless their broker does that.
 func (p *producer) addPartitions(ctx context.Context, records map[partition][]record) error {
+	if p.v2 && p.addsAtOnce(records) {
+		return nil
+	}
 	topics := make(map[string][]int32)
 	for at := range records {
 		if !p.added[at] {
@@ -286,7 +293,7 @@ func (p *producer) produceRound(ctx context.Context, queues map[partition][][]by
 		for ; errors.Is(worst, kafka.InvalidTimestamp) && p.behind < mostBehind; worst = p.produceOnce(ctx, pending) {
 			p.stampEarlier(queues, pending)
 		}
-		if worst != nil && isRetriable(worst) {
+		if worst != nil && isRetriable(worst) && !errors.Is(worst, kafka.ConcurrentTransactions) {
 			p.k.transport.CloseIdleConnections() // forces new metadata: a leader may have moved
 			if err := p.refresh(ctx); err != nil {
 				return err
@@ -342,17 +349,8 @@ func (p *producer) produceOnce(ctx context.Context, pending map[partition][]byte
 // produce sends one request and removes from pending what the broker accepted.
 func (p *producer) produce(ctx context.Context, parts []partition, pending map[partition][]byte, done *sync.Mutex) error {
 	done.Lock()
-	topics := make(map[string][]rawproduce.RequestPartition)
-	for _, at := range parts {
-		// A fresh reader for every attempt: a used one would send an empty set.
-		topics[at.topic] = append(topics[at.topic], rawproduce.RequestPartition{Partition: int32(at.id),
-			RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(pending[at])}})
-	}
+	request := p.produceRequest(parts, pending)
 	done.Unlock()
-	request := &rawproduce.Request{TransactionalID: p.name, Acks: -1, Timeout: int32(requestTimeout.Milliseconds())}
-	for name, partitions := range topics {
-		request.Topics = append(request.Topics, rawproduce.RequestTopic{Topic: name, Partitions: partitions})
-	}
 	tripCtx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	response, err := p.k.send(tripCtx, request)
@@ -374,20 +372,4 @@ func (p *producer) produce(ctx context.Context, parts []partition, pending map[p
 		}
 	}
 	return worst
-}
-
-// end commits the transaction.
-func (p *producer) end(ctx context.Context) error {
-	err := p.k.retry(ctx, func() error {
-		response, err := p.roundTrip(ctx, &endtxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: true})
-		if err != nil {
-			return err
-		}
-		if code := response.(*endtxn.Response).ErrorCode; code != 0 {
-			return kafka.Error(code)
-		}
-		return nil
-	})
-	p.added = make(map[partition]bool)
-	return err
 }

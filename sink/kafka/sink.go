@@ -286,6 +286,9 @@ func (k *Sink) begin(ctx context.Context, snapshot bool) error {
 	if k.open {
 		return nil
 	}
+	if err := k.producer.agree(ctx); err != nil {
+		return err
+	}
 	if snapshot {
 		if err := k.beginSnapshot(ctx); err != nil {
 			return err

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -10,10 +11,12 @@ import (
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/deploy/lab"
 	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
 	"lowcap-cdc/sink/kafka"
 	"lowcap-cdc/sink/sinktest"
 )
@@ -47,22 +50,30 @@ func committedValues(t testing.TB, addr string) [][]byte {
 // TestKafkaConformance runs the suite of durable sinks against a real broker. A random sequence takes seconds there, so
 // TestKafkaConformanceOnFake tries the many.
 func TestKafkaConformance(t *testing.T) {
-	k, err := lab.StartKafka(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	for _, version := range []string{lastOfOldProtocol, lab.KafkaVersion} {
+		t.Run(version, func(t *testing.T) {
+			k, err := lab.StartKafkaOf(t.Context(), version, lab.KeepsAll)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer k.Close() //nolint:errcheck // the test is over
+			target := kafkaTarget(k.Addr())
+			target.Sequences = 6
+			sinktest.Run(t, target)
+		})
 	}
-	defer k.Close() //nolint:errcheck // the test is over
-	target := kafkaTarget(k.Addr())
-	target.Sequences = 6
-	sinktest.Run(t, target)
 }
+
+// lastOfOldProtocol is the last broker that has transactions of version 1 only.
+const lastOfOldProtocol = "3.9.2"
 
 // TestKafkaConformanceOnFake runs the suite against a broker in this process.
 func TestKafkaConformanceOnFake(t *testing.T) {
-	_, addr := fake(t)
-	target := kafkaTarget(addr)
-	target.Sequences = 40
-	sinktest.Run(t, target)
+	eachProtocol(t, func(t *testing.T, _ *kfake.Cluster, addr string) {
+		target := kafkaTarget(addr)
+		target.Sequences = 30
+		sinktest.Run(t, target)
+	})
 }
 
 func kafkaTarget(addr string) sinktest.Target {
@@ -72,9 +83,22 @@ func kafkaTarget(addr string) sinktest.Target {
 	}
 }
 
-func fake(t *testing.T) (*kfake.Cluster, string) {
+// eachProtocol runs a test against a broker in this process with each version of transactions.
+func eachProtocol(t *testing.T, run func(t *testing.T, c *kfake.Cluster, addr string)) {
 	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SleepOutOfOrder())
+	t.Run("version 1", func(t *testing.T) {
+		c, addr := fake(t, kfake.MaxVersions(kversion.V3_9_0()))
+		run(t, c, addr)
+	})
+	t.Run("version 2", func(t *testing.T) {
+		c, addr := fake(t)
+		run(t, c, addr)
+	})
+}
+
+func fake(t *testing.T, options ...kfake.Opt) (*kfake.Cluster, string) {
+	t.Helper()
+	c, err := kfake.NewCluster(append(options, kfake.NumBrokers(1), kfake.SleepOutOfOrder())...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,18 +120,52 @@ func TestKafkaRetriableCodes(t *testing.T) {
 		for _, code := range []kafkago.Error{kafkago.RequestTimedOut, kafkago.GroupLoadInProgress, kafkago.GroupCoordinatorNotAvailable,
 			kafkago.NotCoordinatorForGroup, kafkago.ConcurrentTransactions} {
 			t.Run(fmt.Sprintf("%s %d", key.Name(), code), func(t *testing.T) {
+				eachProtocol(t, func(t *testing.T, c *kfake.Cluster, addr string) {
+					k := openKafka(t, addr)
+					if err := k.Resume(t.Context(), func(string, []byte) error { return nil }); err != nil {
+						t.Fatal(err)
+					}
+					answerOnce(c, key, int16(code))
+					for n := range 3 {
+						if err := k.Commit(t.Context(), oneEvent(n)); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if got := fmt.Sprintf("%s", committedValues(t, addr)); got != "[0 1 2]" {
+						t.Errorf("committed %s", got)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestCodesThatEndTheTransaction answers requests once with what says that the transaction is over. The run ends as a fenced one
+// does, nothing of it is visible, and the next one does all of it.
+func TestCodesThatEndTheTransaction(t *testing.T) {
+	const transactionAbortable = kafkago.Error(120)
+	for _, key := range []kmsg.Key{kmsg.Produce, kmsg.EndTxn} {
+		for _, code := range []kafkago.Error{transactionAbortable, kafkago.InvalidProducerEpoch, kafkago.ProducerFenced,
+			kafkago.InvalidTransactionState, kafkago.InvalidProducerIDMapping} {
+			t.Run(fmt.Sprintf("%s %d", key.Name(), code), func(t *testing.T) {
 				c, addr := fake(t)
-				k := openKafka(t, addr)
-				if err := k.Resume(t.Context(), func(string, []byte) error { return nil }); err != nil {
-					t.Fatal(err)
-				}
-				answerOnce(c, key, int16(code))
-				for n := range 3 {
-					if err := k.Commit(t.Context(), oneEvent(n)); err != nil {
+				for attempt := range 2 {
+					k := openKafka(t, addr)
+					if err := k.Resume(t.Context(), func(string, []byte) error { return nil }); err != nil {
+						t.Fatal(err)
+					}
+					if attempt == 0 {
+						answerOnce(c, key, int16(code))
+						if err := k.Commit(t.Context(), oneEvent(0)); !errors.Is(err, sink.ErrFenced) {
+							t.Errorf("the commit ended with %v", err)
+						}
+						continue
+					}
+					if err := k.Commit(t.Context(), oneEvent(0)); err != nil {
 						t.Fatal(err)
 					}
 				}
-				if got := fmt.Sprintf("%s", committedValues(t, addr)); got != "[0 1 2]" {
+				if got := fmt.Sprintf("%s", committedValues(t, addr)); got != "[0]" {
 					t.Errorf("committed %s", got)
 				}
 			})
@@ -168,9 +226,10 @@ func TestKafkaFencedWriterCommitsNothing(t *testing.T) {
 }
 
 // TestKafkaRaisesEpochAfterNoAnswer cuts the connection instead of answering EndTxn: the sink must retry to a certain
-// outcome, and take a new epoch before the next transaction, or the late request could end that one half-way.
+// outcome, and take a new epoch before the next transaction, or the late request could end that one half-way. (With version 2 of
+// transactions the answer to EndTxn brings the new epoch: TestEndRaisesTheEpoch.)
 func TestKafkaRaisesEpochAfterNoAnswer(t *testing.T) {
-	c, addr := fake(t)
+	c, addr := fake(t, kfake.MaxVersions(kversion.V3_9_0()))
 	k := openKafka(t, addr)
 	if err := k.Resume(t.Context(), func(string, []byte) error { return nil }); err != nil {
 		t.Fatal(err)
