@@ -26,8 +26,8 @@ func TestTransactionsOfVersion2(t *testing.T) {
 		{"partitions are added", addsPartitions},
 		{"each end raises the epoch", endRaises},
 		{"answers are lost", answersLost},
-		{"the version changes", versionChanges},
 		{"epochs are used up", epochsUsedUp},
+		{"the version changes", versionChanges},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.run(t, &late{proxy: proxy, direct: broker.Addr(), prefix: fmt.Sprintf("v2-%d.", i), v2: true, defended: true}, broker)
