@@ -199,7 +199,9 @@ func TestUpgradeGuide(t *testing.T) {
 		g.says = nil
 		from, to := g.brokers()
 		g.line("export LOWCAP_CDC_SINK=" + from)
-		g.line("psql --dbname " + g.server.DSN("trading") + " -c \"select pg_drop_replication_slot('lowcap_cdc')\"") // the files' history stays behind
+		psql := "psql --dbname " + g.server.DSN("trading") + " -c "
+		g.line(psql + `"select pg_terminate_backend(active_pid, 10000) from pg_replication_slots where active"`)
+		g.line(psql + `"select pg_drop_replication_slot('lowcap_cdc')"`) // the files' history stays behind
 		g.line("lowcap-cdc run --until now")
 		g.follow("Another Kafka cluster", "$TO", to)
 	})
