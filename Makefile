@@ -110,6 +110,7 @@ fuzz: ## each fuzz target for FUZZTIME
 	$(GO) test ./sink/kafka -run '^$$' -fuzz FuzzRecordSet -fuzztime $(FUZZTIME)
 	$(GO) test ./sink/kafka -run '^$$' -fuzz FuzzAnswer -fuzztime $(FUZZTIME)
 	$(GO) test ./schemas -run '^$$' -fuzz FuzzAvro -fuzztime $(FUZZTIME)
+	$(GO) test ./schemas -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	$(GO) test ./cmd/lowcap-cdc/internal/audit/seal -run '^$$' -fuzz FuzzLog -fuzztime $(FUZZTIME)
 	$(GO) test ./cmd/lowcap-cdc/internal/audit/seal -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 
@@ -136,7 +137,7 @@ consumer-kills: deps ## kill -9 of two consumers in Python, KILLS times: the pac
 audit-places: deps ## audit at, at PLACES random places, against queries in snapshots there (10,000: about half an hour)
 	$(GO) test ./cmd/lowcap-cdc/e2e -run 'TestAtAnyMoment|TestExitsWantedAtAnyMoment' -places $(PLACES) -count=1 -timeout 0 -v
 
-model: deps ## the commit protocol, exhausted by spin (docs/model/README.md; about 15 minutes)
+model: deps ## the commit protocol, exhausted by spin (docs/model/README.md; about 20 minutes)
 	$(GO) test ./deploy/model -model-pairs -count=1 -timeout 0 -v
 
 simulate: ## SEEDS seeds of the simulation from FIRST on, on every core; Ctrl-C ends it (deploy/simulate/README.md)

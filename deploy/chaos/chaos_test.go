@@ -28,7 +28,7 @@ func TestRandomSeed(t *testing.T) {
 
 func chaos(t *testing.T, o options) {
 	t.Helper()
-	o.binary = build(t)
+	o.binary, o.seals = build(t), true
 	o.duration, o.brokers, o.rate, o.out = *long, 1, 60, t.Output()
 	v, err := run(t.Context(), o)
 	if err != nil {
@@ -44,8 +44,13 @@ func chaos(t *testing.T, o options) {
 
 func build(t *testing.T) string {
 	t.Helper()
+	return buildWith(t, "")
+}
+
+func buildWith(t *testing.T, tag string) string {
+	t.Helper()
 	binary := filepath.Join(t.TempDir(), "lowcap-cdc")
-	cmd := exec.Command("go", "build", "-o", binary, "../../cmd/lowcap-cdc")
+	cmd := exec.Command("go", "build", "-tags", tag, "-o", binary, "../../cmd/lowcap-cdc")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v: %s", err, out)

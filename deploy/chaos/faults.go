@@ -35,10 +35,12 @@ func faults(o options) deck {
 		{"Postgres: a backend SIGKILLed", 10, true, killBackend},
 		{"Postgres: stopped in order", 8, false, stopPostgres},
 		{"walsender terminated", 20, false, terminateWalsender},
-		{"sealer: SIGKILL", 10, true, killSealer},
 	}
 	d = append(d, networkFaults("Postgres", func(w *world, _ *rand.Rand) *proxy { return w.toPG })...)
 	d = append(d, networkFaults("Kafka", func(w *world, random *rand.Rand) *proxy { return w.toKafka[random.IntN(len(w.toKafka))] })...)
+	if o.seals {
+		d = append(d, fault{"sealer: SIGKILL", 10, true, killSealer})
+	}
 	if o.brokers > 1 {
 		d = append(d, fault{"leaders moved", 60, false, moveLeaders})
 	}

@@ -13,13 +13,14 @@ import (
 )
 
 func main() {
-	o := options{out: os.Stdout}
+	o := options{out: os.Stdout, seals: true}
 	flag.StringVar(&o.binary, "binary", "bin/lowcap-cdc", "the sidecar")
 	flag.Uint64Var(&o.seed, "seed", 0, "of the load and the faults; 0 draws one")
 	flag.IntVar(&o.kills, "kills", 0, "end after so many kills; 0 for no such limit")
 	flag.DurationVar(&o.duration, "duration", 0, "end after this time; 0 for no such limit")
 	flag.IntVar(&o.brokers, "cluster", 1, "brokers: 1, or 3 for leader changes")
 	flag.IntVar(&o.rate, "rate", 60, "transactions a second")
+	flag.StringVar(&o.trace, "trace", "", "where a sidecar that is built with failpoints writes the steps of its protocol")
 	flag.Parse()
 	if o.kills == 0 && o.duration == 0 {
 		o.duration = time.Minute

@@ -74,7 +74,7 @@ func newWorldWith(ctx context.Context, o options, startKafka func(*world, contex
 	if w.tail, err = startTail(w.brokers); err != nil {
 		return w, err
 	}
-	if w.kafka != nil {
+	if o.seals {
 		if err := w.startSealer(); err != nil {
 			return w, err
 		}
@@ -135,8 +135,12 @@ func (w *world) prepare(ctx context.Context) error {
 
 // command returns a run of the sidecar under test. finish makes it end.
 func (w *world) command() *exec.Cmd {
-	return exec.Command(w.options.binary, "run", "--postgres", "postgres://postgres@"+w.toPG.address+"/"+w.database+"?sslmode=disable",
+	cmd := exec.Command(w.options.binary, "run", "--postgres", "postgres://postgres@"+w.toPG.address+"/"+w.database+"?sslmode=disable",
 		"--sink", w.sink, "--slot", "disturbed", "--topic-prefix", prefix)
+	if w.options.trace != "" {
+		cmd.Env = append(os.Environ(), "LOWCAP_CDC_TRACE="+w.options.trace)
+	}
+	return cmd
 }
 
 // reference returns a run of the undisturbed sidecar: its own slot, no proxy, a file.

@@ -8,19 +8,22 @@
  */
 #ifndef N
 #define N 3                       /* changes that the database makes; their transactions: 1 2 | 3 */
+#endif
+/* How often each adversity strikes, by -D:
+   FAULTS    requests to Kafka that are lost, held back, or whose answer is lost; at most 2
+   CRASHES   instances killed
+   CUTS      walsenders ended by the server: the instance goes on until it notices
+   LOSSES    slots lost, or servers replaced */
+#ifndef TRACE                     /* trace.pml holds a run that was seen against the model: these wait for its next line */
 #define ENDS(v) (v != 1)
-#endif
-#ifndef FAULTS
-#define FAULTS 1                  /* requests to Kafka that are lost, held back, or whose answer is lost; at most 2 */
-#endif
-#ifndef CRASHES
-#define CRASHES 1                 /* instances killed */
-#endif
-#ifndef CUTS
-#define CUTS 1                    /* walsenders ended by the server: the instance goes on until it notices */
-#endif
-#ifndef LOSSES
-#define LOSSES 1                  /* slots lost, or servers replaced */
+#define SEEN(line)
+#define SEEN_AT(line, place)
+#define BODY
+#define END_OF_BODY
+#define FILL if :: at++ :: at < sentTo - 1 -> at = sentTo fi    /* one change, or all there is */
+#define isKnown(e) (e == previous || e == mine[1] || e == mine[2])
+#define mayRaise false
+#define OTHER 10
 #endif
 
 mtype = { OK, RETRY, REFUSED };                        /* answers */
@@ -40,19 +43,24 @@ inline drop(r) { r.kind = 0; r.epoch = 0; r.number = 0; r.from = 0; r.to = 0; fo
 byte server = 1, wal, fork;
 bool slot;
 byte confirmed, holder, cuts, losses;
-#define value(s, v) ((s) == 1 || (v) <= fork -> (v) : (v) + 10)
+byte sent[3];                     /* to each instance, before its walsender ended; it may still be read */
+#define value(s, v) ((s) == 1 || (v) <= fork -> (v) : (v) + OTHER)
 
-inline loseSlot() { losses++; slot = false; holder = 0; confirmed = 0 }
+inline cut() { sent[holder] = wal; holder = 0 }
+inline loseSlot() { losses++; slot = false; cut(); confirmed = 0 }
 
+#ifndef TRACE
 proctype postgres() {
 end:	do
 	:: wal < N -> d_step { wal++; if :: !ENDS(wal) -> wal++ :: else fi }
-	:: holder && cuts < CUTS -> d_step { cuts++; holder = 0 }
+	:: holder && cuts < CUTS -> d_step { cuts++; cut() }
 	:: slot && losses < LOSSES -> d_step { loseSlot() }
 	:: slot && losses < LOSSES -> d_step { loseSlot(); fork = wal; server = 2 }
 	:: slot && losses < LOSSES && wal > 2 -> d_step { loseSlot(); fork = 2; wal = 2; server = 2 }   /* an older copy */
+	:: slot && losses < LOSSES -> d_step { losses++; cut(); fork = wal; server = 2; confirmed = wal } /* it came along */
 	od
 }
+#endif
 
 /* ---- Kafka: the coordinator, one partition of events and one of state ---- */
 byte epoch, previous, mine[3];                         /* mine: what each instance was granted */
@@ -67,35 +75,54 @@ byte faults;
 #define isEnding (txn == COMMITTING || txn == ABORTING)
 
 /* An epoch is only ever compared for equality, so a number that nobody knows any more is as good as a new one. */
-#define isKnown(e) (e == previous || e == mine[1] || e == mine[2] || e == held[0].epoch || e == held[1].epoch)
 inline bump() {
-	previous = epoch; epoch = 1; nextEvents = 0; nextState = 0; repeated = false;
+	previous = epoch; epoch = 1; nextEvents = 0; nextState = 0; repeated = false; refuse(held[0]); refuse(held[1]);
 	do :: isKnown(epoch) -> epoch++ :: else -> break od
 }
+inline refuse(r) { if :: r.kind != FENCE -> drop(r) :: else fi }          /* nothing of an older epoch is served any more */
+
+/* V2 is the second protocol of transactions (KIP-890, part 2): what is produced begins a transaction or joins it, and its
+   end raises the epoch. */
+#ifdef V2
+#define isOpen(r) (r.epoch == epoch)
+#define open() txn = ONGOING; previous = 0; repeated = false
+#define isLast(r) (r.epoch == epoch || r.epoch == previous)
+#define wasEnded(r) (r.epoch == previous && repeated)
+#define raise() bump()
+#define gives(k) (k == FENCE || k == RAISE || k == END)                 /* an epoch */
+#define waits(k) true                                                   /* until the last transaction has ended */
+#define mustRaise mayRaise
+#define BEGIN
+#else
+#define isOpen(r) (txn == ONGOING && r.epoch == epoch)
+#define open() skip
+#define isLast(r) (r.epoch == epoch)
+#define wasEnded(r) (r.epoch == epoch && repeated)
+#define raise() skip
+#define gives(k) (k == FENCE || k == RAISE)
+#define waits(k) (k != EVENTS && k != STATE)
+#define mustRaise (unanswered || mayRaise)
+#define BEGIN ask(ADD);
+#endif
 
 /* serve is how Kafka answers; with the verification of transactions that it has since 3.6 (KIP-890, part 1). */
 inline serve(r, answer) {
 	answer = OK;
 	if
-	:: isEnding && (r.kind == FENCE || r.epoch == epoch) -> answer = (r.kind == EVENTS || r.kind == STATE -> REFUSED : RETRY)
+	:: isEnding && (r.kind == FENCE || isLast(r)) -> answer = (waits(r.kind) -> RETRY : REFUSED)
 	:: r.kind == FENCE && txn == IDLE -> bump(); previous = 0
 	:: r.kind == FENCE && txn == ONGOING -> bump(); previous = 0; txn = ABORTING; answer = RETRY
 	:: r.kind == RAISE && r.epoch == epoch && txn == IDLE -> bump()
 	:: r.kind == RAISE && r.epoch == epoch && txn == ONGOING -> txn = ABORTING; answer = RETRY
 	:: r.kind == RAISE && r.epoch == previous && txn == IDLE           /* it was raised; that answer was lost */
 	:: r.kind == ADD && r.epoch == epoch && !isEnding -> txn = ONGOING; previous = 0; repeated = false
-	:: r.kind == EVENTS && r.epoch == epoch && txn == ONGOING && r.number <= nextEvents ->
-		if
-		:: r.number == nextEvents -> nextEvents++; hasEvents = true; eventsFrom = r.from; eventsTo = r.to
-		:: else                                                    /* the broker has it already */
-		fi
-	:: r.kind == STATE && r.epoch == epoch && txn == ONGOING && r.number <= nextState ->
-		if
-		:: r.number == nextState -> nextState++; hasState = true; copy(r.c, waiting)
-		:: else
-		fi
-	:: r.kind == END && r.epoch == epoch && txn == ONGOING -> txn = COMMITTING; repeated = true
-	:: r.kind == END && r.epoch == epoch && txn == IDLE && repeated    /* it was committed before */
+	:: r.kind == EVENTS && isOpen(r) && r.number <= nextEvents ->
+		if :: r.number == nextEvents -> open(); nextEvents++; hasEvents = true; eventsFrom = r.from; eventsTo = r.to
+		:: else fi                                                 /* the broker has it already */
+	:: r.kind == STATE && isOpen(r) && r.number <= nextState ->
+		if :: r.number == nextState -> open(); nextState++; hasState = true; copy(r.c, waiting) :: else fi
+	:: r.kind == END && r.epoch == epoch && txn == ONGOING -> raise(); txn = COMMITTING; repeated = true
+	:: r.kind == END && wasEnded(r) && txn == IDLE                        /* it was committed before */
 	:: else -> answer = REFUSED
 	fi
 }
@@ -103,14 +130,9 @@ inline serve(r, answer) {
 /* mark ends a transaction. Its markers reach the partitions one by one, but committed readers of the state, and all requests
    of its producer, wait until the last one is there. */
 inline mark() {
-	if
-	:: txn == COMMITTING && hasEvents -> assert(eventsFrom == told); told = eventsTo   /* none lost, none twice, in order */
-	:: else
-	fi;
-	if
-	:: txn == COMMITTING && hasState -> copy(waiting, kept)
-	:: else
-	fi;
+	if :: txn == COMMITTING && hasEvents -> assert(eventsFrom == told); told = eventsTo   /* none lost, none twice, in order */
+	:: else fi;
+	if :: txn == COMMITTING && hasState -> copy(waiting, kept) :: else fi;
 	assert(kept.known == told);          /* no torn transaction; the checkpoint is never ahead of the events */
 	hasEvents = false; eventsFrom = 0; eventsTo = 0; hasState = false; forget(waiting); txn = IDLE
 }
@@ -128,15 +150,15 @@ byte crashes;
 
 /* ask sends a request until it is answered. What got no answer is sent again, and may arrive later all the same. Whatever
    is refused ends the run. A process may die at each of these places. */
+inline take(k, now) { if :: gives(k) -> mine[me] = now; unanswered = false; events = 0; states = 0 :: else fi; drop(r); answer = 0 }
+#ifndef TRACE
 inline ask(k) {
 	do
-	:: atomic { !isEnding || k == EVENTS || k == STATE -> r.kind = k; r.epoch = mine[me]; serve(r, answer);
+	:: atomic { !isEnding || !waits(k) -> r.kind = k; r.epoch = mine[me]; serve(r, answer);
 		if
 		:: answer == REFUSED -> goto again
 		:: answer == RETRY -> answer = 0; r.kind = 0; r.epoch = 0
-		:: answer == OK && (k == FENCE || k == RAISE) ->
-			mine[me] = epoch; unanswered = false; events = 0; states = 0; drop(r); answer = 0; break
-		:: answer == OK && k != FENCE && k != RAISE -> drop(r); answer = 0; break
+		:: answer == OK -> take(k, epoch); break
 		fi }
 	:: atomic { faults < FAULTS && !unanswered -> faults++; unanswered = true }                    /* it is lost, */
 	:: atomic { faults < FAULTS && !held[faults].kind && k != FENCE -> r.kind = k; r.epoch = mine[me];      /* or late, */
@@ -147,30 +169,32 @@ inline ask(k) {
 	:: atomic { crashes < CRASHES -> crashes++; goto again }
 	od
 }
+#endif
 
 #define SEND_EVENTS if :: from != to -> d_step { r.number = events; r.from = from; r.to = to }; ask(EVENTS); events++ :: else fi;
 #define SEND_STATE atomic { r.number = states; copy(c, r.c) }; ask(STATE); states++;
 
 /* commit makes events and checkpoint visible together. */
 inline commit() {
-	if
 #ifndef FAULT_NO_RAISE
-	:: unanswered -> ask(RAISE)
+	if :: mustRaise -> ask(RAISE) :: else fi;
 #endif
-	:: else
-	fi;
-	ask(ADD);
+	BEGIN
 #if defined(FAULT_STATE_FIRST)
-	SEND_STATE ask(END); ask(ADD); SEND_EVENTS
+	SEND_STATE ask(END); BEGIN SEND_EVENTS
 #elif defined(FAULT_EVENTS_FIRST)
-	SEND_EVENTS ask(END); ask(ADD); SEND_STATE
+	SEND_EVENTS ask(END); BEGIN SEND_STATE
 #else
 	SEND_EVENTS SEND_STATE
 #endif
 	ask(END)
 }
 
-#define MAKE_WAY atomic { if :: slot && (holder || !c.server) -> goto again :: else -> slot = false; confirmed = 0 fi };
+/* A slot that is in the way goes first, when it is this sink's own; a commit makes sure that nobody has taken over since. */
+#define MAKE_WAY if :: slot && (holder || !c.server) -> goto again :: slot && !holder && c.server -> commit(); atomic { SEEN(DROP) \
+		if :: holder || !slot -> goto again :: else -> slot = false; confirmed = 0 fi } :: !slot fi;
+
+#define sentTo (holder == me -> wal : sent[me])
 
 /* A slot past the checkpoint is somebody else's work: what lies between is told by a snapshot. */
 #define CHECK_SLOT(gone) atomic { if :: gone -> goto again :: !(gone) && confirmed > c.end -> d_step { \
@@ -178,9 +202,10 @@ inline commit() {
 
 proctype instance(byte me) {
 	Request r; Checkpoint c; mtype answer; bool unanswered; byte events, states, from, to, at;
-again:	skip;
-	d_step { drop(r); forget(c); answer = 0; unanswered = false; events = 0; states = 0; from = 0; to = 0; at = 0; mine[me] = 0;
+again:	skip; SEEN(RUN)
+	d_step { drop(r); forget(c); answer = 0; unanswered = false; events = 0; states = 0; from = 0; to = 0; at = 0; mine[me] = 0; sent[me] = 0;
 		if :: holder == me -> holder = 0 :: else fi };
+	BODY
 	/* Free: nobody has the slot */
 end:	holder == 0;
 	/* Resume: fence, then read what is committed */
@@ -191,15 +216,16 @@ end:	holder == 0;
 	ask(FENCE);
 	atomic { !isEnding -> copy(kept, c) };
 #endif
-	if
+	SEEN_AT(READ, c.end + c.done)
 #ifdef FAULT_FORGET_INTENT
-	:: c.server == server && slot && c.end -> goto stream
-#else
-	:: c.server == server && slot && !c.intent -> goto stream
+	c.intent = c.end == 0;
 #endif
+	if :: c.server == server && slot && !c.intent -> goto stream
+	:: c.server && c.server != server && slot && !c.intent -> goto along
 	:: else                                                /* the first snapshot, a reconcile, or an adoption */
 	fi;
-lost:	/* Claim: the intent is durable before the slot is made. A slot that is in the way is this sink's own, and goes first. */
+lost:	/* Claim: the intent is durable before the slot is made. */
+	atomic { from = 0; to = 0 };
 #ifndef FAULT_DROP_AFTER_CLAIM
 	MAKE_WAY
 #endif
@@ -210,19 +236,29 @@ lost:	/* Claim: the intent is durable before the slot is made. A slot that is in
 #ifdef FAULT_DROP_AFTER_CLAIM
 	MAKE_WAY
 #endif
-	atomic { if
+	atomic { SEEN(SLOT) if
 	:: slot || server != c.server -> goto again            /* the server refuses a second one of the name */
-	:: else -> slot = true; holder = me; confirmed = wal; at = wal; from = c.known; to = value(server, at);
+	:: else -> slot = true; confirmed = wal; at = wal; from = c.known; to = value(server, at);
 		c.end = at; c.done = 0; c.known = to; c.intent = false
 	fi };
-	commit();
-	goto endOfWAL;
+	SEEN_AT(COMMIT, at)
+	commit(); goto start;                                  /* nobody holds the slot until then */
+	/* The slot came along to another server. A snapshot there proves that nothing is missing, or else tells it. */
+along:	atomic { if
+	:: holder || !slot || server == c.server -> goto again
+	:: else -> holder = me; at = confirmed; from = c.known; to = value(server, at);
+		c.server = server; c.end = at; c.done = 0; c.known = to
+	fi };
+#ifdef FAULT_NO_PROOF
+	from = to;
+#endif
+	commit(); goto endOfWAL;
 	/* Start: the slot is the lock. The server begins where it was confirmed, or later; what was done is passed over. */
 stream:	skip;
 #ifndef FAULT_NO_SLOT_CHECK
 	CHECK_SLOT(!slot || server != c.server)
 #endif
-	atomic { if
+start:	atomic { SEEN(STREAM) if
 	:: holder || !slot || server != c.server -> goto again
 	:: else -> holder = me; at = (confirmed > c.end -> confirmed : c.end)
 	fi;
@@ -238,26 +274,19 @@ stream:	skip;
 endOfWAL: do
 	:: atomic { mine[me] != epoch && at == wal -> goto again }     /* an idle stream commits its checkpoint now and then */
 	:: atomic { holder != me -> goto again }               /* the stream has ended */
-	:: atomic { holder == me && at < wal -> from = value(server, at);
-		if                                             /* fill: one change, or all there is */
-		:: at++
-		:: at < wal - 1 -> at = wal
-		fi;
-		to = value(server, at); c.known = to;
-		if
-		:: ENDS(at) -> c.end = at; c.done = 0
+	:: atomic { at < sentTo -> from = value(c.server, at); FILL; to = value(c.server, at); c.known = to; c.end = at;
 #ifdef FAULT_SKIP_BY_COMMIT
-		:: !ENDS(at) -> c.end = at + 1; c.done = 0
+		do :: !ENDS(c.end) -> c.end++ :: else -> break od };
 #else
-		:: !ENDS(at) -> c.end = at - 1; c.done = 1
+		do :: !ENDS(c.end) -> c.end-- :: else -> break od; c.done = at - c.end };
 #endif
-		fi };
 #ifdef FAULT_CONFIRM_EARLY
 		atomic { if :: holder == me -> confirmed = c.end :: else fi };
 #endif
 		commit();
-		atomic { if :: holder == me -> confirmed = c.end :: else fi }
+		atomic { SEEN(CONFIRM) if :: holder == me -> confirmed = c.end :: else fi }
 	od
+	END_OF_BODY
 }
 
 /* When nothing moves any more, everything was told: nothing waits for ever. */
@@ -265,4 +294,6 @@ proctype auditor() {
 end:	timeout -> assert(told == value(server, wal) && kept.known == told && kept.end == wal && !kept.done)
 }
 
+#ifndef TRACE
 init { atomic { run postgres(); run kafka(); run instance(1); run instance(2); run auditor() } }
+#endif

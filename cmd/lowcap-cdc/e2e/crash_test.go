@@ -6,6 +6,7 @@ import (
 	"flag"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"lowcap-cdc/deploy/lab"
+	"lowcap-cdc/deploy/model"
 )
 
 var soak = flag.Duration("soak", 0, "how long TestKilledUnderLoad goes on; 0 is thirty kills")
@@ -34,6 +36,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	s.seedPositions(lab.LoadPositions)
 	kafka, committed := s.kafka()
 	file, written := s.file("reference")
+	s.trace = filepath.Join(t.ArtifactDir(), "trace")
 	s.drain("k", kafka)
 	s.drain("f", file)
 	seed := uint64(time.Now().UnixNano())
@@ -56,6 +59,49 @@ func TestKilledUnderLoad(t *testing.T) {
 		t.Fatalf("only %d events: the load did not run", len(events))
 	}
 	sameEvents(t, events, streamed(t, written()))
+	if *soak == 0 { // a longer one has more steps than the model counts
+		s.isBehaviour()
+	}
+}
+
+// TestFilesKilledUnderLoad does so with a file sink; what it did must be a behaviour of the model too.
+func TestFilesKilledUnderLoad(t *testing.T) {
+	s := newSite(t)
+	s.seedPositions(lab.LoadPositions)
+	killed, events := s.file("killed")
+	file, written := s.file("reference")
+	s.trace = filepath.Join(t.ArtifactDir(), "trace")
+	s.drain("k", killed)
+	s.drain("f", file)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	stop, stopped := s.loadUntil(seed)
+	random := rand.New(rand.NewPCG(seed, 2)) // not a secret
+	for range 10 {
+		s.runAndKill(killed, time.Duration(random.IntN(300))*time.Millisecond)
+	}
+	close(stop)
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+	s.drain("k", killed)
+	s.drain("f", file)
+	sameEvents(t, streamed(t, events()), streamed(t, written()))
+	s.isBehaviour()
+}
+
+// isBehaviour holds what the runs with slot k did against the model of their protocol.
+func (s *site) isBehaviour() {
+	s.t.Helper()
+	trace, err := os.ReadFile(s.trace)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	lines, err := model.Validate(s.t.Context(), s.t.TempDir(), string(trace))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Logf("%d lines are a behaviour of the model", lines)
 }
 
 // loadUntil writes on a connection of its own until stop is closed.

@@ -94,6 +94,7 @@ type site struct {
 	server *lab.Postgres
 	name   string
 	conn   *pgx.Conn
+	trace  string // a file that runs with slot k write the steps of their protocol to; empty for none
 }
 
 var sites atomic.Int64 // how many there were, for their names
@@ -116,7 +117,7 @@ func newSiteOn(t *testing.T, server *lab.Postgres) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t, server, name, conn}
+	s := &site{t: t, server: server, name: name, conn: conn}
 	t.Cleanup(s.close)
 	return s
 }
@@ -158,7 +159,11 @@ func (s *site) dsn() string {
 func (s *site) command(slot, sink string, args ...string) *exec.Cmd {
 	all := append([]string{"run", "--postgres", s.dsn(), "--sink", sink, "--slot", s.name + slot,
 		"--topic-prefix", s.name + "."}, args...)
-	return exec.CommandContext(s.t.Context(), shared.binary, all...)
+	cmd := exec.CommandContext(s.t.Context(), shared.binary, all...)
+	if s.trace != "" && slot == "k" {
+		cmd.Env = append(os.Environ(), "LOWCAP_CDC_TRACE="+s.trace)
+	}
+	return cmd
 }
 
 // drain runs the binary until it has handled what is committed now.
