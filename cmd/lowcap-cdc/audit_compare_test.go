@@ -21,7 +21,8 @@ func TestCompareMetricsAreDocumented(t *testing.T) {
 		slices.Sort(list)
 		return list
 	}
-	got, want := names("(?m)^\\| `(lowcap_cdc_[a-z_]+)` ", string(text)), names(`(?m)^# TYPE (\S+) `, string(newCompareMetrics().registry.Text()))
+	got := names("(?m)^\\| `(lowcap_cdc_[a-z_]+)` ", string(text))
+	want := names(`(?m)^# TYPE (\S+) `, string(newCompareMetrics().registry.Text()))
 	if !slices.Equal(got, want) {
 		t.Errorf("docs/audit.md names %q, served are %q", got, want)
 	}
@@ -31,8 +32,12 @@ func TestBar(t *testing.T) {
 	for _, c := range []struct {
 		n, of int
 		want  string
-	}{{0, 10, strings.Repeat(".", barWidth)}, {5, 10, strings.Repeat("#", 15) + strings.Repeat(".", 15)}, {10, 10, strings.Repeat("#", barWidth)},
-		{0, 0, strings.Repeat("#", barWidth)}} {
+	}{
+		{0, 10, strings.Repeat(".", barWidth)},
+		{5, 10, strings.Repeat("#", 15) + strings.Repeat(".", 15)},
+		{10, 10, strings.Repeat("#", barWidth)},
+		{0, 0, strings.Repeat("#", barWidth)},
+	} {
 		if got := bar(c.n, c.of); got != "["+c.want+"]" {
 			t.Errorf("%d of %d: %s", c.n, c.of, got)
 		}

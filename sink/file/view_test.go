@@ -122,7 +122,8 @@ func TestFileTwin(t *testing.T) {
 	dir := rotated(t, 3)
 	segment := listed(t, dir)[0]
 	found := func() (findings []string) {
-		if err := newFile(t, dir, Options{}).CheckSegments(context.Background(), func(finding string) { findings = append(findings, finding) }); err != nil {
+		take := func(finding string) { findings = append(findings, finding) }
+		if err := newFile(t, dir, Options{}).CheckSegments(context.Background(), take); err != nil {
 			t.Fatal(err)
 		}
 		return findings

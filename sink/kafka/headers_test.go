@@ -11,7 +11,8 @@ import (
 
 // TestCheckHeaders: consumers go by headers, so they must say what the event says.
 func TestCheckHeaders(t *testing.T) {
-	value := `{"specversion":"1.0","id":"7/0/1/1/0","source":"/postgres/7/x","type":"lowcap.emergency_exit.executed.v1","subject":"p","time":"2026-01-18T11:00:00Z",
+	value := `{"specversion":"1.0","id":"7/0/1/1/0","source":"/postgres/7/x","type":"lowcap.emergency_exit.executed.v1","subject":"p",
+		"time":"2026-01-18T11:00:00Z",
 		"partitionkey":"solana/A/1h","sequence":"0001","severity":"page","number":"3","chain":"ab"}`
 	s := &sink.Stored{Value: []byte(value)}
 	a := s.Attributes()

@@ -105,14 +105,16 @@ func (r *relay) pass(all []string, but int) {
 			continue
 		}
 		number, hash := r.chain.Next()
-		text := strings.Replace(all[r.given], `"number":"`+gjson.Get(all[r.given], "number").String()+`"`, fmt.Sprintf(`"number":"%d"`, number), 1)
+		text := all[r.given]
+		text = strings.Replace(text, `"number":"`+gjson.Get(text, "number").String()+`"`, fmt.Sprintf(`"number":"%d"`, number), 1)
 		text = strings.Replace(text, `"chain":"`+gjson.Get(text, "chain").String()+`"`, `"chain":"`+hash+`"`, 1)
 		r.chain.Add(number, []byte(text))
 		stored := &sinks.Stored{Value: []byte(text)}
 		batch.Events = append(batch.Events, cdc.Event{Attributes: stored.Attributes(), Value: stored.Value})
 	}
 	parts := strings.Split(gjson.Get(all[0], "source").String(), "/")
-	value, err := json.Marshal(cdc.Checkpoint{Identity: cdc.Identity{SystemID: parts[2], Database: parts[3]}, Slot: r.s.name + "k", Events: r.chain, LSN: 1 << 60})
+	value, err := json.Marshal(cdc.Checkpoint{Identity: cdc.Identity{SystemID: parts[2], Database: parts[3]}, Slot: r.s.name + "k",
+		Events: r.chain, LSN: 1 << 60})
 	if err != nil {
 		r.s.t.Fatal(err)
 	}
@@ -124,7 +126,7 @@ func (r *relay) pass(all []string, but int) {
 
 var gauge = regexp.MustCompile(`(?m)^lowcap_cdc_compare_(differences|last_timestamp_seconds) (\S+)$`)
 
-// metrics returns what the service says: how many differences there are, and when it looked last.
+// compareMetrics returns what the service says: how many differences there are, and when it looked last.
 func compareMetrics(address string) (differences, at float64) {
 	response, err := http.Get("http://" + address + "/metrics")
 	if err != nil {

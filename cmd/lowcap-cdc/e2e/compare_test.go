@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -11,11 +10,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"lowcap-cdc/cdc"
 	"lowcap-cdc/deploy/lab"
-	"lowcap-cdc/schemas"
-	sinks "lowcap-cdc/sink"
-	"lowcap-cdc/sink/file"
 )
 
 // TestCompareUnderLoad: while the source writes and the sidecar runs, the events tell just what the tables hold.
@@ -141,37 +136,9 @@ func isLast(all []string, at int) bool {
 // swallowed returns a sink that holds all events but one, numbered and chained as if it had never been.
 func (s *site) swallowed(all []string, at int) string {
 	s.t.Helper()
-	dir := filepath.Join(s.t.TempDir(), fmt.Sprint("without", at))
-	to, err := file.New(dir, file.Options{})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer to.Close() //nolint:errcheck // the commit is what counts
-	if err := to.Resume(s.t.Context(), func(string, []byte) error { return nil }); err != nil {
-		s.t.Fatal(err)
-	}
-	batch := &cdc.Batch{}
-	var chain schemas.Chain
-	for i, text := range all {
-		if i == at {
-			continue
-		}
-		number, hash := chain.Next()
-		text = strings.Replace(text, `"number":"`+gjson.Get(text, "number").String()+`"`, fmt.Sprintf(`"number":"%d"`, number), 1)
-		text = strings.Replace(text, `"chain":"`+gjson.Get(text, "chain").String()+`"`, `"chain":"`+hash+`"`, 1)
-		chain.Add(number, []byte(text))
-		stored := &sinks.Stored{Value: []byte(text)}
-		batch.Events = append(batch.Events, cdc.Event{Attributes: stored.Attributes(), Value: stored.Value})
-	}
-	parts := strings.Split(batch.Events[0].Source, "/")
-	known := cdc.Checkpoint{Identity: cdc.Identity{SystemID: parts[2], Database: parts[3]}, Slot: s.name + "k", Events: chain, LSN: 1 << 60}
-	value, err := json.Marshal(known)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	batch.State = []cdc.StateRecord{{Key: cdc.CheckpointKey, Value: value}}
-	if err := to.Commit(s.t.Context(), batch); err != nil {
-		s.t.Fatal(err)
-	}
-	return "file:" + dir
+	r := &relay{s: s, dir: filepath.Join(s.t.TempDir(), fmt.Sprint("without", at))}
+	r.begin()
+	defer r.end()
+	r.pass(all, at)
+	return "file:" + r.dir
 }

@@ -27,7 +27,8 @@ func (v *Report) Print(out io.Writer, asJSON bool) error {
 		printKept(out, k)
 	}
 	if v.Uncommitted > 0 {
-		fmt.Fprintf(out, "tail      %d bytes behind the last commit of events.jsonl are no events: being written, left by a crash, or put there\n", v.Uncommitted)
+		fmt.Fprintf(out, "tail      %d bytes behind the last commit of events.jsonl are no events: being written, left by a crash, or put there\n",
+			v.Uncommitted)
 	}
 	if v.Sealed != nil {
 		v.Sealed.print(out)

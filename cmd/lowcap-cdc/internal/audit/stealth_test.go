@@ -35,7 +35,7 @@ func TestEventWithoutNumber(t *testing.T) {
 	}
 }
 
-// write events with a checkpoint that knows fewer.
+// writeBehind writes events with a checkpoint that knows fewer.
 func (h *house) writeBehind(known, lines [][]byte) {
 	h.t.Helper()
 	h.write(lines)
@@ -90,7 +90,8 @@ func TestBranch(t *testing.T) {
 	at, _ := placeOf(&first)
 	fork := headOf(all[:15])
 	var branch [][]byte
-	for _, line := range [][]byte{adoptionOf(first.Source, at), bytes.Replace(all[15], []byte(first.Source), []byte("/postgres/7555/trading"), 1)} {
+	next := bytes.Replace(all[15], []byte(first.Source), []byte("/postgres/7555/trading"), 1)
+	for _, line := range [][]byte{adoptionOf(first.Source, at), next} {
 		if len(branch) == 0 {
 			line = replaceFirst(sourceField, line, `"source":"/postgres/7555/trading"`)
 		}

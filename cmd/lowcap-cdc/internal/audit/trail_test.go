@@ -31,7 +31,7 @@ func folded(t *testing.T, lines [][]byte, but int) string {
 	return standingOf(t, f)
 }
 
-// take feeds a reading with lines, of which the snapshot does not see one.
+// feed feeds a reading with lines, of which the snapshot does not see one.
 func (r *reading) feed(lines [][]byte, but int) error {
 	for i, line := range lines {
 		e := &sink.Stored{Value: line}
@@ -60,7 +60,8 @@ func TestTrailGoesOn(t *testing.T) {
 			t.Fatalf("without event %d it goes on behind %d", unseen+1, trail.events)
 		}
 		second := trail.reading(60)
-		if err := second.feed(lines[unseen/2:60], -1); err != nil || !second.hasAll() || second.events != 60 || second.events-second.before != 60-unseen {
+		err := second.feed(lines[unseen/2:60], -1)
+		if err != nil || !second.hasAll() || second.events != 60 || second.events-second.before != 60-unseen {
 			t.Fatalf("behind event %d: %v, %+v", unseen, err, second)
 		}
 		if got, want := standingOf(t, second.fold()), folded(t, lines[:60], -1); got != want {

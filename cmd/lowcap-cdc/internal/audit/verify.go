@@ -236,7 +236,8 @@ func (v *verifier) requireStill() {
 		v.Findings = append(v.Findings, "incomplete: events were committed while it was read, and were left out; verify again")
 	}
 	if v.Uncommitted > 0 {
-		v.Findings = append(v.Findings, fmt.Sprintf("incomplete: %d bytes stand behind the last commit; a start of run cuts them off", v.Uncommitted))
+		v.Findings = append(v.Findings,
+			fmt.Sprintf("incomplete: %d bytes stand behind the last commit; a start of run cuts them off", v.Uncommitted))
 	}
 }
 
