@@ -35,8 +35,10 @@ type SealedLog struct {
 }
 
 const (
-	sealSlack    = 10 * time.Minute // commit times run this little backwards; what is older comes with the second reading
-	sealAttempts = 3                // a broker shows the end of a transaction in one topic before it does in another
+	sealSlack = 10 * time.Minute // commit times run this little backwards; what is older comes with the second reading
+	// stuckReadings must find the same number missing: the end of a transaction may take seconds where brokers come and go.
+	stuckReadings = 5
+	sealAttempts  = 3 // a broker shows the end of a transaction in one topic before it does in another
 )
 
 // Seal appends a seal over what came since the last one, if anything came. The error is ErrRefused when the events that are
@@ -142,26 +144,29 @@ func (s *Sealer) follow(ctx context.Context, from *basis) (*start, error) {
 	if at, err := time.Parse(time.RFC3339Nano, from.base.Time); err == nil {
 		since = at.Add(-sealSlack)
 	}
-	stuck := uint64(0)
-	for attempt := 1; ; attempt++ {
+	stuck, readings := uint64(0), 0
+	for attempt, pause := 1, cmp.Or(s.reread, rereadAfter); ; attempt++ {
 		st, err := s.read(ctx, from, since)
 		switch {
 		case errors.Is(err, ErrRefused):
-			since = time.Time{}
+			since, readings = time.Time{}, 0
 		case err != nil || !st.moving:
 			return st, err
-		case st.at.Number+1 == stuck:
+		case st.at.Number+1 != stuck:
+			stuck, readings = st.at.Number+1, 1
+		case readings+1 == stuckReadings:
 			return nil, fmt.Errorf("%w: number %d is missing, and later ones are there, which the checkpoint does not know", ErrRefused, stuck)
 		default:
-			stuck = st.at.Number + 1
+			readings++
+			pause *= 2
 		}
-		if attempt == sealAttempts {
+		if attempt >= sealAttempts && readings < 2 {
 			return st, err
 		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(cmp.Or(s.reread, rereadAfter)):
+		case <-time.After(pause):
 		}
 	}
 }

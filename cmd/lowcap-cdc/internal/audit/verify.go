@@ -32,20 +32,30 @@ func Verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report,
 	if err != nil || len(report.Findings) == 0 && !report.isMoving() {
 		return report, err
 	}
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-time.After(rereadAfter):
+	for wait := rereadAfter; ; wait *= 2 {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+		}
+		again, err := verify(ctx, reader, anchors)
+		if err != nil {
+			return nil, err
+		}
+		if stuck := again.stuckSince(report); len(again.Findings) > 0 || len(stuck) == 0 || wait >= longestReread {
+			again.Findings = append(again.Findings, stuck...)
+			return again, nil
+		}
+		report = again
 	}
-	again, err := verify(ctx, reader, anchors)
-	if err == nil {
-		again.findStuck(report)
-	}
-	return again, err
 }
 
 // rereadAfter is how long a reader waits for the end of a transaction to be everywhere.
 const rereadAfter = time.Second
+
+// longestReread is the last pause before what is left out counts as missing: where brokers come and go the end of a transaction may
+// take seconds.
+const longestReread = 8 * time.Second
 
 func verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report, error) {
 	v, err := newVerifier(anchors)
@@ -101,15 +111,16 @@ func (v *Report) isMoving() bool {
 	return false
 }
 
-// findStuck says where events are left out that were left out before: nothing was being committed there.
-func (v *Report) findStuck(before *Report) {
+// stuckSince says where events are left out that were left out before: nothing is being committed there.
+func (v *Report) stuckSince(before *Report) (findings []string) {
 	for _, name := range slices.Sorted(maps.Keys(v.Sources)) {
 		seen, earlier := v.Sources[name], before.Sources[name]
 		if seen.Moving && earlier != nil && earlier.Moving && seen.Last == earlier.Last {
-			v.Findings = append(v.Findings, fmt.Sprintf("%s: number %d is missing, and later ones are there, which the checkpoint does not know",
+			findings = append(findings, fmt.Sprintf("%s: number %d is missing, and later ones are there, which the checkpoint does not know",
 				readable.Printable(name), seen.Last+1))
 		}
 	}
+	return findings
 }
 
 // verifier checks events as they come, merged by sequence.
