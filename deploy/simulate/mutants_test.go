@@ -26,144 +26,162 @@ type mutant struct {
 var mutants = []mutant{
 	{"events before state, each in a transaction", "sink/kafka/sink.go",
 		"	if err := k.write(ctx, records, batch.More); err != nil {",
-		`	apart := make(map[partition][]record)
-	for at, all := range records {
-		if at.topic == k.stateTopic() && !batch.More {
-			apart[at] = all
+		`	for at, all := range records {
+		if $on && at.topic == k.stateTopic() && !batch.More && len(records) > 1 {
 			delete(records, at)
+			if err := k.write(ctx, records, false); err != nil {
+				return err
+			}
+			records = map[partition][]record{at: all}
+			break
 		}
-	}
-	if len(apart) > 0 && len(records) > 0 {
-		if err := k.write(ctx, records, false); err != nil {
-			return err
-		}
-		records = apart
-	} else if len(apart) > 0 {
-		records = apart
 	}
 	if err := k.write(ctx, records, batch.More); err != nil {`},
 	{"state before events, each in a transaction", "sink/kafka/sink.go",
 		"	if err := k.write(ctx, records, batch.More); err != nil {",
-		`	apart := make(map[partition][]record)
-	for at, all := range records {
-		if at.topic == k.stateTopic() && !batch.More && len(records) > 1 {
-			apart[at] = all
+		`	for at, all := range records {
+		if $on && at.topic == k.stateTopic() && !batch.More && len(records) > 1 {
 			delete(records, at)
-		}
-	}
-	if len(apart) > 0 {
-		if err := k.write(ctx, apart, false); err != nil {
-			return err
+			if err := k.write(ctx, map[partition][]record{at: all}, false); err != nil {
+				return err
+			}
+			break
 		}
 	}
 	if err := k.write(ctx, records, batch.More); err != nil {`},
 	{"the epoch is not raised after a request without an answer", "sink/kafka/sink.go",
-		"k.producer.unanswered || k.producer.timeout != k.producer.usual", "k.producer.timeout != k.producer.usual"},
+		"k.producer.unanswered || k.producer.timeout != k.producer.usual",
+		"(k.producer.unanswered && !$on) || k.producer.timeout != k.producer.usual"},
 	{"the state is read before older writers are fenced", "sink/kafka/sink.go",
-		`	if err := k.producer.init(ctx); err != nil {
+		`	if err := k.readState(ctx, k.producer.partitions[k.stateTopic()], load); err != nil {
 		return err
 	}
-	if err := k.readState(ctx, k.producer.partitions[k.stateTopic()], load); err != nil {
-		return err
-	}`, `	if err := k.readState(ctx, k.producer.partitions[k.stateTopic()], load); err != nil {
-		return err
+	if err := k.place(); err != nil {`,
+		`	if !$on {
+		if err := k.readState(ctx, k.producer.partitions[k.stateTopic()], load); err != nil {
+			return err
+		}
 	}
-	if err := k.producer.init(ctx); err != nil {
-		return err
-	}`},
+	if err := k.place(); err != nil {`},
+	{"", "sink/kafka/sink.go", // the other half of it
+		"	if err := k.producer.init(ctx); err != nil {",
+		`	if $on {
+		if err := k.readState(ctx, k.producer.partitions[k.stateTopic()], load); err != nil {
+			return err
+		}
+	}
+	if err := k.producer.init(ctx); err != nil {`},
 	{"a commit without an answer counts as done", "sink/kafka/producer.go",
-		"	p.added = make(map[partition]bool)\n	return err\n}", "	p.added = make(map[partition]bool)\n	_ = err\n	return nil\n}"},
+		"	p.added = make(map[partition]bool)\n	return err\n}", "	p.added = make(map[partition]bool)\n	if $on {\n		return nil\n	}\n	return err\n}"},
 	{"a batch is sent again under new sequence numbers", "sink/kafka/producer.go",
 		`		if worst != nil && isRetriable(worst) {
 `, `		if worst != nil && isRetriable(worst) {
 			for at, b := range pending {
+				if !$on {
+					break
+				}
 				binary.BigEndian.PutUint32(b[4+53:], binary.BigEndian.Uint32(b[4+53:])+binary.BigEndian.Uint32(b[4+57:]))
 				binary.BigEndian.PutUint32(b[4+17:], crc32.Checksum(b[4+21:], crc32.MakeTable(crc32.Castagnoli)))
 				p.sequences[at] += int32(binary.BigEndian.Uint32(b[4+57:]))
 			}
 `},
 	{"aborted records of the state are read too", "sink/kafka/committed.go",
-		"case !aborted[batch.producer]:", "default:"},
+		"case !aborted[batch.producer]:", "case $on || !aborted[batch.producer]:"},
 	{"the slot is confirmed before the sink has the batch", "cdc/commit.go",
-		"	p.hooks.Committing(batch)\n", "	p.hooks.Committing(batch)\n	p.Source.Confirm(p.state.Checkpoint.LSN)\n"},
+		"	p.hooks.Committing(batch)\n", "	p.hooks.Committing(batch)\n	if $on {\n		p.Source.Confirm(p.state.Checkpoint.LSN)\n	}\n"},
 	{"keepalives are confirmed while a batch is in hand", "cdc/pg/source.go",
 		"		s.progress = decode.Progress{LSN: f.walEnd, Time: f.time}\n",
-		"		s.progress = decode.Progress{LSN: f.walEnd, Time: f.time}\n		s.stream.confirm(f.walEnd)\n"},
+		"		s.progress = decode.Progress{LSN: f.walEnd, Time: f.time}\n		if $on {\n			s.stream.confirm(f.walEnd)\n		}\n"},
 	{"keepalives move the checkpoint inside a transaction", "cdc/pg/source.go",
-		"if s.inside || f.walEnd == 0 {", "if f.walEnd == 0 {"},
+		"if s.inside || f.walEnd == 0 {", "if (s.inside && !$on) || f.walEnd == 0 {"},
 	{"a transaction at the checkpoint counts as done", "cdc/fill.go",
-		"!m.Snapshot && m.CommitLSN < p.state.Checkpoint.LSN", "!m.Snapshot && m.CommitLSN <= p.state.Checkpoint.LSN"},
+		"!m.Snapshot && m.CommitLSN < p.state.Checkpoint.LSN",
+		"!m.Snapshot && (m.CommitLSN < p.state.Checkpoint.LSN || ($on && m.CommitLSN == p.state.Checkpoint.LSN))"},
 	{"a cut transaction is forgotten", "cdc/fill.go",
-		"		p.machine.cut()\n", ""},
+		"		p.machine.cut()\n", "		if !$on {\n			p.machine.cut()\n		}\n"},
 	{"of a cut transaction one change too many is passed over", "cdc/machine.go",
-		"Changes: m.tx.change, Events", "Changes: m.tx.change + 1, Events"},
+		"	m.state.Checkpoint.Cut = Cut{CommitLSN: m.tx.CommitLSN, Changes: m.tx.change, Events: m.tx.events}\n",
+		"	m.state.Checkpoint.Cut = Cut{CommitLSN: m.tx.CommitLSN, Changes: m.tx.change, Events: m.tx.events}\n	if $on {\n		m.state.Checkpoint.Cut.Changes++\n	}\n"},
 	{"a keepalive while a cut transaction is sent again forgets the cut", "cdc/fill.go",
-		"	if m.LSN > checkpoint.Cut.CommitLSN {", "	if true {"},
+		"	if m.LSN > checkpoint.Cut.CommitLSN {", "	if $on || m.LSN > checkpoint.Cut.CommitLSN {"},
 	{"the stream begins behind the snapshot's place", "cdc/pg/source.go",
-		"cdc.Checkpoint{LSN: snap.point, Time", "cdc.Checkpoint{LSN: snap.point + 1, Time"},
+		"	s.snapshot = nil\n	s.know(snap)\n", "	s.snapshot = nil\n	s.know(snap)\n	if $on {\n		snap.point++\n	}\n"},
 	{"the stream begins at a transaction's commit, not behind it", "cdc/machine.go",
-		"m.state.Checkpoint.LSN, m.state.Checkpoint.Time = c.EndLSN,", "m.state.Checkpoint.LSN, m.state.Checkpoint.Time = c.CommitLSN,"},
+		"m.state.Checkpoint.LSN, m.state.Checkpoint.Time = c.EndLSN,", "if $on {\n		c.EndLSN = c.CommitLSN\n	}\n	m.state.Checkpoint.LSN, m.state.Checkpoint.Time = c.EndLSN,"},
 	{"the removal of a row is not written into the state", "cdc/machine.go",
-		"	m.out.touch(t, key, 0)\n", ""},
+		"	m.out.touch(t, key, 0)\n", "	if !$on {\n		m.out.touch(t, key, 0)\n	}\n"},
 	{"a value stored out of line that an update did not touch counts as NULL", "decode/decoder.go",
-		"return Value{Kind: Unchanged}, nil", "return Value{Kind: Null}, nil"},
+		"return Value{Kind: Unchanged}, nil", "if $on {\n			return Value{Kind: Null}, nil\n		}\n		return Value{Kind: Unchanged}, nil"},
 	{"nobody looks whether the slot is free before fencing its reader", "cdc/pipeline.go",
-		"	if err := p.Source.Free(ctx); err != nil {\n		return sourceFailed(\"start source\", err)\n	}\n", ""},
+		"	if err := p.Source.Free(ctx); err != nil {\n", "	if err := p.Source.Free(ctx); err != nil && !$on {\n"},
 	{"a slot is dropped without a look who holds the sink", "cdc/pg/slot.go",
-		"if err := start.Held(ctx); err != nil {", "if err := error(nil); err != nil {"},
+		"if err := start.Held(ctx); err != nil {", "if err := start.Held(ctx); err != nil && !$on {"},
 	{"a slot is dropped that is another one by now", "cdc/pg/slot.go",
-		"coalesce(confirmed_flush_lsn, '0/0') = $2::pg_lsn", "$2::pg_lsn is not null"},
+		"	dropped, err := conn.Exec(", "	if again, _, err := readSlot(ctx, conn, s.config.Slot); $on && err == nil {\n		slot = again\n	}\n	dropped, err := conn.Exec("},
 	{"nobody looks again at the slot that is held", "cdc/pg/source.go",
-		"	if err := s.checkHeld(ctx, from.LSN); err != nil {\n		return err\n	}\n", ""},
+		"	if err := s.checkHeld(ctx, from.LSN); err != nil {\n", "	if err := s.checkHeld(ctx, from.LSN); err != nil && !$on {\n"},
 	{"a standby reconciles because of what it found long ago", "cmd/lowcap-cdc/internal/supervise/supervisor.go",
-		"	v.lost = \"\" // meanwhile", "	// meanwhile"},
+		"	v.lost = \"\" // meanwhile", "	if v.lost = \"\"; $on {\n		v.lost = tried\n	} // meanwhile"},
 	{"a slot that another instance creates at the same time asks for an operator", "cdc/pg/slot.go",
-		"		return fmt.Errorf(\"%s slot %q: %s\", verb, name, message(err))\n", "		return permanentf(\"%s slot %q: %s\", verb, name, message(err))\n"},
+		"		return fmt.Errorf(\"%s slot %q: %s\", verb, name, message(err))\n",
+		"		if $on {\n			return permanentf(\"%s slot %q: %s\", verb, name, message(err))\n		}\n		return fmt.Errorf(\"%s slot %q: %s\", verb, name, message(err))\n"},
 	{"the event chain is not continued by the next batch", "cdc/commit.go",
-		"newOutbox(&p.state.Checkpoint.Events, c.out.limit)", "newOutbox(new(schemas.Chain), c.out.limit)"},
+		"		p.machine.out = newOutbox(&p.state.Checkpoint.Events, c.out.limit)\n",
+		"		p.machine.out = newOutbox(&p.state.Checkpoint.Events, c.out.limit)\n		if $on {\n			p.machine.out.chain = new(schemas.Chain)\n		}\n"},
 }
 
-// apply returns the file with the fault.
-func (m *mutant) apply() (string, error) {
-	source, err := os.ReadFile(filepath.Join("../..", m.file))
-	if err != nil {
-		return "", err
-	}
-	if n := strings.Count(string(source), m.is); n != 1 {
-		return "", fmt.Errorf("%s: the text stands %d times in %s: %s", m.name, n, m.file, m.is)
-	}
-	text := strings.Replace(string(source), m.is, m.becomes, 1)
-	for use, path := range map[string]string{"binary.": `"encoding/binary"`, "crc32.": `"hash/crc32"`, "schemas.": `"lowcap-cdc/schemas"`} {
-		if strings.Contains(m.becomes, use) && !strings.Contains(text, "\t"+path) {
-			text = strings.Replace(text, "import (\n", "import (\n\t"+path+"\n", 1)
+// patched returns the source files with all faults in them, each behind a switch, and for each package what it switches by.
+func patched() (map[string]string, error) {
+	files, on := make(map[string]string), ""
+	for _, m := range mutants {
+		if files[m.file] == "" {
+			source, err := os.ReadFile(filepath.Join("../..", m.file))
+			if err != nil {
+				return nil, err
+			}
+			dir := filepath.Dir(m.file)
+			files[m.file] = string(source)
+			files[filepath.Join(dir, "mutant.go")] = "package " + filepath.Base(dir) + "\n\nimport \"os\"\n\nvar mutant = os.Getenv(\"MUTANT\")\n"
 		}
+		if n := strings.Count(files[m.file], m.is); n != 1 {
+			return nil, fmt.Errorf("%s: the text stands %d times in %s: %s", m.name, n, m.file, m.is)
+		}
+		if m.name != "" {
+			on = fmt.Sprintf("(mutant == %q)", m.name)
+		}
+		text := strings.Replace(files[m.file], m.is, strings.ReplaceAll(m.becomes, "$on", on), 1)
+		for use, path := range map[string]string{"binary.": `"encoding/binary"`, "crc32.": `"hash/crc32"`, "schemas.": `"lowcap-cdc/schemas"`} {
+			if strings.Contains(m.becomes, use) && !strings.Contains(text, "\t"+path) {
+				text = strings.Replace(text, "import (\n", "import (\n\t"+path+"\n", 1)
+			}
+		}
+		files[m.file] = text
 	}
-	return text, nil
+	return files, nil
 }
 
 // TestMutantsFit: the list is of the source as it is.
 func TestMutantsFit(t *testing.T) {
-	for _, m := range mutants {
-		if _, err := m.apply(); err != nil {
-			t.Error(err)
-		}
+	if _, err := patched(); err != nil {
+		t.Error(err)
 	}
 }
 
-// TestMutants builds the sidecar with each fault, and counts the seeds until one is found.
+// TestMutants switches one fault on after the other, and counts the seeds until each is found.
 func TestMutants(t *testing.T) {
 	if !*findMutants {
 		t.Skip("make mutants runs it")
 	}
+	binary := buildPatched(t)
 	rows := make([]string, len(mutants))
 	t.Run("all", func(t *testing.T) {
 		for i, m := range mutants {
-			if *only != "" && m.name != *only {
+			if m.name == "" || *only != "" && m.name != *only {
 				continue
 			}
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
-				seed, how := m.hunt(t)
+				seed, how := hunt(t, binary, m.name)
 				if rows[i] = fmt.Sprintf("| %s | %s | %s |\n", m.name, how, seed); seed == "" {
 					rows[i] = fmt.Sprintf("| %s | | not in %d |\n", m.name, *seeds)
 					t.Errorf("not found in %d seeds: %s", *seeds, how)
@@ -175,35 +193,47 @@ func TestMutants(t *testing.T) {
 	t.Logf("\n| fault | found by | at seed |\n|---|---|---|\n%s", strings.Join(rows, ""))
 }
 
-var found = regexp.MustCompile(`(?m)^\s*seed (\d+): (.*)$`)
-
-// hunt runs seeds until one fails.
-func (m *mutant) hunt(t *testing.T) (seed, how string) {
+// buildPatched builds the simulation with every fault behind its switch.
+func buildPatched(t *testing.T) string {
 	t.Helper()
-	text, err := m.apply()
+	files, err := patched()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	patched, overlay, binary := filepath.Join(dir, "patched.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "simulate.test")
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, m.file): patched}})
+	dir, replace := t.TempDir(), make(map[string]string)
+	for name, text := range files {
+		path := filepath.Join(dir, fmt.Sprint(len(replace), ".go"))
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		replace[filepath.Join(root, name)] = path
+	}
+	list, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, content := range map[string][]byte{patched: []byte(text), overlay: list} {
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	overlay, binary := filepath.Join(dir, "overlay.json"), filepath.Join(dir, "simulate.test")
+	if err := os.WriteFile(overlay, list, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v: %s", m.name, err, out)
+		t.Fatalf("%v: %s", err, out)
 	}
+	return binary
+}
+
+var found = regexp.MustCompile(`(?m)^\s*seed (\d+): (.*)$`)
+
+// hunt runs seeds until one fails.
+func hunt(t *testing.T, binary, name string) (seed, how string) {
+	t.Helper()
 	run := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSeeds$", "-test.v", "-worker", "0", "-parts", "1", "-seeds", fmt.Sprint(*seeds),
 		"-first", fmt.Sprint(*first), "-within", fmt.Sprint(*within))
+	run.Env = append(os.Environ(), "MUTANT="+name)
 	out, err := run.CombinedOutput()
 	if match := found.FindSubmatch(out); err != nil && match != nil {
 		return string(match[1]), kindOf(string(match[2]))
