@@ -46,8 +46,7 @@ func translate(steps []step) (t *translator, err error) {
 	for i := range steps {
 		t.wire = t.wire || steps[i].name == "sent"
 	}
-	adds := slices.ContainsFunc(steps, func(s step) bool { return s.isRequest("sent", apiAdd) })
-	t.second = t.wire && !adds
+	t.second = slices.ContainsFunc(steps, func(s step) bool { return s.isRequest("sent", apiEnd) && slices.Contains(s.args, "2") })
 	for i := range steps {
 		if err := t.take(i); err != nil {
 			return nil, fmt.Errorf("step %d, %v: %w", i+1, steps[i], err)

@@ -23,6 +23,7 @@
 #define FILL if :: at++ :: at < sentTo - 1 -> at = sentTo fi    /* one change, or all there is */
 #define isKnown(e) (e == previous || e == mine[1] || e == mine[2])
 #define mayRaise false
+#define mayAdd true
 #define OTHER 10
 #endif
 
@@ -92,7 +93,7 @@ inline refuse(r) { if :: r.kind != FENCE -> drop(r) :: else fi }          /* not
 #define gives(k) (k == FENCE || k == RAISE || k == END)                 /* an epoch */
 #define waits(k) true                                                   /* until the last transaction has ended */
 #define mustRaise mayRaise
-#define BEGIN
+#define BEGIN if :: mayAdd -> ask(ADD) :: skip fi;                      /* a request may do so too: it need not wait */
 #else
 #define isOpen(r) (txn == ONGOING && r.epoch == epoch)
 #define open() skip

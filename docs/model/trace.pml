@@ -39,6 +39,7 @@ bool broken;                                           /* an invariant does not 
 #define BODY { skip;
 #define END_OF_BODY } unless { IS(RUN) }; goto again   /* a run may end anywhere: its process was killed, or it failed */
 #define mayRaise (IS(SENT) && isOf(RAISE))
+#define mayAdd (IS(SENT) && isOf(ADD))
 #define isKnown(e) (e == previous || e == mine[1] || e == mine[2] || e == granted[1] || e == granted[2])
 byte granted[3];                                       /* to each instance, by the request under way */
 

@@ -88,7 +88,11 @@ func watch() func(string, any) func(any, error) {
 		if id := reflect.ValueOf(request).Elem().FieldByName("ProducerID"); api == "InitProducerId" && id.Int() == -1 {
 			api = "Fence"
 		}
-		trace("sent", api)
+		version := 1 // of transactions
+		if reflect.TypeOf(request).Elem().Name() == "endRequest" {
+			version = 2
+		}
+		trace("sent", api, version)
 		return func(response any, err error) {
 			if err != nil {
 				trace("answered", api, "nothing")
@@ -112,7 +116,7 @@ func codes(v reflect.Value) (all []string) {
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if f := v.Field(i); v.Type().Field(i).Name != "ErrorCode" {
+			if f, name := v.Field(i), v.Type().Field(i).Name; name != "ErrorCode" && name != "code" {
 				all = append(all, codes(f)...)
 			} else if f.Int() != 0 {
 				all = append(all, strconv.FormatInt(f.Int(), 10))
