@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/check"
@@ -306,5 +308,35 @@ func TestTopicsThatGrow(t *testing.T) {
 	}
 	if n := told(); n != 0 {
 		t.Errorf("check says %d times that a topic has grown, after it was written to", n)
+	}
+}
+
+// TestBusyBrokerHearsOfNewTopicsLate: a topic that was just created may be unknown for longer than one that does not exist is asked for.
+func TestBusyBrokerHearsOfNewTopicsLate(t *testing.T) {
+	t.Parallel()
+	c, addr := fake(t)
+	var first time.Time
+	c.ControlKey(int16(kmsg.DescribeConfigs), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if first.IsZero() {
+			first = time.Now()
+		}
+		if time.Since(first) > 6*time.Second {
+			return nil, nil, false
+		}
+		answer := r.ResponseKind().(*kmsg.DescribeConfigsResponse)
+		for _, asked := range r.(*kmsg.DescribeConfigsRequest).Resources {
+			one := kmsg.NewDescribeConfigsResponseResource()
+			one.ErrorCode, one.ResourceType, one.ResourceName = int16(kafkago.UnknownTopicOrPartition), asked.ResourceType, asked.ResourceName
+			answer.Resources = append(answer.Resources, one)
+		}
+		return answer, nil, true
+	})
+	k, err := kafka.New(kafka.Config{Brokers: []string{addr}, TopicPrefix: "late.", Slot: "late"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if created, err := k.EnsureTopics(t.Context()); err != nil || len(created) != len(k.Topics()) {
+		t.Errorf("created %q: %v", created, err)
 	}
 }

@@ -46,11 +46,11 @@ func (k *Sink) EnsureTopics(ctx context.Context) (created []string, err error) {
 		err = k.retry(ctx, func() error {
 			copies, err := k.copies(ctx)
 			if err != nil {
-				return err
+				return notYet(err, created)
 			}
 			settings, err := k.describe(ctx)
 			if err != nil {
-				return err
+				return notYet(err, created)
 			}
 			return k.checkSettings(settings, copies)
 		})
@@ -59,6 +59,15 @@ func (k *Sink) EnsureTopics(ctx context.Context) (created []string, err error) {
 		return nil, fmt.Errorf("set up topics: %w", unreachable(err, k.config))
 	}
 	return created, nil
+}
+
+// notYet makes of a topic that nobody knows one that will be known soon, if this process has just created topics: a busy broker
+// hears of them from the controller seconds later.
+func notYet(err error, created []string) error {
+	if len(created) > 0 && errors.Is(err, kafka.UnknownTopicOrPartition) {
+		return fmt.Errorf("the broker does not know yet what was just created: %w", kafka.LeaderNotAvailable)
+	}
+	return err
 }
 
 // copies returns how many replicas each topic has.
@@ -88,13 +97,13 @@ func (k *Sink) create(ctx context.Context, missing []kafka.TopicConfig) (created
 	if err != nil {
 		return nil, err
 	}
-	for name, err := range response.Errors {
-		if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
-			return nil, fmt.Errorf("create topic %q: %w", name, err)
-		}
-	}
 	for _, t := range missing {
-		created = append(created, t.Topic)
+		switch err := response.Errors[t.Topic]; {
+		case err == nil:
+			created = append(created, t.Topic)
+		case !errors.Is(err, kafka.TopicAlreadyExists):
+			return nil, fmt.Errorf("create topic %q: %w", t.Topic, err)
+		}
 	}
 	return created, nil
 }
