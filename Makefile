@@ -7,6 +7,7 @@ RUNS ?= 5
 SCALE ?= 1
 RIVALS ?=
 JSON ?=
+BASE ?= HEAD
 COUNT ?= 10
 KILLS ?= 100
 PLACES ?= 10000
@@ -26,7 +27,8 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release notice check test test-matrix demo bench benchmarks walkthrough lint huge fuzz soak upgrades notify-kills consumer-kills attribution-cost transaction-latency audit-places chaos simulate mutants \
+.PHONY: help build release notice check test test-matrix demo bench bench-compare performance benchmarks walkthrough lint huge fuzz soak \
+  upgrades notify-kills consumer-kills attribution-cost transaction-latency audit-places chaos simulate mutants \
   model deps deps-demo
 
 help: ## this list
@@ -86,6 +88,21 @@ demo: deps-demo build ## the sidecar at work, killed half way (about 20 seconds)
 bench: deps build ## speed, latency and memory beside pg_recvlogical (WORKLOADS=w1,latency,notify RUNS=5 SCALE=1 RIVALS= JSON=FILE)
 	$(GO) run ./deploy/bench -binary bin/lowcap-cdc -workloads '$(WORKLOADS)' -runs $(RUNS) -scale $(SCALE) \
 	  -rivals '$(RIVALS)' -json '$(JSON)'
+
+DEBEZIUM = debezium=deploy/bench/debezium/run.sh;debezium-eos=deploy/bench/debezium/run.sh exactly-once
+NUMBERS = docs/performance.json
+performance: deps build ## docs/performance.md is measured and written anew, on a machine that does nothing else (20 to 25 minutes)
+	$(GO) run ./deploy/bench -binary bin/lowcap-cdc -runs 3 -scale 0.4 -latency-for 8s -workloads '$(WORKLOADS)' \
+	  -rivals '$(DEBEZIUM)' -rival-workloads w1,w3-quiet,w5,latency -json '$(NUMBERS)'
+	$(GO) run ./deploy/bench -json '$(NUMBERS)' -draw docs/performance.svg
+	$(GO) run ./deploy/bench -json '$(NUMBERS)' -docs docs/performance.md
+
+bench-compare: deps build ## this tree beside another one, in pairs of runs (BASE=main WORKLOADS=w1,w2 RUNS=7 SCALE=0.2)
+	@work=$$(mktemp -d) && trap 'git worktree remove --force "$$work/base"; rm -rf "$$work"' EXIT && \
+	git worktree add --quiet --detach "$$work/base" '$(BASE)' && \
+	(cd "$$work/base" && CGO_ENABLED=0 $(GO) build -trimpath -o "$$work/lowcap-cdc" ./cmd/lowcap-cdc) && \
+	$(GO) run ./deploy/bench -binary bin/lowcap-cdc -base "$$work/lowcap-cdc" -runs $(RUNS) -scale $(SCALE) -json '$(JSON)' \
+	  -workloads '$(or $(WORKLOADS),w1,w2,w3-quiet,w3-loud,w5)'
 
 benchmarks: deps ## decode, extract, diff, encode and commit by themselves, for benchstat (COUNT=10)
 	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./decode ./cdc ./schemas ./sink/kafka

@@ -7,15 +7,37 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lowcap-cdc/decode"
+	"lowcap-cdc/deploy/lab"
 )
 
-const publication = "lowcap_cdc"
+// The publications of a database: of whole rows, and of the columns that the sidecar reads.
+const (
+	publication = "lowcap_cdc"
+	ofColumns   = "lowcap_columns"
+)
+
+// publish makes the first, and the second for contenders that want it: Postgres 14 has no such lists.
+func publish(ctx context.Context, conn *pgx.Conn, contenders []string) error {
+	err := execAll(ctx, conn, `create publication `+publication+` for table token_timeframe_blocks, lowcap_positions`)
+	if err != nil || !slices.ContainsFunc(contenders, func(name string) bool { return strings.HasSuffix(name, "-columns") }) {
+		return err
+	}
+	lists := make(map[decode.Table]string)
+	for _, t := range decode.Tables {
+		names, _ := decode.Columns(t)
+		lists[t] = t.String() + " (" + strings.Join(names, ", ") + ")"
+	}
+	return execAll(ctx, conn, `create publication `+ofColumns+` for table `+lists[decode.Blocks]+`, `+lists[decode.Positions])
+}
 
 // lane is one run of one contender on one backlog, with a slot and a destination of its own.
 type lane struct {
@@ -23,14 +45,33 @@ type lane struct {
 	binary   string
 	database string
 	slot     string
-	kind     string // limit, file, kafka, or a rival's name
+	kind     string // limit, file, kafka, base, or a rival's name; limit-binary, limit-columns, kafka-columns
 	command  string // a rival's
+	turn     int
+	tls      bool   // to Postgres and to Kafka
 	until    string // LSN
 }
 
 func (l *lane) prefix() string { return l.slot + "." }
 func (l *lane) dir() string    { return filepath.Join(l.servers.dir, l.slot) }
-func (l *lane) isOurs() bool   { return l.kind == "file" || l.kind == "kafka" }
+func (l *lane) isOurs() bool {
+	return slices.Contains([]string{"file", "kafka", "kafka-columns", "base"}, l.kind)
+}
+func (l *lane) isLimit() bool { return strings.HasPrefix(l.kind, "limit") }
+
+func (l *lane) publication() string {
+	if strings.HasSuffix(l.kind, "-columns") {
+		return ofColumns
+	}
+	return publication
+}
+
+func (l *lane) dsn() string {
+	if l.tls {
+		return l.servers.postgres.TLS(l.database)
+	}
+	return l.servers.postgres.DSN(l.database)
+}
 
 // prepare makes the slot; the sidecar takes its baseline with it.
 func (l *lane) prepare(ctx context.Context, conn *pgx.Conn) error {
@@ -46,26 +87,42 @@ func (l *lane) prepare(ctx context.Context, conn *pgx.Conn) error {
 
 // sidecar returns a run of lowcap-cdc up to a place.
 func (l *lane) sidecar(ctx context.Context, until string) *exec.Cmd {
-	sink := "file:" + l.dir()
-	if l.kind == "kafka" {
-		sink = "kafka://" + l.servers.kafka.Addr()
+	args := []string{"run", "--postgres", l.dsn(), "--slot", l.slot, "--publication", l.publication(), "--topic-prefix", l.prefix(),
+		"--log-level", "warn", "--until", until}
+	switch {
+	case l.kind == "file":
+		args = append(args, "--sink", "file:"+l.dir())
+	case l.tls:
+		args = append(args, "--sink", "kafka://"+l.servers.kafka.TLS(), "--kafka-tls", "--kafka-ca", l.servers.kafka.Certificates().CA)
+	default:
+		args = append(args, "--sink", "kafka://"+l.servers.kafka.Addr())
 	}
-	return exec.CommandContext(ctx, l.binary, "run", "--postgres", l.servers.postgres.DSN(l.database), "--sink", sink,
-		"--slot", l.slot, "--publication", publication, "--topic-prefix", l.prefix(), "--log-level", "warn", "--until", until)
+	return exec.CommandContext(ctx, l.binary, args...)
 }
 
 // receive returns pg_recvlogical up to the lane's end, writing to a file.
 func (l *lane) receive(ctx context.Context, file string) *exec.Cmd {
-	return exec.CommandContext(ctx, l.servers.postgres.Program("pg_recvlogical"), "-d", l.servers.postgres.DSN(l.database), "--slot", l.slot,
-		"--start", "--endpos", l.until, "-f", file, "-o", "proto_version=1", "-o", "publication_names="+publication, "-o", "messages=true")
+	cmd := exec.CommandContext(ctx, l.servers.postgres.Program("pg_recvlogical"), "-d", l.dsn(), "--slot", l.slot, "--start",
+		"--endpos", l.until, "-f", file, "-o", "proto_version=1", "-o", "publication_names="+l.publication(), "-o", "messages=true")
+	if l.kind == "limit-binary" {
+		cmd.Args = append(cmd.Args, "-o", "binary=true")
+	}
+	return cmd
 }
 
 // drain runs the contender and returns what it took.
 func (l *lane) drain(ctx context.Context, conn *pgx.Conn) (usage, error) {
+	before := used(l.servers.kafka.PID())
+	u, err := l.drainAlone(ctx, conn)
+	u.BrokerCPU = used(l.servers.kafka.PID()) - before
+	return u, err
+}
+
+func (l *lane) drainAlone(ctx context.Context, conn *pgx.Conn) (usage, error) {
 	switch {
 	case l.isOurs():
 		return timed(ctx, conn, l.sidecar(ctx, l.until), l.slot, nil)
-	case l.kind == "limit":
+	case l.isLimit():
 		return timed(ctx, conn, l.receive(ctx, "/dev/null"), l.slot, nil)
 	}
 	return timed(ctx, conn, l.rival(ctx), l.slot, func() (passed bool, err error) {
@@ -75,11 +132,13 @@ func (l *lane) drain(ctx context.Context, conn *pgx.Conn) (usage, error) {
 	})
 }
 
-// rival returns a rival's command; the shell replaces itself, so that its resources are the command's.
+// rival returns a rival's command; the shell replaces itself, so that its resources are the command's. BENCH_HTTP is a
+// port that is free.
 func (l *lane) rival(ctx context.Context) *exec.Cmd {
+	free, _ := lab.FreePort() // 0 where there is none: the rival says so
 	cmd := exec.CommandContext(ctx, "sh", "-c", "exec "+l.command)
-	cmd.Env = append(os.Environ(), "BENCH_POSTGRES="+l.servers.postgres.DSN(l.database), "BENCH_DATABASE="+l.database,
-		fmt.Sprintf("BENCH_PORT=%d", l.servers.postgres.Port), "BENCH_SLOT="+l.slot, "BENCH_PUBLICATION="+publication,
+	cmd.Env = append(os.Environ(), "BENCH_POSTGRES="+l.dsn(), "BENCH_DATABASE="+l.database,
+		fmt.Sprintf("BENCH_PORT=%d", l.servers.postgres.Port), fmt.Sprintf("BENCH_HTTP=%d", free), "BENCH_SLOT="+l.slot, "BENCH_PUBLICATION="+publication,
 		"BENCH_KAFKA="+l.servers.kafka.Addr(), "BENCH_PREFIX="+l.prefix(), "BENCH_UNTIL="+l.until, "BENCH_DIR="+l.dir())
 	return cmd
 }

@@ -3,15 +3,21 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-const (
-	idleName      = "idle"
-	idlePositions = 10000
-)
+// idleSizes are how many positions are known to a sidecar that has nothing to do, and how often it is started at most.
+var idleSizes = []idleSize{{"idle", 10000, 5}, {"idle-100k", 100000, 3}, {"idle-1m", 1000000, 1}}
+
+type idleSize struct {
+	name      string
+	positions int
+	starts    int
+}
 
 // idle is what a sidecar takes that knows many positions and has nothing to do.
 type idle struct {
@@ -22,17 +28,17 @@ type idle struct {
 	PeakRSS   int64   `json:"peak_rss_bytes"` // reading the state back included
 }
 
-// idle starts the sidecar with 10,000 images in its sink, several times.
-func (s *servers) idle(ctx context.Context, o options) (_ []idle, err error) {
-	const database = "bench_idle"
+// idle starts the sidecar with many images in its sink, several times.
+func (s *servers) idle(ctx context.Context, o options, size idleSize) (_ []idle, err error) {
+	database := "bench_" + strings.ReplaceAll(size.name, "-", "_")
 	conn, err := s.postgres.CreateSource(ctx, database)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.drop(context.WithoutCancel(ctx), conn, database)) }()
-	positions := max(20, int(idlePositions*o.scale))
-	seed := seedDocuments(positions, func(i int) string { return features(uint64(i), 1<<10, trimmed(1+i%3)) })
-	if err := seed(ctx, conn); err != nil {
+	positions := max(20, int(float64(size.positions)*min(1, 10*o.scale))) // only a very small scale makes these smaller
+	progress("%s: preparing %d positions", size.name, positions)
+	if err := seedMany(ctx, conn, positions); err != nil {
 		return nil, err
 	}
 	var all []idle
@@ -41,12 +47,12 @@ func (s *servers) idle(ctx context.Context, o options) (_ []idle, err error) {
 		if err := l.prepare(ctx, conn); err != nil {
 			return nil, err
 		}
-		for range o.runs {
+		for range min(o.runs, size.starts) {
 			one, err := l.idle(ctx, conn, positions)
 			if err != nil {
 				return nil, err
 			}
-			progress("idle: %s %.0f ms to streaming, RSS %d MB", kind, one.StartMS, one.RSS>>20)
+			progress("%s: %s %.0f ms to streaming, RSS %d MB", size.name, kind, one.StartMS, one.RSS>>20)
 			all = append(all, one)
 		}
 		if err := l.close(ctx, conn); err != nil {
@@ -54,6 +60,21 @@ func (s *servers) idle(ctx context.Context, o options) (_ []idle, err error) {
 		}
 	}
 	return all, nil
+}
+
+// seedMany makes positions of a hundred different documents, in one statement.
+func seedMany(ctx context.Context, conn *pgx.Conn, positions int) error {
+	documents := make([]string, 100)
+	for i := range documents {
+		documents[i] = features(uint64(i), 1<<10, trimmed(1+i%3))
+	}
+	_, err := conn.Exec(ctx, `insert into lowcap_positions (id, token_chain, token_contract, token_ticker, timeframe, status, features)
+		select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'solana', md5(n::text) || 'pump', 'TKN', '1h', 'active',
+			(($1::text[])[1 + n % 100])::jsonb from generate_series(0, $2::int - 1) n`, documents, positions)
+	if err != nil {
+		return fmt.Errorf("seed: %w", err)
+	}
+	return execAll(ctx, conn, `vacuum analyze lowcap_positions`)
 }
 
 func (l *lane) idle(ctx context.Context, conn *pgx.Conn, images int) (idle, error) {

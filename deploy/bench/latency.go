@@ -1,36 +1,41 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"lowcap-cdc/schemas"
 )
 
-// latency is what a reader of committed records saw at one rate of changes.
+const (
+	latencyName    = "latency"
+	latencyTLSName = "latency-tls"
+)
+
+// latency is what a reader of committed records saw of one contender at one rate of changes.
 type latency struct {
-	Rate    int `json:"changes_per_second"`
-	Written int `json:"written"`
-	Read    int `json:"read"`
+	Contender string `json:"contender"`
+	TLS       bool   `json:"tls"`
+	Rate      int    `json:"changes_per_second"`
+	Written   int    `json:"written"`
+	Read      int    `json:"read"`
 	usage
 	millis  []float64 // sorted: from the commit, by the database's clock, to the reader
 	P50     float64   `json:"p50_ms"`
 	P99     float64   `json:"p99_ms"`
 	P999    float64   `json:"p999_ms"`
+	Max     float64   `json:"max_ms"`
 	Write50 float64   `json:"write_p50_ms"` // of the writers' transactions, which hold the flush of the WAL
 	Write99 float64   `json:"write_p99_ms"`
 }
-
-// at returns a quantile, in milliseconds.
-func (l *latency) at(quantile float64) float64 { return quantileOf(l.millis, quantile) }
 
 func quantileOf(sorted []float64, quantile float64) float64 {
 	if len(sorted) == 0 {
@@ -39,89 +44,191 @@ func quantileOf(sorted []float64, quantile float64) float64 {
 	return sorted[int(quantile*float64(len(sorted)-1))]
 }
 
-// latency measures each rate with a sidecar of its own: every change is one event.
-func (s *servers) latency(ctx context.Context, o options) (_ []latency, err error) {
-	const database = "bench_latency"
+// latencies measures every contender: the bare producers, the sidecar, and without TLS the rivals. Every change is one event.
+func (s *servers) latencies(ctx context.Context, o options, tls bool) (all []latency, highest []saturation, err error) {
+	database := "bench_latency"
+	if tls {
+		database += "_tls"
+	}
 	conn, err := s.postgres.CreateSource(ctx, database)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { err = errors.Join(err, s.drop(context.WithoutCancel(ctx), conn, database)) }()
-	if err := seedBlocks(4)(ctx, conn); err != nil {
-		return nil, err
+	if err := publish(ctx, conn, o.contenders); err != nil {
+		return nil, nil, err
 	}
-	at := func(rate int, name string, lasting time.Duration) (latency, error) {
-		l := &lane{servers: s, binary: o.binary, database: database, kind: "kafka", slot: fmt.Sprintf("%s_%s_%d", database, name, rate)}
-		one, err := l.latencyAt(ctx, conn, rate, lasting)
-		if err != nil {
-			err = fmt.Errorf("%d changes a second: %w", rate, err)
+	if err := seedBlocks(writers)(ctx, conn); err != nil {
+		return nil, nil, err
+	}
+	contenders, err := o.publishers(tls)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range contenders {
+		l := &lane{servers: s, binary: o.binary, database: database, kind: r.name, command: r.command, tls: tls, slot: database + "_" + slotName(r.name)}
+		some, top, err := l.latencies(ctx, conn, o)
+		all = append(all, some...)
+		if top != nil {
+			highest = append(highest, *top)
 		}
-		return one, err
-	}
-	// A broker that has just started interprets its code, and compiles it on the cores that are measured.
-	for _, rate := range o.rates[max(0, len(o.rates)-2):] {
-		if _, err := at(rate, "warm", o.seconds/2); err != nil {
-			return nil, err
+		if err != nil && !l.isOurs() && ctx.Err() == nil {
+			progress("latency: %s is left out: %.300v", r.name, err) // another one's trouble is not ours
+		} else if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", r.name, err)
 		}
 	}
-	var all []latency
-	for _, rate := range o.rates {
-		one, err := at(rate, "at", o.seconds)
-		if err != nil {
-			return nil, err
-		}
-		progress("latency at %d/s: p50 %.1f ms, p99 %.1f ms, p99.9 %.1f ms", rate, one.P50, one.P99, one.P999)
-		all = append(all, one)
-	}
-	return all, nil
+	return all, highest, nil
 }
 
-func (l *lane) latencyAt(ctx context.Context, conn *pgx.Conn, rate int, lasting time.Duration) (_ latency, err error) {
+// publishers returns whose latency is measured.
+func (o options) publishers(tls bool) ([]rival, error) {
+	all := []rival{{name: bareFranz}, {name: bareJava}}
+	if slices.Contains(o.contenders, "kafka") {
+		all = append(all, rival{name: "kafka"})
+	}
+	rivals, err := o.rivalCommands(latencyName)
+	if err != nil || tls {
+		return all, err
+	}
+	return append(all, rivals...), nil
+}
+
+// latencies measures one contender at each rate, and looks for the highest rate that it bears.
+func (l *lane) latencies(ctx context.Context, conn *pgx.Conn, o options) (all []latency, top *saturation, err error) {
+	p, err := l.publish(ctx, conn)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, p.stop(), l.close(context.WithoutCancel(ctx), conn)) }()
+	r, err := l.follow(ctx, conn, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.stop()
+	// A program or a broker that has just started interprets its code, and compiles it on the cores that are measured.
+	for _, rate := range []int{o.rates[len(o.rates)-1], firstProbe} {
+		if _, err := l.latencyAt(ctx, conn, p, r, rate, o.seconds/2); err != nil {
+			return nil, nil, err
+		}
+	}
+	for i, rate := range o.rates {
+		lasting := o.seconds
+		if i == 0 {
+			lasting *= 2 // few changes say little
+		}
+		one, err := l.latencyAt(ctx, conn, p, r, rate, lasting)
+		if err != nil {
+			return all, nil, fmt.Errorf("%d changes a second: %w", rate, err)
+		}
+		progress("latency of %s at %d/s: p50 %.1f ms, p99 %.1f ms, max %.1f ms", l.kind, rate, one.P50, one.P99, one.Max)
+		all = append(all, one)
+	}
+	if l.tls {
+		return all, nil, nil
+	}
+	top, err = l.saturate(ctx, conn, p, r, o)
+	return all, top, err
+}
+
+// publisher is what publishes while the database is written.
+type publisher struct {
+	pid       int                          // 0 for a part of this program
+	committed func(at time.Time, rows int) // is told what was written; nil where the database tells
+	stop      func() error
+}
+
+// publish starts the lane's contender and waits until it would publish a change at once.
+func (l *lane) publish(ctx context.Context, conn *pgx.Conn) (*publisher, error) {
+	switch l.kind {
+	case bareFranz:
+		return l.bareFranz(ctx)
+	case bareJava:
+		return l.bareJava(ctx)
+	}
 	if err := l.prepare(ctx, conn); err != nil {
-		return latency{}, err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, l.close(context.WithoutCancel(ctx), conn)) }()
 	cmd := l.sidecar(ctx, "FFFFFFFF/FFFFFFFF")
+	if !l.isOurs() {
+		cmd = l.rival(ctx)
+	}
 	if err := startBound(cmd); err != nil {
-		return latency{}, err
+		return nil, err
 	}
-	defer stopped(cmd) //nolint:errcheck // it has ended where that matters
+	p := &publisher{pid: cmd.Process.Pid, stop: func() error {
+		err := stopped(cmd)
+		if l.isOurs() {
+			return err
+		}
+		return nil // a Java program that was told to end says 143
+	}}
 	if err := l.streaming(ctx, conn); err != nil {
-		return latency{}, err
+		return nil, errors.Join(err, p.stop(), l.close(context.WithoutCancel(ctx), conn))
 	}
-	r := latencyReader{l: l, started: time.Now()}
-	reading, stop := context.WithCancel(ctx)
-	defer stop()
-	done := make(chan error, 1)
-	go func() { done <- r.read(reading) }()
-	written, err := l.write(ctx, rate, lasting)
+	return p, nil
+}
+
+// follow makes a first change and returns a reader that has seen it.
+func (l *lane) follow(ctx context.Context, conn *pgx.Conn, p *publisher) (*latencyReader, error) {
+	if _, err := l.write(ctx, 1000, 10*time.Millisecond, p.committed); err != nil {
+		return nil, err
+	}
+	var topics []string
+	err := poll(ctx, time.Minute, func() (_ bool, err error) {
+		topics, err = l.topics(ctx)
+		return len(topics) > 0, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("wait for its topics: %w", err)
+	}
+	client, err := kgo.NewClient(append(l.client(), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumeTopics(topics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
+	if err != nil {
+		return nil, err
+	}
+	reading, cancel := context.WithCancel(ctx)
+	r := &latencyReader{client: client, wake: cancel, done: make(chan struct{})}
+	go r.read(reading)
+	if err := r.wait(ctx, 1, time.Minute); err != nil {
+		r.stop()
+		return nil, err
+	}
+	return r, nil
+}
+
+// latencyAt writes at one rate, and waits until all of it was read.
+func (l *lane) latencyAt(ctx context.Context, conn *pgx.Conn, p *publisher, r *latencyReader, rate int, lasting time.Duration) (latency, error) {
+	r.reset()
+	before := used(p.pid)
+	written, err := l.write(ctx, rate, lasting, p.committed)
 	if err != nil {
 		return latency{}, err
 	}
-	watch := watcher{conn: conn, slot: l.slot, pid: cmd.Process.Pid}
-	if err := r.wait(ctx, written.rows); err != nil {
+	if err := r.wait(ctx, written.rows, lasting+drainTimeout); err != nil {
 		return latency{}, err
 	}
-	watch.sample(ctx)
-	stop()
-	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-		return latency{}, err
+	one := latency{Contender: l.kind, TLS: l.tls, Rate: rate, Written: written.rows}
+	one.Seconds = written.took.Seconds()
+	if p.pid != 0 {
+		watch := watcher{conn: conn, slot: l.slot, pid: p.pid}
+		watch.sample(ctx)
+		one.CPU, one.PeakRSS = used(p.pid)-before, watch.peak
 	}
-	if err := stopped(cmd); err != nil {
-		return latency{}, err
-	}
-	slices.Sort(r.millis)
+	millis := r.sorted()
 	slices.Sort(written.millis)
-	one := latency{Rate: rate, Written: written.rows, Read: len(r.millis), millis: r.millis}
-	one.CPU, one.PeakRSS = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), watch.peak
-	one.P50, one.P99, one.P999 = one.at(0.5), one.at(0.99), one.at(0.999)
+	one.millis, one.Read = millis, len(millis)
+	one.P50, one.P99, one.P999, one.Max = quantileOf(millis, 0.5), quantileOf(millis, 0.99), quantileOf(millis, 0.999), quantileOf(millis, 1)
 	one.Write50, one.Write99 = quantileOf(written.millis, 0.5), quantileOf(written.millis, 0.99)
 	return one, nil
 }
 
-// streaming waits until the sidecar reads from its slot.
+// drainTimeout is how long the last of what was written may take to the reader.
+const drainTimeout = time.Minute
+
+// streaming waits until the contender reads from its slot. A Java machine takes its time.
 func (l *lane) streaming(ctx context.Context, conn *pgx.Conn) error {
-	return poll(ctx, 30*time.Second, func() (streams bool, err error) {
+	return poll(ctx, 2*time.Minute, func() (streams bool, err error) {
 		err = conn.QueryRow(ctx, `select exists (select 1 from pg_replication_slots s join pg_stat_replication r on r.pid = s.active_pid
 			where s.slot_name = $1 and r.state = 'streaming')`, l.slot).Scan(&streams)
 		return streams, err
@@ -147,50 +254,77 @@ func poll(ctx context.Context, within time.Duration, is func() (bool, error)) er
 
 // latencyReader reads committed events as they come.
 type latencyReader struct {
-	l       *lane
-	started time.Time
-	millis  []float64
-	seen    atomic.Int64
+	client *kgo.Client
+	wake   context.CancelFunc
+	done   chan struct{}
+	from   atomic.Int64              // microseconds since 1970: what was committed before does not count
+	seen   atomic.Pointer[[]float64] // milliseconds
 }
 
-func (r *latencyReader) read(ctx context.Context) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(r.l.servers.kafka.Addr()), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.ConsumeTopics(r.l.prefix()+schemas.EntryBlocks), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+func (r *latencyReader) reset() {
+	r.seen.Store(nil)
+	r.from.Store(time.Now().UnixMicro())
+}
+
+func (r *latencyReader) sorted() []float64 {
+	return slices.Sorted(slices.Values(*r.seen.Load()))
+}
+
+func (r *latencyReader) stop() {
+	r.wake()
+	<-r.done
+	r.client.Close()
+}
+
+func (r *latencyReader) read(ctx context.Context) {
+	defer close(r.done)
 	for {
-		fetches := client.PollFetches(ctx)
+		fetches := r.client.PollFetches(ctx)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return
 		}
-		now := time.Now()
+		now, from := time.Now().UnixMicro(), r.from.Load()
+		var millis []float64
+		if before := r.seen.Load(); before != nil {
+			millis = *before
+		}
 		fetches.EachRecord(func(record *kgo.Record) {
-			if at := commitTime(record); at.After(r.started) {
-				r.millis = append(r.millis, float64(now.Sub(at).Microseconds())/1000)
+			if at := committedAt(record); at >= from {
+				millis = append(millis, float64(now-at)/1000)
 			}
 		})
-		r.seen.Store(int64(len(r.millis)))
+		r.seen.Store(&millis)
 	}
 }
 
-// commitTime returns the time attribute of an event, zero when it has none.
-func commitTime(record *kgo.Record) time.Time {
+// committedAt returns when a record's change was committed, in microseconds since 1970: the time attribute of an event, or
+// the first "ts_us" of Debezium's value, which is its source's. It is zero where there is none.
+func committedAt(record *kgo.Record) int64 {
 	for _, h := range record.Headers {
 		if h.Key == "ce_time" {
 			at, _ := time.Parse(time.RFC3339Nano, string(h.Value))
-			return at
+			return at.UnixMicro()
 		}
 	}
-	return time.Time{}
+	_, rest, ok := bytes.Cut(record.Value, []byte(`"ts_us":`))
+	if !ok {
+		return 0
+	}
+	at, _ := strconv.ParseInt(string(rest[:len(rest)-len(bytes.TrimLeft(rest, "0123456789"))]), 10, 64)
+	return at
 }
 
 // wait waits until everything that was written was read.
-func (r *latencyReader) wait(ctx context.Context, written int) error {
-	err := poll(ctx, 30*time.Second, func() (bool, error) { return int(r.seen.Load()) >= written, nil })
+func (r *latencyReader) wait(ctx context.Context, written int, within time.Duration) error {
+	read := 0
+	err := poll(ctx, within, func() (bool, error) {
+		if seen := r.seen.Load(); seen != nil {
+			read = len(*seen)
+		}
+		return read >= written, nil
+	})
 	if err != nil {
-		return fmt.Errorf("%d of %d events were read: %w", r.seen.Load(), written, err)
+		return fmt.Errorf("%d of %d events were read: %w", read, written, err)
 	}
 	return nil
 }

@@ -21,26 +21,33 @@ type options struct {
 	workloads  []string
 	contenders []string
 	rivals     string
+	rivalRuns  int
+	against    []string // workloads that rivals take part in
+	base       string
 	runs       int
 	scale      float64
 	seconds    time.Duration
 	rates      []int
+	highest    int
 	json       string
 	draw       string
+	docs       string
 }
 
 func main() {
 	o := readFlags()
-	if o.draw != "" {
-		if err := writePicture(o.json, o.draw); err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
-			os.Exit(1)
-		}
-		return
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, o, os.Stdout); err != nil {
+	var err error
+	switch {
+	case o.draw != "":
+		err = writePicture(o.json, o.draw)
+	case o.docs != "":
+		err = writeDocs(o.json, o.docs)
+	default:
+		err = run(ctx, o, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1) // run has cleaned up
 	}
@@ -50,19 +57,26 @@ func readFlags() options {
 	var o options
 	flag.StringVar(&o.binary, "binary", "bin/lowcap-cdc", "the sidecar")
 	workloads := flag.String("workloads", "", "names with commas between them, all when empty: "+strings.Join(names(), " "))
-	contenders := flag.String("contenders", "limit,file,kafka", "limit (pg_recvlogical), file, kafka")
+	contenders := flag.String("contenders", "limit,file,kafka", "limit (pg_recvlogical), file, kafka; limit-binary, limit-columns, kafka-columns: of a publication of columns")
 	flag.StringVar(&o.rivals, "rivals", "", "other programs: NAME=COMMAND, several with ; between them (see docs/performance.md)")
+	flag.IntVar(&o.rivalRuns, "rival-runs", 1, "turns that the rivals take part in")
+	against := flag.String("rival-workloads", "", "workloads that the rivals take part in, all when empty")
+	flag.StringVar(&o.base, "base", "", "another build of the sidecar, to be compared in pairs with this one")
 	flag.IntVar(&o.runs, "runs", 5, "runs of each contender, in turns")
 	flag.Float64Var(&o.scale, "scale", 1, "part of each workload's rows")
 	flag.DurationVar(&o.seconds, "latency-for", time.Minute, "how long each latency rate lasts, and the exits of notify")
-	flag.StringVar(&o.json, "json", "", "file to write every single run to")
+	flag.StringVar(&o.json, "json", "", "file to write every single run to, and for -docs to read from")
+	flag.StringVar(&o.docs, "docs", "", "write the tables of the file that -json names into this document, and measure nothing")
 	flag.StringVar(&o.draw, "draw", "", "draw what -json has written as this SVG file, and measure nothing")
 	flag.Parse()
-	o.contenders = split(*contenders)
+	o.contenders, o.against = split(*contenders), split(*against)
 	if o.workloads = split(*workloads); len(o.workloads) == 0 {
 		o.workloads = names()
 	}
-	o.rates = []int{1, 100, 1000, 20000}
+	if o.base != "" {
+		o.contenders = []string{"limit", "base", "kafka"}
+	}
+	o.rates, o.highest = []int{1, 100, 1000}, 64000
 	return o
 }
 
@@ -77,31 +91,36 @@ func run(ctx context.Context, o options, out *os.File) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	r := &report{options: o, started: time.Now()}
-	r.versions = s.versions(ctx)
+	r := &report{options: o, started: time.Now(), machine: thisMachine(), versions: s.versions(ctx)}
 	for _, name := range o.workloads {
 		if err := s.measure(ctx, o, r, name); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		if err := r.writeJSON(); err != nil { // what was measured is kept when a later workload fails
+			return err
+		}
 	}
-	r.print(out)
-	return r.writeJSON()
+	r.document().print(out)
+	return nil
 }
 
 func (s *servers) measure(ctx context.Context, o options, r *report, name string) error {
 	switch name {
-	case latencyName:
-		rows, err := s.latency(ctx, o)
-		r.latencies = rows
+	case latencyName, latencyTLSName:
+		rows, highest, err := s.latencies(ctx, o, name == latencyTLSName)
+		r.latencies, r.highest = append(r.latencies, rows...), append(r.highest, highest...)
 		return err
 	case notifyName:
 		rows, err := s.notify(ctx, o)
 		r.notified = rows
 		return err
-	case idleName:
-		rows, err := s.idle(ctx, o)
-		r.idles = rows
-		return err
+	}
+	for _, size := range idleSizes {
+		if size.name == name {
+			rows, err := s.idle(ctx, o, size)
+			r.idles = append(r.idles, rows...)
+			return err
+		}
 	}
 	for _, w := range workloads(o.scale) {
 		if w.name == name {

@@ -114,7 +114,7 @@ func (l *lane) notified(ctx context.Context, conn *pgx.Conn, load int, lasting t
 			loaded <- nil
 			return
 		}
-		_, err := l.write(ctx, load, lasting)
+		_, err := l.write(ctx, load, lasting, nil)
 		loaded <- err
 	}()
 	if err := errors.Join(writeExits(ctx, conn, load, exits), <-loaded); err != nil {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -18,14 +20,14 @@ func (s *servers) race(ctx context.Context, o options, w workload) (_ []result, 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.drop(context.WithoutCancel(ctx), conn, database)) }()
-	if err := execAll(ctx, conn, `create publication `+publication+` for table token_timeframe_blocks, lowcap_positions`); err != nil {
+	if err := publish(ctx, conn, o.contenders); err != nil {
 		return nil, err
 	}
 	progress("%s: preparing", w.name)
 	if err := w.seed(ctx, conn); err != nil {
 		return nil, fmt.Errorf("seed: %w", err)
 	}
-	lanes, err := s.lanes(o, database)
+	lanes, err := s.lanes(o, w, database)
 	if err != nil {
 		return nil, err
 	}
@@ -51,31 +53,51 @@ func (s *servers) race(ctx context.Context, o options, w workload) (_ []result, 
 	return s.runAll(ctx, conn, &b, lanes[1:])
 }
 
-// lanes returns one lane for each run of each contender in the order of the runs, behind one that measures the size.
-func (s *servers) lanes(o options, database string) ([]*lane, error) {
+// lanes returns one lane for each run of each contender in the order of the runs, behind one that measures the size. Rivals
+// take part in the first turns, and not under TLS.
+func (s *servers) lanes(o options, w workload, database string) ([]*lane, error) {
 	all := []*lane{{kind: "limit", slot: database + "_size"}}
-	rivals, err := o.rivalCommands()
+	rivals, err := o.rivalCommands(w.name)
 	if err != nil {
 		return nil, err
 	}
-	for run := range o.runs {
-		for _, kind := range o.contenders {
-			all = append(all, &lane{kind: kind, slot: fmt.Sprintf("%s_%s_%d", database, kind, run)})
+	for run := range min(o.runs, cmp.Or(w.turns, o.runs)) {
+		kinds := slices.Clone(o.contenders)
+		if o.base != "" && run%2 == 1 {
+			slices.Reverse(kinds) // neither build is always the first
+		}
+		for _, kind := range kinds {
+			if kind == "file" && w.tls {
+				continue // nothing of it is encrypted
+			}
+			all = append(all, &lane{kind: kind, turn: run, slot: fmt.Sprintf("%s_%s_%d", database, slotName(kind), run)})
 		}
 		for _, r := range rivals {
-			all = append(all, &lane{kind: r.name, command: r.command, slot: fmt.Sprintf("%s_%s_%d", database, r.name, run)})
+			if run < o.rivalRuns && !w.tls {
+				all = append(all, &lane{kind: r.name, command: r.command, turn: run, slot: fmt.Sprintf("%s_%s_%d", database, slotName(r.name), run)})
+			}
 		}
 	}
 	for _, l := range all {
-		l.servers, l.binary, l.database = s, o.binary, database
+		l.servers, l.binary, l.database, l.tls = s, o.binary, database, w.tls
+		if l.kind == "base" {
+			l.binary = o.base
+		}
 	}
 	return all, nil
 }
 
 type rival struct{ name, command string }
 
-func (o options) rivalCommands() ([]rival, error) {
+// slotName makes a contender's name one that a slot may have.
+func slotName(contender string) string { return strings.ReplaceAll(contender, "-", "_") }
+
+// rivalCommands returns the rivals that take part in a workload.
+func (o options) rivalCommands(workload string) ([]rival, error) {
 	var all []rival
+	if len(o.against) > 0 && !slices.Contains(o.against, workload) {
+		return nil, nil
+	}
 	for _, one := range strings.Split(o.rivals, ";") {
 		if strings.TrimSpace(one) == "" {
 			continue
@@ -116,16 +138,29 @@ func (b *backlog) write(ctx context.Context, conn *pgx.Conn) error {
 func (s *servers) runAll(ctx context.Context, conn *pgx.Conn, b *backlog, lanes []*lane) ([]result, error) {
 	var results []result
 	digests := make(map[uint64]bool)
+	limits := make(map[int]float64) // seconds by turn
 	for _, l := range lanes {
 		u, err := l.drain(ctx, conn)
+		if err != nil && l.command != "" && ctx.Err() == nil {
+			progress("%s: %s is left out: %v", b.name, l.kind, err) // a rival's trouble is not ours
+			if err := l.close(ctx, conn); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		r := result{Workload: b.name, Title: b.title, Contender: l.kind, Rows: b.rows, Bytes: b.bytes, Expected: b.events, usage: u}
+		r := result{Workload: b.name, Title: b.title, Contender: l.kind, Turn: l.turn, TLS: l.tls, Rows: b.rows, Bytes: b.bytes,
+			Expected: b.events, usage: u}
 		if err := l.verify(ctx, &r); err != nil {
 			return nil, err
 		}
-		if l.isOurs() {
+		if l.kind == "limit" {
+			limits[l.turn] = r.Seconds
+		}
+		r.OfLimit = limits[l.turn] / r.Seconds
+		if l.isOurs() && l.kind != "base" {
 			if digests[r.digest] = true; len(digests) > 1 {
 				return nil, fmt.Errorf("%s did not publish the same events as the contenders before it", l.slot)
 			}

@@ -30,7 +30,7 @@ func startServers(ctx context.Context) (_ *servers, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.postgres, err = lab.StartPostgres(ctx, "shared_buffers=1GB", "max_wal_size=32GB", "checkpoint_timeout=1h",
+	if s.postgres, err = lab.StartEncryptedPostgres(ctx, "shared_buffers=1GB", "max_wal_size=32GB", "checkpoint_timeout=1h",
 		"max_replication_slots=60", "max_wal_senders=60", "track_commit_timestamp=off"); err != nil {
 		return nil, err
 	}
@@ -56,6 +56,5 @@ func (s *servers) versions(ctx context.Context) string {
 	if err != nil || version == nil {
 		version = []byte("?")
 	}
-	return fmt.Sprintf("Postgres %s, Kafka %s, %s, %s/%s, %d cores shared by Postgres, Kafka and the contender",
-		version, lab.KafkaVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	return fmt.Sprintf("Postgres %s, Kafka %s, %s, %s/%s", version, lab.KafkaVersion, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const latencyName = "latency"
-
 // workload is one backlog: the rows that are there when the slots are made, and what is written afterwards.
 type workload struct {
 	name  string
 	title string
+	tls   bool
+	turns int // at most; 0 is as many as are asked for
 	rows  int // row changes of the backlog
 	seed  func(ctx context.Context, conn *pgx.Conn) error
 	// write makes the backlog and returns how many events it is.
@@ -23,15 +23,23 @@ type workload struct {
 func workloads(scale float64) []workload {
 	of := func(n, least int) int { return max(least, int(float64(n)*scale)) }
 	positions, sets := of(8000, 20), of(50, 1)
+	realistic := func(size int) (seed func(context.Context, *pgx.Conn) error, write func(context.Context, *pgx.Conn, int) (int, error)) {
+		return seedPositions(positions, size), writeRealistic(positions, size)
+	}
+	seed7, write7 := realistic(7 << 10)
+	seed40, write40 := realistic(40 << 10)
+	quiet := writeBlocks(touchSQL, 0)
 	return []workload{
-		{"w1", "realistic, 7 KB features", of(20000, 50), seedPositions(positions, 7<<10), writeRealistic(positions, 7<<10)},
-		{"w1-40k", "realistic, 40 KB features", of(20000, 50), seedPositions(positions, 40<<10), writeRealistic(positions, 40<<10)},
-		{"w2", "hot: every update touches the history", of(200000, 100), seedPositions(hotPositions, hotBytes), writeHot},
-		{"w3-quiet", "block updates, 1,000 a transaction, quiet", of(1000000, 1000), seedBlocks(4), writeBlocks(touchSQL, 0)},
-		{"w3-loud", "block updates, 1,000 a transaction, each an event", of(1000000, 1000), seedBlocks(4), writeBlocks(failSQL, 1)},
-		{"w4", "one transaction of quiet rows", of(5000000, 1000), seedBlocks(sets), writeOneTransaction(sets)},
-		{"w5", "one-row transactions, quiet", of(200000, 100), seedBlocks(4), writeSmall},
-		{"w6", "2 GB of WAL of other tables", of(2000000, 10000), seedUnrelated, writeUnrelated},
+		{"w1", "realistic, 7 KB features", false, 0, of(20000, 50), seed7, write7},
+		{"w1-tls", "w1 with TLS to Postgres and Kafka", true, 0, of(20000, 50), seed7, write7},
+		{"w1-40k", "realistic, 40 KB features", false, 0, of(20000, 50), seed40, write40},
+		{"w2", "hot: every update touches the history", false, 0, of(200000, 100), seedPositions(hotPositions, hotBytes), writeHot},
+		{"w3-quiet", "block updates, 1,000 a transaction, quiet", false, 0, of(1000000, 1000), seedBlocks(4), quiet},
+		{"w3-quiet-tls", "w3-quiet with TLS to Postgres and Kafka", true, 0, of(1000000, 1000), seedBlocks(4), quiet},
+		{"w3-loud", "block updates, 1,000 a transaction, each an event", false, 0, of(1000000, 1000), seedBlocks(4), writeBlocks(failSQL, 1)},
+		{"w4", "one transaction of quiet rows", false, 1, of(5000000, 1000), seedBlocks(sets), writeOneTransaction(sets)},
+		{"w5", "one-row transactions, quiet", false, 0, of(200000, 100), seedBlocks(4), writeSmall},
+		{"w6", "2 GB of WAL of other tables", false, 0, of(2000000, 10000), seedUnrelated, writeUnrelated},
 	}
 }
 
@@ -41,7 +49,11 @@ func names() []string {
 	for _, w := range workloads(1) {
 		all = append(all, w.name)
 	}
-	return append(all, latencyName, notifyName, idleName)
+	all = append(all, latencyName, latencyTLSName, notifyName)
+	for _, size := range idleSizes {
+		all = append(all, size.name)
+	}
+	return all
 }
 
 // seedBlocks makes n sets of 1,000 blocks, each set in a timeframe of its own.

@@ -15,13 +15,16 @@ import (
 const writers = 4
 
 // write changes rows at a rate: one a transaction up to 1,000 a second, and above that 1,000 transactions a second.
-func (l *lane) write(ctx context.Context, rate int, lasting time.Duration) (all writing, err error) {
+// committed, where it is not nil, is told of each transaction when it is over.
+func (l *lane) write(ctx context.Context, rate int, lasting time.Duration, committed func(time.Time, int)) (all writing, err error) {
 	var group sync.WaitGroup
 	each, errs := make([]writing, writers), make([]error, writers)
+	start := time.Now()
 	for i := range writers {
-		group.Go(func() { each[i], errs[i] = l.writeOne(ctx, i, rate, lasting) })
+		group.Go(func() { each[i], errs[i] = l.writeOne(ctx, i, rate, lasting, committed) })
 	}
 	group.Wait()
+	all.took = time.Since(start)
 	for _, w := range each {
 		all.rows += w.rows
 		all.millis = append(all.millis, w.millis...)
@@ -33,11 +36,12 @@ func (l *lane) write(ctx context.Context, rate int, lasting time.Duration) (all 
 // nobody can read before.
 type writing struct {
 	rows   int
+	took   time.Duration
 	millis []float64
 }
 
 // writeOne writes every writers-th transaction, in the set of blocks that is its own.
-func (l *lane) writeOne(ctx context.Context, writer, rate int, lasting time.Duration) (written writing, err error) {
+func (l *lane) writeOne(ctx context.Context, writer, rate int, lasting time.Duration, committed func(time.Time, int)) (written writing, err error) {
 	conn, err := pgx.Connect(ctx, l.servers.postgres.DSN(l.database))
 	if err != nil {
 		return written, err
@@ -64,7 +68,11 @@ func (l *lane) writeOne(ctx context.Context, writer, rate int, lasting time.Dura
 			return written, err
 		}
 		written.rows += int(tag.RowsAffected())
-		written.millis = append(written.millis, float64(time.Since(begun).Microseconds())/1000)
+		now := time.Now()
+		written.millis = append(written.millis, float64(now.Sub(begun).Microseconds())/1000)
+		if committed != nil {
+			committed(now, int(tag.RowsAffected()))
+		}
 	}
 }
 

@@ -56,12 +56,6 @@ func StartAnotherKafka(ctx context.Context) (*Kafka, error) {
 	return startKafka(ctx, &Kafka{cluster: "AAAAAAAAAAAAAAAAAAAAAQ"})
 }
 
-// StartKafkaAsShipped starts a broker with the Java options of kafka-server-start.sh, to measure.
-func StartKafkaAsShipped(ctx context.Context) (*Kafka, error) {
-	return startKafka(ctx, &Kafka{jvm: []string{"-Xms1G", "-Xmx1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
-		"-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"}})
-}
-
 func startKafka(ctx context.Context, k *Kafka) (*Kafka, error) {
 	if err := k.place(ctx); err != nil {
 		return nil, err
@@ -186,6 +180,9 @@ func (k *Kafka) waitReady(ctx context.Context) error {
 
 // Addr returns the broker's host:port.
 func (k *Kafka) Addr() string { return fmt.Sprintf("127.0.0.1:%d", k.port) }
+
+// PID returns the id of the broker's process.
+func (k *Kafka) PID() int { return k.process.Process.Pid }
 
 // Kill kills the broker as a crash does.
 func (k *Kafka) Kill() error { return k.signal(syscall.SIGKILL) }

@@ -27,12 +27,13 @@ var sourceSQL string
 
 // Postgres is a private server.
 type Postgres struct {
-	Port        int
-	host        string // the only address at which it listens; empty is 127.0.0.1
-	dir, bin    string
-	settings    []string
-	environment []string            // of the server; nil is the lab's own
-	owner       *syscall.Credential // initdb and postgres refuse to run as root
+	Port         int
+	host         string // the only address at which it listens; empty is 127.0.0.1
+	dir, bin     string
+	settings     []string
+	certificates *Certificates       // nil without TLS
+	environment  []string            // of the server; nil is the lab's own
+	owner        *syscall.Credential // initdb and postgres refuse to run as root
 }
 
 // StartPostgres starts a server with wal_level=logical: of the major version that LOWCAP_CDC_POSTGRES_VERSION names, or
@@ -59,6 +60,28 @@ func StartPostgresAt(ctx context.Context, host, major string, settings ...string
 	if err != nil {
 		return nil, err
 	}
+	return p, p.Start(ctx)
+}
+
+// StartEncryptedPostgres starts a server that takes connections with TLS and without: see DSN and TLS.
+func StartEncryptedPostgres(ctx context.Context, settings ...string) (*Postgres, error) {
+	bin, err := postgresBin()
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPostgres(ctx, "127.0.0.1", bin, settings)
+	if err != nil {
+		return nil, err
+	}
+	if p.certificates, err = makeCertificates(p.dir); err != nil {
+		return nil, fmt.Errorf("make certificates: %w", err)
+	}
+	if p.owner != nil {
+		if err := os.Chown(p.certificates.Server, int(p.owner.Uid), int(p.owner.Gid)); err != nil {
+			return nil, err
+		}
+	}
+	p.settings = append([]string{"ssl=on", "ssl_cert_file=" + p.certificates.Server, "ssl_key_file=" + p.certificates.Server}, settings...)
 	return p, p.Start(ctx)
 }
 
@@ -162,6 +185,11 @@ func (p *Postgres) address() string { return cmp.Or(p.host, "127.0.0.1") }
 // DSN returns the connection string of a database.
 func (p *Postgres) DSN(database string) string {
 	return fmt.Sprintf("postgres://postgres@%s/%s?sslmode=disable", net.JoinHostPort(p.address(), strconv.Itoa(p.Port)), database)
+}
+
+// TLS returns the connection string of a database of an encrypted server.
+func (p *Postgres) TLS(database string) string {
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=verify-ca&sslrootcert=%s", p.Port, database, p.certificates.CA)
 }
 
 // CreateSource creates a database with the source's two tables, and returns a connection to it.

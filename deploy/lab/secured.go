@@ -8,7 +8,8 @@ import (
 // secured are the listeners of a broker that grants nothing to anybody but its super users. ANONYMOUS, who comes by
 // the open listener, is one of them.
 type secured struct {
-	sasl, tls, saslTLS int // ports
+	sasl, tls, saslTLS int  // ports
+	open               bool // TLS is all there is beside the open listener, and everything is granted to everybody
 	certificates       *Certificates
 }
 
@@ -31,7 +32,18 @@ func StartSecuredKafka(ctx context.Context) (*Kafka, error) {
 // Secured returns host:port of the listener that asks for SASL.
 func (k *Kafka) Secured() string { return fmt.Sprintf("127.0.0.1:%d", k.secured.sasl) }
 
-// TLS returns host:port of the listener that asks for a client certificate.
+// StartKafkaAsShipped starts a broker with the Java options of kafka-server-start.sh, to measure. It has an open listener and
+// one for TLS that takes every client.
+func StartKafkaAsShipped(ctx context.Context) (*Kafka, error) {
+	port, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
+	return startKafka(ctx, &Kafka{secured: &secured{tls: port, open: true}, jvm: []string{"-Xms1G", "-Xmx1G", "-server", "-XX:+UseG1GC",
+		"-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"}})
+}
+
+// TLS returns host:port of the listener for TLS, which asks for a client certificate where anything is secured.
 func (k *Kafka) TLS() string { return fmt.Sprintf("127.0.0.1:%d", k.secured.tls) }
 
 // SecuredTLS returns host:port of the listener that asks for SASL over TLS.
@@ -42,6 +54,9 @@ func (k *Kafka) Certificates() *Certificates { return k.secured.certificates }
 
 // credentials are the arguments that format the storage with alice in it.
 func (s *secured) credentials() []string {
+	if s.open {
+		return nil
+	}
 	return []string{"--add-scram", "SCRAM-SHA-256=[name=alice,password=wonderland]", "--add-scram",
 		"SCRAM-SHA-512=[name=alice,password=wonderland]"}
 }
@@ -49,6 +64,9 @@ func (s *secured) credentials() []string {
 // securedProperties overrides the listeners; of a key that is there twice the last one counts.
 func (k *Kafka) securedProperties() []string {
 	s := k.secured
+	if s.open {
+		return s.openProperties(k)
+	}
 	addresses := fmt.Sprintf("PLAINTEXT://127.0.0.1:%d,SASL_PLAINTEXT://127.0.0.1:%d,SSL://127.0.0.1:%d,"+
 		"SASL_SSL://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d",
 		k.port, s.sasl, s.tls, s.saslTLS, k.controller)
@@ -68,5 +86,14 @@ func (k *Kafka) securedProperties() []string {
 		"listener.name.ssl.ssl.client.auth=required",
 		"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
 		"super.users=User:ANONYMOUS;User:alice;User:CN=lowcap-cdc",
+	}
+}
+
+func (s *secured) openProperties(k *Kafka) []string {
+	addresses := fmt.Sprintf("PLAINTEXT://127.0.0.1:%d,SSL://127.0.0.1:%d,CONTROLLER://127.0.0.1:%d", k.port, s.tls, k.controller)
+	return []string{
+		"listeners=" + addresses, "advertised.listeners=" + addresses,
+		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SSL:SSL,CONTROLLER:PLAINTEXT",
+		"ssl.keystore.type=PEM", "ssl.keystore.location=" + s.certificates.Server,
 	}
 }

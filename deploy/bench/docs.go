@@ -1,0 +1,59 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+)
+
+// picture is where a document shows what -draw has drawn beside it.
+var picture = table{"picture", func(d *document, out io.Writer) {
+	if len(d.Runs) > 0 {
+		fmt.Fprintln(out, "![Speed of each contender in each workload, of what Postgres can send](performance.svg)")
+	}
+}}
+
+// writeDocs writes the tables of a JSON file into a document, each between two comments: <!-- bench:NAME --> and
+// <!-- bench:end -->. A table of which nothing was measured stays as it is.
+func writeDocs(from, to string) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	var d document
+	if err := json.Unmarshal(content, &d); err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	text, err := os.ReadFile(to)
+	if err != nil {
+		return err
+	}
+	filled, err := d.fill(string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", to, err)
+	}
+	return os.WriteFile(to, []byte(filled), 0o644)
+}
+
+func (d *document) fill(text string) (string, error) {
+	for _, t := range append(slices.Clone(tables), picture) {
+		var table strings.Builder
+		if t.print(d, &table); table.Len() == 0 {
+			continue
+		}
+		begin, end := "<!-- bench:"+t.name+" -->\n", "<!-- bench:end -->"
+		before, rest, found := strings.Cut(text, begin)
+		if !found {
+			continue
+		}
+		_, after, found := strings.Cut(rest, end)
+		if !found {
+			return "", fmt.Errorf("%sis not followed by %s", begin, end)
+		}
+		text = before + begin + "\n" + table.String() + "\n" + end + after
+	}
+	return text, nil
+}
