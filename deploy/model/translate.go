@@ -33,7 +33,6 @@ type attempt struct {
 	writes bool // a batch; before the first one it is the claim
 	parts  bool // of a snapshot, of which the first has been told
 	added  bool // a partition to the open transaction
-	open   bool // something was produced into it
 	as     string
 }
 
