@@ -34,3 +34,37 @@ func TestSlotMadeAnewBeforeTheStream(t *testing.T) {
 		t.Errorf("the stream starts behind a change: %v", err)
 	}
 }
+
+// TestAnotherInstancesSlotStays: an instance that wants to begin with a snapshot finds a slot. Where another instance has taken the
+// sink over, or makes the slot anew just then, that slot is left alone, and nobody is asked for: the next start looks again. The
+// simulation found it.
+func TestAnotherInstancesSlotStays(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "")
+	create := `select pg_create_logical_replication_slot('` + p.config.Slot + `', 'pgoutput')`
+	there := func() string {
+		return p.ask(`select confirmed_flush_lsn from pg_replication_slots where slot_name = '` + p.config.Slot + `'`)
+	}
+	p.exec(create)
+	anew := func(context.Context) error {
+		p.exec(`select pg_drop_replication_slot('` + p.config.Slot + `')`)
+		p.exec(rowA)
+		p.exec(create)
+		return nil
+	}
+	fenced := func(context.Context) error { return errors.New("fenced") }
+	for name, start := range map[string]cdc.Start{"fenced": {Owned: true, Held: fenced}, "fenced, not its own": {Held: fenced},
+		"made anew": {Owned: true, Held: anew}} {
+		err := New(p.config).makeWay(t.Context(), &start)
+		if err == nil || IsPermanent(err) || there() == "" {
+			t.Errorf("%s: %v, the slot stands at %q", name, err, there())
+		}
+	}
+	held := cdc.Start{Owned: true, Held: func(context.Context) error { return nil }}
+	if err := New(p.config).makeWay(t.Context(), &held); err != nil {
+		t.Error(err)
+	}
+	if n := p.ask(`select count(*) from pg_replication_slots where slot_name = '` + p.config.Slot + `'`); n != "0" {
+		t.Errorf("%s slots are left of an interrupted snapshot", n)
+	}
+}
