@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 const brokerCount = 3
@@ -23,10 +24,15 @@ type brokers struct {
 
 func brokerAt(n int) string { return fmt.Sprintf("10.0.0.%d:9092", n+1) }
 
-func newBrokers(n *network) (*brokers, error) {
+// newBrokers starts the cluster; an old one knows no transactions of version 2 (KIP-890).
+func newBrokers(n *network, old bool) (*brokers, error) {
 	b := &brokers{net: n}
+	options := []kfake.Opt{kfake.NumBrokers(brokerCount), kfake.ListenFn(b.listen)}
+	if old {
+		options = append(options, kfake.MaxVersions(kversion.V3_9_0()))
+	}
 	var err error
-	b.cluster, err = kfake.NewCluster(kfake.NumBrokers(brokerCount), kfake.ListenFn(b.listen))
+	b.cluster, err = kfake.NewCluster(options...)
 	if err != nil {
 		return nil, err
 	}

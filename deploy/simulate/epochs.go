@@ -49,20 +49,31 @@ func (e *epochs) control(request kmsg.Request) (kmsg.Response, error, bool) {
 	return response, nil, true
 }
 
-// tap reads the answers to InitProducerID on their way; the network's lock is held.
+// tap reads the answers that give out an epoch on their way: to InitProducerID, and from version 5 on to EndTxn. The network's
+// lock is held.
 func (e *epochs) tap(a asked, answer []byte) {
-	if a.key != int16(kmsg.InitProducerID) {
+	response := kmsg.ResponseForKey(a.key)
+	switch response.(type) {
+	case *kmsg.InitProducerIDResponse, *kmsg.EndTxnResponse:
+	default:
 		return
 	}
-	response := kmsg.NewPtrInitProducerIDResponse()
-	response.Version = a.version
+	response.SetVersion(a.version)
 	body := answer[8:]
 	if response.IsFlexible() {
 		reader := kbin.Reader{Src: body}
 		kmsg.SkipTags(&reader)
 		body = reader.Src
 	}
-	if response.ReadFrom(body) == nil {
-		e.answered(response)
+	if response.ReadFrom(body) != nil {
+		return
+	}
+	switch r := response.(type) {
+	case *kmsg.InitProducerIDResponse:
+		e.answered(r)
+	case *kmsg.EndTxnResponse:
+		if r.ErrorCode == 0 && r.Version >= 5 {
+			e.of[r.ProducerID] = epoch{r.ProducerEpoch, -1}
+		}
 	}
 }

@@ -71,11 +71,11 @@ var mutants = []mutant{
 		}
 	}
 	if err := k.producer.init(ctx); err != nil {`},
-	{"a commit without an answer counts as done", "sink/kafka/producer.go",
-		"	p.added = make(map[partition]bool)\n	return err\n}", "	p.added = make(map[partition]bool)\n	if $on {\n		return nil\n	}\n	return err\n}"},
+	{"a commit without an answer counts as done", "sink/kafka/transaction.go",
+		"	p.ended = time.Now()\n	return err\n", "	p.ended = time.Now()\n	if $on {\n		return nil\n	}\n	return err\n"},
 	{"a batch is sent again under new sequence numbers", "sink/kafka/producer.go",
-		`		if worst != nil && isRetriable(worst) {
-`, `		if worst != nil && isRetriable(worst) {
+		`		if worst != nil && isRetriable(worst) && !errors.Is(worst, kafka.ConcurrentTransactions) {
+`, `		if worst != nil && isRetriable(worst) && !errors.Is(worst, kafka.ConcurrentTransactions) {
 			for at, b := range pending {
 				if !$on {
 					break

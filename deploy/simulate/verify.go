@@ -134,6 +134,10 @@ func (w *world) judgeSteps(records []*kgo.Record) {
 		}
 	}
 	told.Flush()
+	if w.server.slots["slot"] == nil {
+		w.failed("the slot is gone")
+		return
+	}
 	if w.lossy {
 		w.judgeBelief(told.Steps)
 		return

@@ -53,7 +53,7 @@ func run(seed uint64, all io.Writer) Outcome {
 	w.random = w.net.draw("world")
 	w.batch = []int{0, 5, 20}[w.random.IntN(3)]
 	var err error
-	if w.brokers, err = newBrokers(w.net); err != nil {
+	if w.brokers, err = newBrokers(w.net, seed%2 == 0); err != nil {
 		return Outcome{Seed: seed, Failures: []string{err.Error()}}
 	}
 	w.server = newServer(w.net, seed)
@@ -153,12 +153,12 @@ func (w *world) until(end time.Time, holds func() bool) bool {
 	return true
 }
 
-// isTold reports whether the sidecar has confirmed all that was committed.
+// isTold reports whether the sidecar streams, and has confirmed all that was committed.
 func (w *world) isTold() bool {
 	w.server.mu.Lock()
 	defer w.server.mu.Unlock()
 	slot := w.server.slots["slot"]
-	return slot != nil && len(w.server.wal) > 0 && slot.confirmed >= w.server.lastChange()
+	return slot != nil && slot.session != nil && len(w.server.wal) > 0 && slot.confirmed >= w.server.lastChange()
 }
 
 func (w *world) standing() string {
