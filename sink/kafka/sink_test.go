@@ -173,24 +173,6 @@ func TestCodesThatEndTheTransaction(t *testing.T) {
 	}
 }
 
-// TestVersionLoweredInATransaction: the broker takes no EndTxn 5 any more. The transaction ends as those of version 1 do.
-func TestVersionLoweredInATransaction(t *testing.T) {
-	c, addr := fake(t)
-	k := openKafka(t, addr)
-	if err := k.Resume(t.Context(), func(string, []byte) error { return nil }); err != nil {
-		t.Fatal(err)
-	}
-	answerOnce(c, kmsg.EndTxn, int16(kafkago.UnsupportedVersion))
-	for n := range 3 {
-		if err := k.Commit(t.Context(), oneEvent(n)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got := fmt.Sprintf("%s", committedValues(t, addr)); got != "[0 1 2]" {
-		t.Errorf("committed %s", got)
-	}
-}
-
 // answerOnce makes the cluster answer the next request of a kind with an error code.
 func answerOnce(c *kfake.Cluster, key kmsg.Key, code int16) {
 	c.ControlKey(int16(key), func(request kmsg.Request) (kmsg.Response, error, bool) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -96,11 +95,7 @@ func (p *producer) produceRequest(parts []partition, pending map[partition][]byt
 func (p *producer) end(ctx context.Context) error {
 	err := p.k.retry(ctx, func() error {
 		if p.v2 {
-			err := p.endAndRaise(ctx, true)
-			if !errors.Is(err, kafka.UnsupportedVersion) {
-				return err
-			}
-			p.v2, p.agreed = false, time.Time{} // somebody has lowered transaction.version in between
+			return p.endAndRaise(ctx, true)
 		}
 		response, err := p.roundTrip(ctx, &endtxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: true})
 		if err != nil {

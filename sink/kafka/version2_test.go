@@ -96,10 +96,10 @@ func answersLost(t *testing.T, l *late, _ *lab.Kafka) {
 }
 
 // versionChanges: an operator takes the cluster to version 1 and back under a sink that runs. The transaction that is open
-// ends as it began.
+// ends as it began. (Version 0 is left out: in its format a broker cannot write down the end of a transaction of version 2.)
 func versionChanges(t *testing.T, l *late, broker *lab.Kafka) {
 	k := l.open(t, nil)
-	for n, version := range []int16{2, 1, 1, 2, 0, 2} {
+	for n, version := range []int16{2, 1, 1, 2, 1, 2} {
 		half := oneEvent(2 * n)
 		half.More = true
 		if err := k.Commit(t.Context(), half); err != nil {
