@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -41,7 +42,7 @@ func newEnd(n *network, l *link, writes direction) *end {
 // Read implements net.Conn.
 func (e *end) Read(p []byte) (int, error) {
 	for {
-		n, err, wake, wait := e.take(p)
+		n, wake, wait, err := e.take(p)
 		if n > 0 || err != nil {
 			return n, err
 		}
@@ -59,7 +60,7 @@ func (e *end) Read(p []byte) (int, error) {
 }
 
 // take returns what is there, or what has to be waited for, and how long at most; 0 is for ever.
-func (e *end) take(p []byte) (n int, err error, wake chan struct{}, wait time.Duration) {
+func (e *end) take(p []byte) (n int, wake chan struct{}, wait time.Duration, err error) {
 	e.net.mu.Lock()
 	defer e.net.mu.Unlock()
 	if len(e.in) > 0 && !isPast(e.deadline) {
@@ -67,17 +68,17 @@ func (e *end) take(p []byte) (n int, err error, wake chan struct{}, wait time.Du
 		if e.in = e.in[n:]; len(e.in) == 0 {
 			e.in = nil
 		}
-		return n, nil, nil, 0
+		return n, nil, 0, nil
 	}
 	switch {
 	case e.failed != nil && len(e.in) == 0:
-		return 0, e.failed, nil, 0
+		return 0, nil, 0, e.failed
 	case isPast(e.deadline):
-		return 0, &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded}, nil, 0
+		return 0, nil, 0, &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded}
 	case !e.deadline.IsZero():
 		wait = time.Until(e.deadline)
 	}
-	return 0, nil, e.wake, wait
+	return 0, e.wake, wait, nil
 }
 
 func isPast(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }
@@ -109,7 +110,7 @@ func (e *end) Write(p []byte) (int, error) {
 func (e *end) Close() error {
 	e.net.mu.Lock()
 	defer e.net.mu.Unlock()
-	if e.refused != net.ErrClosed {
+	if !errors.Is(e.refused, net.ErrClosed) {
 		if e.refused == nil {
 			e.link.send(e.writes, nil)
 		}
@@ -135,7 +136,7 @@ func (e *end) stir() {
 func (e *end) SetReadDeadline(t time.Time) error {
 	e.net.mu.Lock()
 	defer e.net.mu.Unlock()
-	if e.failed == net.ErrClosed {
+	if errors.Is(e.failed, net.ErrClosed) {
 		return net.ErrClosed
 	}
 	e.deadline = t

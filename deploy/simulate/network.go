@@ -212,7 +212,7 @@ func (n *network) step(until time.Time) bool {
 		}
 		wait := time.Until(at)
 		if wait <= 0 {
-			if at == until {
+			if at.Equal(until) {
 				n.mu.Unlock()
 				return false
 			}
