@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -28,6 +29,7 @@ type network struct {
 	servers map[string]func(net.Conn) // who listens, by address; nil for nobody
 	opened  map[string]int
 	links   []*link
+	over    bool // nothing is delivered any more
 	queue   parcels
 	arrived chan struct{}
 }
@@ -109,6 +111,10 @@ func (n *network) dial(ctx context.Context, from *host, to string, isKafka bool)
 		return nil, errNobody
 	}
 	n.mu.Lock()
+	if n.over {
+		n.mu.Unlock()
+		return nil, errNobody
+	}
 	route := from.name + " " + to
 	n.opened[route]++
 	l := &link{net: n, name: fmt.Sprintf("%s#%d", route, n.opened[route]), client: from.name, server: to, isKafka: isKafka, asked: make(map[int32]asked),
@@ -129,6 +135,21 @@ func (n *network) dial(ctx context.Context, from *host, to string, isKafka bool)
 	case <-ctx.Done():
 		l.drop()
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
+	}
+}
+
+// end refuses whoever still dials, and whoever dials from now on: nothing is delivered any more.
+func (n *network) end() {
+	n.mu.Lock()
+	n.over = true
+	links := slices.Clone(n.links)
+	n.mu.Unlock()
+	for _, l := range links {
+		l.drop()
+		select {
+		case l.dialled <- errNobody: // of one that was cut on its way
+		default:
+		}
 	}
 }
 

@@ -104,6 +104,7 @@ func init() {
 		{contains: "select count(*) from only", columns: of(num), run: (*session).countRows},
 		{contains: "select \"", selects: true, columns: of(), run: (*session).selectRows},
 		{contains: "select pg_logical_emit_message(true, $1, $2)", params: []uint32{txt, txt}, columns: of(txt), run: (*session).emit},
+		constant("select coalesce(string_agg(who, ", of(txt), ""), // nobody else keeps a slot from being made
 		{contains: "select pg_current_wal_insert_lsn()", columns: of(txt), run: func(s *session, _ *portal) ([][]any, string, error) {
 			return [][]any{{s.server.inserted.String()}}, "SELECT 1", nil
 		}},

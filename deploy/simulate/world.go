@@ -206,6 +206,7 @@ func (w *world) close() {
 		w.net.listen(brokerAt(n), nil)
 		w.net.cutAll(brokerAt(n))
 	}
+	w.net.end()
 	synctest.Wait()
 }
 
