@@ -205,6 +205,15 @@ func (s slotState) past(name string, resume decode.LSN) error {
 	return lostf("slot %q stands at %s, past the sink's checkpoint %s: somebody else has read from it", name, s.confirmed, resume)
 }
 
+// explainStart turns a failed START_REPLICATION into one line. A slot that was lost after checkSlot is looked at again by the next
+// start, which says why.
+func (s *Source) explainStart(err error) error {
+	if sqlState(err) == codeObjectNotInState {
+		return fmt.Errorf("start slot %q: %s", s.config.Slot, message(err))
+	}
+	return s.explainSlot("start", err)
+}
+
 // explainSlot turns a failed slot command into one line.
 func (s *Source) explainSlot(verb string, err error) error {
 	name := s.config.Slot

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/decode"
 )
@@ -66,5 +68,18 @@ func TestAnotherInstancesSlotStays(t *testing.T) {
 	}
 	if n := p.ask(`select count(*) from pg_replication_slots where slot_name = '` + p.config.Slot + `'`); n != "0" {
 		t.Errorf("%s slots are left of an interrupted snapshot", n)
+	}
+}
+
+// TestSlotLostBeforeTheStart: what the server says of a slot that was lost between the look and the start is not about wal_level,
+// and passes: the next start finds the slot as it is.
+func TestSlotLostBeforeTheStart(t *testing.T) {
+	s := New(Config{Slot: "slot"})
+	lost := &pgconn.PgError{Code: codeObjectNotInState, Message: `can no longer get changes from replication slot "slot"`}
+	if err := s.explainStart(lost); IsPermanent(err) || strings.Contains(err.Error(), "wal_level") || !strings.Contains(err.Error(), lost.Message) {
+		t.Errorf("start: %v", err)
+	}
+	if err := s.explainSlot("create", lost); !IsPermanent(err) || !strings.Contains(err.Error(), "wal_level") {
+		t.Errorf("create: %v", err)
 	}
 }

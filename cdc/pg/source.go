@@ -146,7 +146,7 @@ func (s *Source) startStream(ctx context.Context, from cdc.Checkpoint) error {
 	}
 	s.stream, err = openStream(ctx, s.config, conn, sieve, from.LSN, every)
 	if err != nil {
-		return s.explainSlot("start", err)
+		return s.explainStart(err)
 	}
 	if err := s.config.hook("after-stream"); err != nil {
 		return err
