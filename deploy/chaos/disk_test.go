@@ -19,7 +19,7 @@ import (
 func TestDiskFull(t *testing.T) {
 	disk := smallDisk(t)
 	w := &world{options: options{seed: 11, rate: 200, binary: build(t), out: t.Output()}, dir: t.TempDir(),
-		sink: "file:" + filepath.Join(disk, "sink")}
+		sink: "file:" + filepath.Join(disk, "sink"), database: firstDatabase}
 	defer w.close() //nolint:errcheck // the test is over
 	if err := errors.Join(w.startPostgres(t.Context()), w.prepare(t.Context())); err != nil {
 		t.Fatal(err)

@@ -26,11 +26,11 @@ import (
 )
 
 // comparing starts audit compare as a service.
-func (s *site) comparing(sink string, args ...string) (*exec.Cmd, *bytes.Buffer) {
+func (s *site) comparing(sink string, args ...string) (*exec.Cmd, *comparisons) {
 	s.t.Helper()
 	cmd := exec.CommandContext(s.t.Context(), shared.binary, append([]string{"audit", "compare", "--sink", sink, "--postgres", s.dsn(),
 		"--slot", s.name + "k", "--topic-prefix", s.name + ".", "--every", "1s", "--json"}, args...)...)
-	out := &bytes.Buffer{}
+	out := &comparisons{twice: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = out, os.Stderr
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -38,17 +38,39 @@ func (s *site) comparing(sink string, args ...string) (*exec.Cmd, *bytes.Buffer)
 	return cmd, out
 }
 
-// stopComparing expects of a service that it found no difference, and folded no event twice.
-func (s *site) stopComparing(daemon *exec.Cmd, out *bytes.Buffer) {
+// comparisons is what a service has printed.
+type comparisons struct {
+	text  bytes.Buffer
+	twice chan struct{} // closed when it has compared twice
+	done  bool
+}
+
+// Write implements io.Writer.
+func (c *comparisons) Write(p []byte) (int, error) {
+	c.text.Write(p)
+	if !c.done && bytes.Count(c.text.Bytes(), []byte(`"new_events"`)) > 1 {
+		c.done = true
+		close(c.twice)
+	}
+	return len(p), nil
+}
+
+// stopComparing expects of a service that it has compared more than once, found no difference, and folded no event twice.
+func (s *site) stopComparing(daemon *exec.Cmd, out *comparisons) {
 	s.t.Helper()
+	select {
+	case <-out.twice:
+	case <-time.After(60 * time.Second):
+		s.t.Fatal("it did not compare twice")
+	}
 	if err := daemon.Process.Signal(syscall.SIGTERM); err != nil {
 		s.t.Fatal(err)
 	}
 	if err := daemon.Wait(); err != nil {
 		s.t.Error(err)
 	}
-	comparisons, folded, last := 0, int64(0), int64(0)
-	for decoder := json.NewDecoder(out); ; comparisons++ {
+	times, folded, last := 0, int64(0), int64(0)
+	for decoder := json.NewDecoder(&out.text); ; times++ {
 		var one json.RawMessage
 		if decoder.Decode(&one) != nil {
 			break
@@ -59,8 +81,8 @@ func (s *site) stopComparing(daemon *exec.Cmd, out *bytes.Buffer) {
 		}
 		last, folded = found[1].Int(), folded+found[2].Int()
 	}
-	if comparisons < 2 || folded != last {
-		s.t.Errorf("%d comparisons of %d events have folded %d", comparisons, last, folded)
+	if folded != last {
+		s.t.Errorf("%d comparisons of %d events have folded %d", times, last, folded)
 	}
 }
 
