@@ -20,11 +20,7 @@ func TestAnotherCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer before.Close() //nolint:errcheck // the test is over
-	after, err := lab.StartAnotherKafka(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer after.Close() //nolint:errcheck // the test is over
+	after := anotherKafka(t)
 	s := newSite(t)
 	s.seedRows()
 	from, to := "kafka://"+before.Addr(), "kafka://"+after.Addr()
@@ -76,6 +72,17 @@ func (s *site) refusesCopy(sink, want string) {
 	}
 }
 
+// anotherKafka starts a broker of another cluster than the others.
+func anotherKafka(t *testing.T) *lab.Kafka {
+	t.Helper()
+	k, err := lab.StartAnotherKafka(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { k.Close() }) //nolint:errcheck // the test is over
+	return k
+}
+
 // TestAnotherClusterWithoutEvents: the state was copied, and the events are gone for good. A reconcile goes on with the numbers.
 func TestAnotherClusterWithoutEvents(t *testing.T) {
 	t.Parallel()
@@ -83,11 +90,7 @@ func TestAnotherClusterWithoutEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := lab.StartAnotherKafka(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer after.Close() //nolint:errcheck // the test is over
+	after := anotherKafka(t)
 	s := newSite(t)
 	s.seedRows()
 	from, to := "kafka://"+before.Addr(), "kafka://"+after.Addr()

@@ -50,11 +50,7 @@ func TestMovedByReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := lab.StartAnotherKafka(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer after.Close() //nolint:errcheck // the test is over
+	after := anotherKafka(t)
 	s := newSite(t)
 	s.seedPositions(lab.LoadPositions)
 	from, to := "kafka://"+before.Addr(), "kafka://"+after.Addr()
