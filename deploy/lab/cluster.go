@@ -33,12 +33,7 @@ func StartCluster(ctx context.Context, n int, proxy func(listener string) (adver
 		voters[i] = fmt.Sprintf("%d@127.0.0.1:%d", i+1, k.controller)
 	}
 	for i, k := range c.Brokers {
-		behind, err := FreePort()
-		if err != nil {
-			return nil, err
-		}
-		listener := fmt.Sprintf("127.0.0.1:%d", behind)
-		advertised, err := proxy(listener)
+		listener, advertised, err := behind(proxy)
 		if err != nil {
 			return nil, err
 		}
@@ -49,6 +44,17 @@ func StartCluster(ctx context.Context, n int, proxy func(listener string) (adver
 		}
 	}
 	return c, c.start(ctx)
+}
+
+// behind returns a free address to listen at, and the one that a proxy before it advertises.
+func behind(proxy func(listener string) (advertised string, err error)) (listener, advertised string, err error) {
+	port, err := FreePort()
+	if err != nil {
+		return "", "", err
+	}
+	listener = fmt.Sprintf("127.0.0.1:%d", port)
+	advertised, err = proxy(listener)
+	return listener, advertised, err
 }
 
 // clusterMember overrides what is different from a broker that is alone. A dead broker is noticed after two seconds
@@ -77,12 +83,7 @@ func StartProxiedKafka(ctx context.Context, version string, proxy func(listener 
 	if err := k.place(ctx); err != nil {
 		return nil, err
 	}
-	behind, err := FreePort()
-	if err != nil {
-		return nil, err
-	}
-	listener := fmt.Sprintf("127.0.0.1:%d", behind)
-	advertised, err := proxy(listener)
+	listener, advertised, err := behind(proxy)
 	if err != nil {
 		return nil, err
 	}
