@@ -38,10 +38,17 @@ func (s *Source) dropUnfinished(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
-	_, err = conn.Exec(ctx, `select pg_drop_replication_slot(slot_name) from pg_replication_slots
+	dropped, err := conn.Exec(ctx, `select pg_drop_replication_slot(slot_name) from pg_replication_slots
 		where slot_name = $1 and confirmed_flush_lsn = $2::text::pg_lsn and not active`, s.config.Slot, s.unfinished.point.String())
 	if err != nil {
 		return fmt.Errorf("drop it: %s", message(err))
 	}
-	return nil
+	if dropped.RowsAffected() > 0 {
+		return nil
+	}
+	slot, exists, err := readSlot(ctx, conn, s.config.Slot)
+	if err == nil && exists && slot.confirmed == s.unfinished.point {
+		err = errors.New("the server still counts it as in use")
+	}
+	return err
 }
