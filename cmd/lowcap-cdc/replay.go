@@ -76,6 +76,9 @@ func (c *replayCommand) Run(s *settings.Settings, std *settings.Streams) error {
 		r.tellOld(std.Err, k)
 	}
 	fmt.Fprintf(std.Out, "%d events copied to %s, %d were there already\n", r.copied, settings.Redact(c.Into), r.skipped)
+	if number := r.links.LeftOut(); number > 0 {
+		fmt.Fprintf(std.Out, "more was committed meanwhile, and is left out: event %d was not there yet; run the same again\n", number)
+	}
 	if c.WithState {
 		err = r.moveState(ctx, s, reader, std.Out, settings.Redact(c.Into))
 	}
@@ -131,20 +134,30 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.
 	if err := r.history.begin(ctx, r); err != nil || r.history.isThere() {
 		return err
 	}
+	err := audit.Reread(ctx, func() error { return r.read(ctx, reader, from, to) })
+	if errors.Is(err, audit.ErrAltered) {
+		return fmt.Errorf("replay stopped before it: %w; what was copied up to there is whole", err)
+	}
+	return err
+}
+
+// read copies what is there. What was read before an error is whole, and copied.
+func (r *replay) read(ctx context.Context, reader sink.Reader, from, to settings.Point) error {
 	var err error
 	if r.links, err = audit.NewLinks(ctx, reader, from.IsSet()); err != nil {
 		return err
 	}
+	r.skipped = -r.copied // those come once more when it is read again
 	err = reader.ReadEvents(ctx, sink.Range{Since: from.Time}, func(e *sink.Stored) error {
 		return r.copy(ctx, e, from, to)
 	})
-	if errors.Is(err, audit.ErrAltered) {
-		return errors.Join(fmt.Errorf("replay stopped before it: %w; what was copied up to there is whole", err), r.commit(ctx))
+	if err == nil {
+		err = r.links.End()
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, audit.ErrAltered) {
 		return err
 	}
-	return r.commit(ctx)
+	return errors.Join(err, r.commit(ctx))
 }
 
 // load takes a record of the state that the other sink holds.
@@ -164,7 +177,8 @@ func (r *replay) load(key string, value []byte) error {
 
 func (r *replay) copy(ctx context.Context, e *sink.Stored, from, to settings.Point) error {
 	a := e.Attributes()
-	if err := r.links.Follow(&a, e.Value); err != nil {
+	left, err := r.links.Follow(&a, e.Value)
+	if err != nil || left {
 		return err // an altered event must not get a second home
 	}
 	r.history.follow(e, &a)
