@@ -97,7 +97,7 @@ func TestVisitorsWhoDoNotRead(t *testing.T) {
 	if grown := heap() - before; grown > 64<<20 {
 		t.Errorf("the visitors take %d MB", grown>>20)
 	}
-	if slowest > 500*time.Millisecond {
+	if slowest > 2*time.Second { // one that waited for a visitor would wait for the limit of a write
 		t.Errorf("a commit waited for %s", slowest)
 	}
 	if code := livez(t, address); code != http.StatusOK {

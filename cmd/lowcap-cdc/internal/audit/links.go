@@ -1,0 +1,117 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
+	"lowcap-cdc/schemas"
+	"lowcap-cdc/sink"
+	"lowcap-cdc/sink/file"
+)
+
+// ErrMissing is an ErrAltered: a number is not there. A broker may show it a moment later, so read again before you say it (Reread).
+var ErrMissing = fmt.Errorf("%w", ErrAltered)
+
+// Reread calls read, and again after a pause while its error is ErrMissing.
+func Reread(ctx context.Context, read func() error) error {
+	for wait := rereadAfter; ; wait *= 2 {
+		err := read()
+		if !errors.Is(err, ErrMissing) || wait > longestReread {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// Links follows the numbers and hashes of all sources, for who copies events. The zero value stands before the first event.
+type Links struct {
+	removes bool          // numbers may be missing: the sink removes events, or only a part is read
+	late    bool          // a number may come later: the sink shows a commit in one topic before it does in another
+	head    schemas.Chain // the last event that the checkpoint knew before the events were read
+	origin  string        // the source of it
+	sources map[string]*chainCheck
+}
+
+// NewLinks returns the check of what a sink's reader hands out from now on. part says that only a part is read. Without a readable
+// checkpoint the events are held against each other alone: they can be saved from beside a damaged state.
+func NewLinks(ctx context.Context, reader sink.Reader, part bool) (*Links, error) {
+	known, err := readCheckpoint(ctx, reader)
+	if err != nil && !errors.Is(err, sink.ErrCorrupt) {
+		return nil, err
+	}
+	kept, err := reader.Kept(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, files := reader.(*file.Sink)
+	l := &Links{removes: part || removes(kept), late: !files, sources: make(map[string]*chainCheck)}
+	if known.Events.Number > 0 {
+		l.head, l.origin = known.Events, known.Source()
+		l.source(l.origin)
+	}
+	return l, nil
+}
+
+// Follow moves on to the next event. left says that it does not belong to what is read: it was committed meanwhile, and the one before
+// it is not there yet. The error says what does not fit the one before it, and is ErrAltered.
+func (l *Links) Follow(a *schemas.Attributes, event []byte) (left bool, err error) {
+	check := l.source(a.Source)
+	if from := l.sources[adoptedFrom(a, event)]; from != nil {
+		check.at = from.at
+	}
+	number, _ := check.at.Next()
+	if finding := check.take(a, event, l.removes); finding != "" {
+		return false, fmt.Errorf("%w: event %s %s", l.altered(a.Number > number), readable.Printable(a.ID), finding)
+	}
+	return check.Moving, nil
+}
+
+// End reports events that the checkpoint knows and that did not come. The error is ErrAltered.
+func (l *Links) End() error {
+	if l.origin == "" {
+		return nil
+	}
+	if finding := l.source(l.origin).end(l.removes); finding != "" {
+		return fmt.Errorf("%w: %s: %s", l.altered(true), readable.Printable(l.origin), finding)
+	}
+	return nil
+}
+
+// LeftOut returns the number that later events wait for, of the source that the checkpoint knows; 0 when nothing was left out, or read.
+func (l *Links) LeftOut() uint64 {
+	if l == nil {
+		return 0
+	}
+	check := l.sources[l.origin]
+	if check == nil || !check.Moving {
+		return 0
+	}
+	number, _ := check.at.Next()
+	return number
+}
+
+func (l *Links) source(name string) *chainCheck {
+	check := l.sources[name]
+	if check == nil {
+		check = &chainCheck{}
+		if name == l.origin {
+			check.head = l.head
+		}
+		l.sources[name] = check
+	}
+	return check
+}
+
+func (l *Links) altered(missing bool) error {
+	if missing && l.late {
+		return ErrMissing
+	}
+	return ErrAltered
+}
