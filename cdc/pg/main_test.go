@@ -57,7 +57,7 @@ func newPlace(t *testing.T, with string) *place {
 	return newPlaceOn(t, p, with)
 }
 
-// startServer starts a server of the test's own, of a major version; empty is the one that is installed.
+// startServer starts a server of the test's own, of a major version; empty is that of the other tests.
 func startServer(t *testing.T, major string, settings ...string) (*lab.Postgres, error) {
 	t.Helper()
 	server, err := lab.StartPostgresOf(t.Context(), major, append(settings, "fsync=off")...)

@@ -14,7 +14,7 @@ var changes = flag.Bool("changes", false, "run TestServerChanges, which upgrades
 
 // change is what happens to the world between two stages of load and faults.
 type change struct {
-	from string // version of Postgres, with all programs; empty for the usual server
+	from string // version of Postgres; empty for the usual server
 	make func(ctx context.Context, w *world) error
 }
 
@@ -42,7 +42,7 @@ func TestServerChanges(t *testing.T) {
 	}
 	for name, c := range changesOfServer() {
 		t.Run(name, func(t *testing.T) {
-			o := options{binary: build(t), seed: 2026, duration: *long, brokers: 1, rate: 60, out: t.Output(), whole: c.from}
+			o := options{binary: build(t), seed: 2026, duration: *long, brokers: 1, rate: 60, out: t.Output(), postgres: c.from}
 			v, err := changed(t.Context(), o, c.make)
 			if err != nil {
 				t.Fatal(err)

@@ -53,7 +53,7 @@ func (w *world) handOver() error {
 }
 
 func dumped(ctx context.Context, w *world) (*lab.Postgres, error) {
-	to, err := lab.StartWholePostgres(ctx, "18", "fsync=off", "wal_sender_timeout=5s", "max_wal_size=4GB")
+	to, err := lab.StartPostgresOf(ctx, "18", "fsync=off", "wal_sender_timeout=5s", "max_wal_size=4GB")
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func promoted(ctx context.Context, w *world) (*lab.Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.options.whole >= "17" {
+	if w.options.postgres >= "17" {
 		if err := w.syncSlots(ctx, standby); err != nil {
 			return nil, err
 		}

@@ -17,7 +17,7 @@ type options struct {
 	duration time.Duration
 	brokers  int
 	rate     int             // transactions a second
-	whole    string          // major version of Postgres, with pg_upgrade and all other programs; empty for the usual server
+	postgres string          // major version; empty for the usual server
 	seals    bool            // a sealer runs beside the sidecar
 	trace    string          // a file that the sidecar, built with failpoints, writes the steps of its protocol to; empty for none
 	enough   <-chan struct{} // closed to end it early; nil for never

@@ -86,12 +86,7 @@ func newWorldWith(ctx context.Context, o options, startKafka func(*world, contex
 func (w *world) startPostgres(ctx context.Context) (err error) {
 	// A walsender whose client is cut off must not hold the slot for a minute.
 	settings := []string{"fsync=off", "wal_sender_timeout=5s", "max_wal_size=4GB", "wal_keep_size=4GB"}
-	if w.options.whole != "" {
-		w.postgres, err = lab.StartWholePostgres(ctx, w.options.whole, settings...)
-	} else {
-		w.postgres, err = lab.StartPostgres(ctx, settings...)
-	}
-	if err != nil {
+	if w.postgres, err = lab.StartPostgresOf(ctx, w.options.postgres, settings...); err != nil {
 		return err
 	}
 	w.toPG, err = startProxy("postgres", fmt.Sprintf("127.0.0.1:%d", w.postgres.Port))

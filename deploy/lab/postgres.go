@@ -39,20 +39,17 @@ type Postgres struct {
 // StartPostgres starts a server with wal_level=logical: of the major version that LOWCAP_CDC_POSTGRES_VERSION names, or
 // the one that is installed. Settings are name=value pairs that come after the lab's own.
 func StartPostgres(ctx context.Context, settings ...string) (*Postgres, error) {
-	return StartPostgresOf(ctx, os.Getenv("LOWCAP_CDC_POSTGRES_VERSION"), settings...)
+	return StartPostgresOf(ctx, "", settings...)
 }
 
-// StartPostgresOf starts a server of a major version (14 to 18); empty is the one that is installed.
+// StartPostgresOf starts a server of a major version (14 to 18); empty is that of StartPostgres.
 func StartPostgresOf(ctx context.Context, major string, settings ...string) (*Postgres, error) {
 	return StartPostgresAt(ctx, "127.0.0.1", major, settings...)
 }
 
 // StartPostgresAt starts a server that listens at one address only.
 func StartPostgresAt(ctx context.Context, host, major string, settings ...string) (*Postgres, error) {
-	bin, err := postgresBin()
-	if major != "" {
-		bin, err = postgresOf(ctx, major)
-	}
+	bin, err := programsOf(ctx, major)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +62,7 @@ func StartPostgresAt(ctx context.Context, host, major string, settings ...string
 
 // StartEncryptedPostgres starts a server that takes connections with TLS and without: see DSN and TLS.
 func StartEncryptedPostgres(ctx context.Context, settings ...string) (*Postgres, error) {
-	bin, err := postgresBin()
+	bin, err := programsOf(ctx, "")
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +103,15 @@ func newPostgres(ctx context.Context, host, bin string, settings []string, args 
 	return p, p.command(ctx, "initdb", args...)
 }
 
-// postgresBin finds the server's programs.
+// programsOf finds the programs of a major version; empty is that of StartPostgres.
+func programsOf(ctx context.Context, major string) (string, error) {
+	if major = cmp.Or(major, os.Getenv("LOWCAP_CDC_POSTGRES_VERSION")); major != "" {
+		return postgresOf(ctx, major)
+	}
+	return postgresBin()
+}
+
+// postgresBin finds the programs of the server that is installed.
 func postgresBin() (string, error) {
 	if dir := os.Getenv("LOWCAP_CDC_PGBIN"); dir != "" {
 		return dir, nil

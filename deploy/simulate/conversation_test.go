@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -308,7 +307,7 @@ func (k *talk) at(name string) uint64 {
 // that is sent again and every answer of a slot must be the same.
 func TestConversations(t *testing.T) {
 	simulated := talkToSimulated(t)
-	real := talkToReal(t, os.Getenv("LOWCAP_CDC_POSTGRES_VERSION"))
+	real := talkToReal(t)
 	for i := range max(len(real), len(simulated)) {
 		if i >= len(real) || i >= len(simulated) || real[i] != simulated[i] {
 			t.Fatalf("line %d\n real      %.300q\n simulated %.300q", i, real[min(i, len(real)):min(i+2, len(real))],
@@ -432,9 +431,9 @@ func statementOf(c *change) string {
 	return fmt.Sprintf("update %s set %s where %s", c.table.name, strings.Join(sets, ", "), strings.Join(where, " and "))
 }
 
-func talkToReal(t *testing.T, version string) []string {
+func talkToReal(t *testing.T) []string {
 	t.Helper()
-	postgres, err := lab.StartPostgresOf(t.Context(), version)
+	postgres, err := lab.StartPostgres(t.Context())
 	if err != nil {
 		lab.Missing(t, "Postgres:", err)
 	}

@@ -31,7 +31,7 @@ type guide struct {
 // newGuide begins a history in a file sink.
 func newGuide(t *testing.T, major string, settings ...string) *guide {
 	t.Helper()
-	server, err := lab.StartWholePostgres(t.Context(), major, append([]string{"fsync=off"}, settings...)...)
+	server, err := lab.StartPostgresOf(t.Context(), major, append([]string{"fsync=off"}, settings...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func newGuide(t *testing.T, major string, settings ...string) *guide {
 // other starts a server to move to.
 func (g *guide) other(major string, settings ...string) *lab.Postgres {
 	g.t.Helper()
-	server, err := lab.StartWholePostgres(g.t.Context(), major, append([]string{"fsync=off"}, settings...)...)
+	server, err := lab.StartPostgresOf(g.t.Context(), major, append([]string{"fsync=off"}, settings...)...)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func (g *guide) follow(section string, names ...string) {
 func TestUpgradeGuide(t *testing.T) {
 	t.Run("pg_upgrade", func(t *testing.T) {
 		g := newGuide(t, "17")
-		to, err := lab.PrepareWholePostgres(t.Context(), "18", g.server)
+		to, err := g.server.PrepareUpgrade(t.Context(), "18")
 		if err != nil {
 			t.Fatal(err)
 		}

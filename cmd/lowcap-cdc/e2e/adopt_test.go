@@ -31,7 +31,7 @@ type history struct {
 // newHistory begins a history on a server of the test's own, with rows that were published and one change behind them.
 func newHistory(t *testing.T, major string, kafka bool, settings ...string) *history {
 	t.Helper()
-	server, err := lab.StartWholePostgres(t.Context(), major, append([]string{"fsync=off"}, settings...)...)
+	server, err := lab.StartPostgresOf(t.Context(), major, append([]string{"fsync=off"}, settings...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ const changed = `update lowcap_positions set status = 'paused' where timeframe =
 func moves() map[string]move {
 	upgrade := func(h *history, to string) { h.move(h.server.Upgrade(h.t.Context(), to)) }
 	dump := func(h *history, to string) {
-		other, err := lab.StartWholePostgres(h.t.Context(), to, "fsync=off")
+		other, err := lab.StartPostgresOf(h.t.Context(), to, "fsync=off")
 		if err == nil {
 			err = h.server.Restore(h.t.Context(), h.db, other)
 		}
