@@ -1,6 +1,8 @@
 package notify
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -10,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -69,7 +72,11 @@ func ReadPlan(name string) (*Plan, error) {
 	if name == "" {
 		return plan, nil
 	}
-	file, err := parser.ParseFile(name, 0)
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration file: %w", err)
+	}
+	file, err := parser.ParseBytes(bytes.TrimPrefix(content, []byte("\uFEFF")), 0) // some editors begin a file so
 	if err != nil {
 		return nil, fmt.Errorf("read configuration file: %w", err)
 	}
@@ -129,11 +136,23 @@ func (p *Plan) check() error {
 		names[r.Name] = true
 	}
 	for i := range p.Routes {
+		if r := &p.Routes[i]; r.hasRest() && names[r.Name+restOf] {
+			return fmt.Errorf("routes: %s and %s%s would share a place; give one of them another name", r.Name, r.Name, restOf)
+		}
 		if err := p.Routes[i].check(names); err != nil {
 			return fmt.Errorf("route %s: %w", p.Routes[i].Name, err)
 		}
 	}
+	if p.PageURL != "" && !isURL(p.PageURL) {
+		return errors.New("page-url is not a URL like https://host/path")
+	}
 	return p.Heartbeat.check()
+}
+
+// isURL reports whether a text is the whole address of something that is asked by HTTP.
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 func (h *HeartbeatPlan) check() error {
@@ -143,8 +162,11 @@ func (h *HeartbeatPlan) check() error {
 	if h.Every != 0 && h.Every < time.Second {
 		return fmt.Errorf("heartbeat: every %s is shorter than 1s", h.Every)
 	}
-	if u, err := url.Parse(h.URL); h.URL != "" && (err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https")) {
+	if h.URL != "" && !isURL(h.URL) {
 		return errors.New("heartbeat: url is not a URL like https://host/path")
+	}
+	if h.URL == "" && h.Every != 0 {
+		return errors.New("heartbeat: nobody is asked; it needs url or url-file")
 	}
 	return nil
 }
@@ -156,28 +178,54 @@ func (r *RoutePlan) check(names map[string]bool) error {
 	if r.Fallback != "" && (!names[r.Fallback] || r.Fallback == r.Name) {
 		return fmt.Errorf("fallback %q is no other route", r.Fallback)
 	}
+	if r.Digest > 0 && r.Digest < time.Second { // a number without a unit would be of nanoseconds
+		return fmt.Errorf("digest %s is shorter than 1s; write for example 5m", r.Digest)
+	}
 	if r.Digest < 0 || (r.Digest > 0 && !receiver.IsForPeople(r.As)) {
 		return fmt.Errorf("digest is for receivers that people read, and longer than 0; %s gets each event", r.As)
 	}
 	for _, glob := range r.Types {
-		if err := checkGlob(glob); err != nil {
+		if err := r.checkGlob(glob); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkGlob wants a pattern that matches a type of the contract: one that matches none would be silent for ever.
-func checkGlob(glob string) error {
+// checkGlob wants a pattern that matches a type of the contract which can be as severe as the route asks for: any other would be
+// silent for ever.
+func (r *RoutePlan) checkGlob(glob string) error {
 	if _, err := path.Match(glob, ""); err != nil {
 		return fmt.Errorf("types: %q: %w", glob, err)
 	}
+	worst := schemas.Severity("")
 	for _, k := range schemas.Kinds() {
-		if matchesType([]string{glob}, k.Type) {
-			return nil
+		if !matchesType([]string{glob}, k.Type) {
+			continue
+		}
+		for _, s := range k.Severities {
+			if rank(s) > rank(worst) {
+				worst = s
+			}
 		}
 	}
-	return fmt.Errorf("no event type matches %q; the types are in README.md, e.g. emergency_exit.* or *.reverted", glob)
+	switch {
+	case worst == "":
+		return fmt.Errorf("no event type matches %q; the types are in README.md, e.g. emergency_exit.* or *.reverted", glob)
+	case rank(worst) < rank(r.least()):
+		return fmt.Errorf("types: no event of %q is ever as severe as %s, so nothing of it would come; set severity to %s", glob, r.least(), worst)
+	}
+	return nil
+}
+
+// hasRest reports whether what is no page has a place of its own.
+func (r *RoutePlan) hasRest() bool {
+	return receiver.IsForPeople(r.As) && r.least() != schemas.Page && r.least() != noSeverity
+}
+
+// least is how severe an event must be to come by the route.
+func (r *RoutePlan) least() schemas.Severity {
+	return cmp.Or(schemas.Severity(r.Severity), schemas.Warn)
 }
 
 // config returns who the receiver is, secrets included.
@@ -211,8 +259,11 @@ func readSecret(to *string, name, file, env string) error {
 	default:
 		return nil
 	}
-	if *to == "" {
+	switch {
+	case *to == "":
 		return fmt.Errorf("%s-file or %s-env: %s%s is empty", name, name, file, env)
+	case name != "secret" && strings.ContainsFunc(*to, unicode.IsControl):
+		return fmt.Errorf("%s-file or %s-env: %s%s holds more than one line", name, name, file, env)
 	}
 	return nil
 }

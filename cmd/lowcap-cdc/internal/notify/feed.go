@@ -96,8 +96,9 @@ const (
 func (f *fileFeed) follow(ctx context.Context, l *lane, placed func()) error {
 	begun := sync.OnceFunc(func() { l.assigned(1); placed() })
 	var stale string // the place in another history, which says nothing of this one
+	var last *place  // where it stood
 	for ctx.Err() == nil {
-		at, err := f.place(ctx, l)
+		at, err := f.place(ctx, l, last)
 		if err == nil && !at.isIn(stale) {
 			err = f.checkHistory(ctx, at)
 		}
@@ -107,6 +108,7 @@ func (f *fileFeed) follow(ctx context.Context, l *lane, placed func()) error {
 			if at.isIn(stale) {
 				at = &place{}
 			}
+			last = at
 			err = f.read(ctx, l, at)
 		}
 		switch {
@@ -126,11 +128,16 @@ func (f *fileFeed) follow(ctx context.Context, l *lane, placed func()) error {
 	return nil
 }
 
-// place reads where a lane goes on. One that is new begins at now, or since a time.
-func (f *fileFeed) place(ctx context.Context, l *lane) (*place, error) {
+// place reads where a lane goes on. One that is new begins at now, or since a time. One that was there, and is lost since,
+// is no new one: last is where it stood.
+func (f *fileFeed) place(ctx context.Context, l *lane, last *place) (*place, error) {
 	at, isNew, err := f.places.read(l.place)
-	if err != nil || !isNew {
+	switch {
+	case err != nil || !isNew:
 		return at, err
+	case last != nil:
+		l.log.Error().Uint64("number", last.Number).Msg("the file of the route's place was removed; it is written anew")
+		return last, f.places.write(l.place, last)
 	}
 	err = f.reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
 		a := e.Attributes()
@@ -241,6 +248,7 @@ func (f *fileFeed) checkpoint(ctx context.Context) (newest cdc.Checkpoint, err e
 
 // interrupted says why reading stopped; the same again only now and then, as an outage may last for hours.
 func (l *lane) interrupted(err error) {
+	l.health.stop(err.Error())
 	if now := time.Now(); err.Error() != l.complaint || now.Sub(l.complained) > complainEvery {
 		l.complaint, l.complained = err.Error(), now
 		l.log.Warn().Err(err).Msg("reading was interrupted; it begins again")
@@ -258,5 +266,6 @@ func (l *lane) forget() {
 func (l *lane) assigned(partitions int) {
 	l.forget()
 	l.health.reads(time.Time{})
+	l.health.goOn()
 	l.log.Info().Int("partitions", partitions).Msg("partitions assigned")
 }

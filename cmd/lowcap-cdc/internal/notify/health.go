@@ -10,9 +10,14 @@ import (
 // health is how a route does, for those who look at it from outside.
 type health struct {
 	mu      sync.Mutex
-	failing time.Time // since when no attempt succeeded; zero while the last one did, or there was none
-	said    string    // the last answer that was no success
+	failing map[*receiver.Message]failure // messages whose last attempt did not succeed: one that succeeds does not hide another
 	lanes   []*laneHealth
+}
+
+// failure is what does not work.
+type failure struct {
+	since time.Time // when it began
+	said  string    // why, as it was last heard
 }
 
 // laneHealth is how the reading for a route does.
@@ -20,26 +25,64 @@ type laneHealth struct {
 	mu      sync.Mutex
 	read    time.Time // when a round was last read, or is being delivered
 	waiting time.Time // commit time of the oldest event that is in hand; zero for none
+	stopped failure   // reading, or remembering what was handled; zero while both work
 }
 
-func (h *health) note(a receiver.Answer) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case a.Kind == receiver.Delivered:
-		h.failing, h.said = time.Time{}, ""
-	case h.failing.IsZero():
-		h.failing, h.said = time.Now(), a.Detail
-	default:
-		h.said = a.Detail
+// note takes in what came of an attempt to send a message.
+func (h *health) note(m *receiver.Message, a receiver.Answer) {
+	if a.Kind == receiver.Delivered {
+		h.forget(m)
+		return
 	}
-}
-
-// failed returns since when the route fails, and what it was told; the zero time when it does not.
-func (h *health) failed() (since time.Time, said string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.failing, h.said
+	if h.failing == nil {
+		h.failing = make(map[*receiver.Message]failure)
+	}
+	since := time.Now()
+	if before, known := h.failing[m]; known {
+		since = before.since
+	}
+	h.failing[m] = failure{since, a.Detail}
+}
+
+// forget says that a message is not sent any more.
+func (h *health) forget(m *receiver.Message) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.failing, m)
+}
+
+// failed returns what has failed for longest of the messages that are sent, zero when none fails.
+func (h *health) failed() (worst failure) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, f := range h.failing {
+		worst = worst.orOlder(f)
+	}
+	return worst
+}
+
+// stopped returns why a lane has not gone on for longest, zero when all do.
+func (h *health) stopped() (worst failure) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, l := range h.lanes {
+		worst = worst.orOlder(l.stands())
+	}
+	return worst
+}
+
+func (f failure) orOlder(other failure) failure {
+	if !other.since.IsZero() && (f.since.IsZero() || other.since.Before(f.since)) {
+		return other
+	}
+	return f
+}
+
+// lasts reports whether it has been so for longer than a span.
+func (f failure) lasts(span time.Duration) bool {
+	return !f.since.IsZero() && time.Since(f.since) > span
 }
 
 // lane returns the health of a new lane.
@@ -90,4 +133,27 @@ func (l *laneHealth) reads(oldest time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.read, l.waiting = time.Now(), oldest
+}
+
+func (l *laneHealth) stands() failure {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stopped
+}
+
+// stop says why reading, or remembering what was handled, does not work.
+func (l *laneHealth) stop(why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped.since.IsZero() {
+		l.stopped.since = time.Now()
+	}
+	l.stopped.said = why
+}
+
+// goOn says that both work again.
+func (l *laneHealth) goOn() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = failure{}
 }

@@ -25,8 +25,11 @@ func (m *messenger) wrong() string {
 		return fmt.Sprintf("the checkpoint has not moved for %s %s", age.Round(time.Second), why)
 	}
 	for _, r := range m.routes {
-		if since, said := r.health.failed(); !since.IsZero() {
-			return fmt.Sprintf("route %s has not delivered for %s: %s", r.name, time.Since(since).Round(time.Second), said)
+		if f := r.health.failed(); f.lasts(0) {
+			return fmt.Sprintf("route %s has not delivered for %s: %s", r.name, time.Since(f.since).Round(time.Second), f.said)
+		}
+		if f := r.health.stopped(); f.lasts(stalledAfter) { // the group may deal out its partitions anew
+			return fmt.Sprintf("route %s has not gone on for %s: %s", r.name, time.Since(f.since).Round(time.Second), f.said)
 		}
 		if unread := r.health.unread(time.Now()); unread > stalledAfter {
 			return fmt.Sprintf("route %s has read nothing for %s", r.name, unread.Round(time.Second))

@@ -49,13 +49,16 @@ func (r *route) lanes(group string) []*lane {
 	return list
 }
 
+// restOf ends the name of the place of what is no page.
+const restOf = "-rest"
+
 func (r *route) everyLane(group string) []*lane {
 	isPage := func(s schemas.Severity) bool { return s == schemas.Page }
 	if !receiver.IsForPeople(r.kind) || r.severity == schemas.Page {
 		return []*lane{r.lane(group, func(schemas.Severity) bool { return true }, nil)}
 	}
 	return []*lane{r.lane(group, isPage, nil),
-		r.lane(group+"-rest", func(s schemas.Severity) bool { return !isPage(s) }, newGathering(r.digest))}
+		r.lane(group+restOf, func(s schemas.Severity) bool { return !isPage(s) }, newGathering(r.digest))}
 }
 
 func (r *route) lane(place string, wants func(schemas.Severity) bool, gather *gathering) *lane {
@@ -82,6 +85,14 @@ func (l *lane) isWanted(e *sink.Stored, a *schemas.Attributes) bool {
 
 // deliver delivers what a round found, and moves the place behind it.
 func (l *lane) deliver(ctx context.Context, round *sink.Round) error {
+	err := l.deliverRound(ctx, round)
+	if err == nil {
+		l.health.goOn()
+	}
+	return err
+}
+
+func (l *lane) deliverRound(ctx context.Context, round *sink.Round) error {
 	if err := l.settle(ctx); err != nil {
 		return err
 	}

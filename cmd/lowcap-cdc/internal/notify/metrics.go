@@ -42,7 +42,7 @@ func (c *counts) observe(m *messenger) {
 	oldest := c.registry.Funcs(prefix+"oldest_undelivered_seconds",
 		"How long ago the oldest event was committed that is being delivered, in seconds; 0 for none.", "route")
 	failing := c.registry.Funcs(prefix+"failing_seconds",
-		"For how long no attempt of the route has succeeded, in seconds; 0 when the last one did.", "route")
+		"For how long a message of the route has failed, in seconds; 0 when none does.", "route")
 	for _, r := range m.routes {
 		c.delivered.With(r.name)
 		c.refused.With(r.name)
@@ -50,8 +50,8 @@ func (c *counts) observe(m *messenger) {
 		c.removed.With(r.name)
 		oldest(func() float64 { return r.health.oldest(time.Now()).Seconds() }, r.name)
 		failing(func() float64 {
-			if since, _ := r.health.failed(); !since.IsZero() {
-				return time.Since(since).Seconds()
+			if f := r.health.failed(); f.lasts(0) {
+				return time.Since(f.since).Seconds()
 			}
 			return 0
 		}, r.name)

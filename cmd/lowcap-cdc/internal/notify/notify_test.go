@@ -18,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/rs/zerolog"
 
+	"lowcap-cdc/cmd/lowcap-cdc/internal/notify/receiver"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/sink"
 )
@@ -84,10 +85,12 @@ func (m *memory) Kept(context.Context) ([]sink.Kept, error) { return nil, nil }
 // fake is a receiver that answers as told, 200 when nothing is left, and keeps what it took.
 type fake struct {
 	*httptest.Server
-	mu      sync.Mutex
-	answers []int
-	got     []string // every request: the answer and the text
-	arrived chan string
+	mu       sync.Mutex
+	answers  []int
+	refuses  string // what is answered with 400 for ever: a text of it
+	refusals int
+	got      []string // every request: the answer and the text
+	arrived  chan string
 }
 
 func newFake(t *testing.T, answers ...int) *fake {
@@ -100,6 +103,10 @@ func newFake(t *testing.T, answers ...int) *fake {
 		if len(f.answers) > 0 {
 			code, f.answers = f.answers[0], f.answers[1:]
 		}
+		if f.refuses != "" && (bytes.Contains(body, []byte(f.refuses)) || bytes.Contains(body, []byte("\U0001F6A8"))) {
+			code = http.StatusBadRequest
+			f.refusals++
+		}
 		f.got = append(f.got, fmt.Sprintf("%d %s", code, body))
 		f.mu.Unlock()
 		w.Header().Set("Location", "/elsewhere")
@@ -108,6 +115,12 @@ func newFake(t *testing.T, answers ...int) *fake {
 	}))
 	t.Cleanup(f.Close)
 	return f
+}
+
+func (f *fake) refused() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.refusals
 }
 
 // await returns the next request; it fails unless that holds every text.
@@ -421,6 +434,24 @@ func TestPlanErrors(t *testing.T) {
 		"routes: [{name: a, as: slack, to-file: /nonexistent}]":                                  "to-file",
 		"heartbeat: {url: nowhere}\nroutes: [{name: a, as: slack, to: 'https://x'}]":             "heartbeat",
 		"page-url: https://x": "nobody is to be told",
+		"\uFEFFheartbeat: {url: nowhere}\nroutes: [{name: a, as: slack, to: 'https://x'}]":                            "heartbeat",
+		"\"heartbeat\": {url: nowhere}\nroutes: [{name: a, as: slack, to: 'https://x'}]":                              "heartbeat",
+		"heartbeat: https://x\nroutes: [{name: a, as: slack, to: 'https://x'}]":                                       "was used where mapping",
+		"heartbeat: {every: 1m, urll: x}\nroutes: [{name: a, as: slack, to: 'https://x'}]":                            "urll",
+		"page-url: cdc.example.org\nroutes: [{name: a, as: slack, to: 'https://x'}]":                                  "page-url is not a URL",
+		"heartbeat: {every: 1m}\nroutes: [{name: a, as: slack, to: 'https://x'}]":                                     "nobody is asked",
+		"routes: [{name: a, as: slack, to: 'https://x', digest: 5}]":                                                  "cannot unmarshal",
+		"routes: [{name: a, as: slack, to: 'https://x', digest: 5ms}]":                                                "5m",
+		"routes: [{name: a, as: slack, to: 'https://x', types: [trade.closed]}]":                                      "set severity to info",
+		"routes: [{name: a, as: slack, to: 'https://x', severity: page, types: ['emergency_exit.*', '*.malformed']}]": "set severity to warn",
+		"routes: [{name: a, as: slack, to: 'https://x'}, {name: a-rest, as: slack, to: 'https://x'}]":                 "share a place",
+		"routes: [{name: a, as: slack, to: 'https://x'}]\nroutes: [{name: b, as: slack, to: 'https://x'}]":            "routes",
+		"routes: [{name: a, as: slack, to: 'https://x', name: b}]":                                                    "name",
+		"routes: {name: a, as: slack, to: 'https://x'}":                                                               "was used where sequence",
+		"routes: [a]":    "was used where mapping",
+		"routes: [null]": "name",
+		"routes: [{name: a, as: slack, to: 'https://x', heartbeat: {url: 'https://x'}}]": "heartbeat",
+		"routes: [{name: a, as: slack, to: 'https://x', tokens: WIF}]":                   "was used where sequence",
 	} {
 		file := filepath.Join(t.TempDir(), "notify.yaml")
 		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
@@ -477,7 +508,7 @@ func TestWatchTells(t *testing.T) {
 	f.await(t, "The stream moves again")
 	other.await(t, "The stream moves again")
 	telling.Wait()
-	m.routes[0].health.failing, m.routes[0].health.said = time.Now().Add(-2*failingAfter), "401 Unauthorized"
+	m.routes[0].health.failing = map[*receiver.Message]failure{nil: {time.Now().Add(-2 * failingAfter), "401 Unauthorized"}}
 	m.watch.judgeRoutes(t.Context(), &telling)
 	m.watch.judgeRoutes(t.Context(), &telling) // once
 	other.await(t, "Route phone does not deliver", "401 Unauthorized")

@@ -9,7 +9,6 @@ import (
 
 	"lowcap-cdc/cmd/lowcap-cdc/internal/notify/receiver"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
-	"lowcap-cdc/schemas"
 )
 
 // Options say what is delivered, where, and how. Several routes stand in the configuration file; these flags are the
@@ -85,11 +84,8 @@ func (p *Plan) routes(log zerolog.Logger, counts *counts) ([]*route, error) {
 		if err != nil {
 			return nil, settings.Usage(fmt.Errorf("route %s: %w", r.Name, err))
 		}
-		made := &route{name: r.Name, kind: r.As, receiver: to, severity: schemas.Severity(r.Severity), types: r.Types, tokens: r.Tokens,
+		made := &route{name: r.Name, kind: r.As, receiver: to, severity: r.least(), types: r.Types, tokens: r.Tokens,
 			digest: r.Digest, page: p.PageURL, log: log.With().Str("route", r.Name).Logger(), health: &health{}, counts: counts}
-		if r.Severity == "" {
-			made.severity = schemas.Warn
-		}
 		byName[r.Name] = made
 		list = append(list, made)
 	}

@@ -99,9 +99,10 @@ func (r *route) isToken(e *sink.Stored) bool {
 // deliver sends a message until the receiver, or the fallback, has it. It gives up only when ctx ends; a request on its
 // way is waited for even then, or the next start would send it again.
 func (r *route) deliver(ctx context.Context, m *receiver.Message) error {
+	defer r.forget(m)
 	for wait := shortestPause; ; wait = min(2*wait, longestPause) {
 		answer := r.attempt(context.WithoutCancel(ctx), m)
-		r.health.note(answer)
+		r.health.note(m, answer)
 		if answer.Kind == receiver.Delivered {
 			r.counts.delivered.With(r.name).Inc()
 			r.log.Debug().Str("id", m.Reference).Str("what", m.Title()).Msg("delivered")
@@ -116,6 +117,14 @@ func (r *route) deliver(ctx context.Context, m *receiver.Message) error {
 		r.log.WithLevel(levelOf(answer.Kind)).Str("answer", string(answer.Kind)).Str("said", answer.Detail).Str("id", m.Reference).
 			Stringer("retry_in", pause.Round(time.Millisecond)).Msg(standing[answer.Kind])
 		sleep(ctx, pause)
+	}
+}
+
+// forget says that a message is not sent any more, by whichever route.
+func (r *route) forget(m *receiver.Message) {
+	r.health.forget(m)
+	if r.fallback != nil {
+		r.fallback.health.forget(m)
 	}
 }
 
@@ -143,7 +152,7 @@ func (r *route) attempt(ctx context.Context, m *receiver.Message) receiver.Answe
 	other := *m
 	other.What += " (" + r.name + " refused it)"
 	by := r.fallback.send(ctx, &other)
-	r.fallback.health.note(by)
+	r.fallback.health.note(m, by)
 	r.log.Warn().Str("fallback", r.fallback.name).Str("answer", string(by.Kind)).Str("said", by.Detail).Str("id", m.Reference).
 		Msg("sent by the fallback")
 	return by

@@ -124,14 +124,17 @@ func (w *watch) judgeStream(ctx context.Context, telling *sync.WaitGroup) {
 // judgeRoutes tells the other routes of one that fails, and when it delivers again.
 func (w *watch) judgeRoutes(ctx context.Context, telling *sync.WaitGroup) {
 	for _, r := range w.m.routes {
-		since, said := r.health.failed()
-		isFailing := !since.IsZero() && time.Since(since) > failingAfter
+		f := r.health.failed()
+		if !f.lasts(failingAfter) && !w.stalled { // else they have been told of what keeps every route from reading
+			f = r.health.stopped()
+		}
+		isFailing := f.lasts(failingAfter)
 		if isFailing == w.failing[r.name] {
 			continue
 		}
 		w.failing[r.name] = isFailing
 		m := receiver.Message{Severity: schemas.Page, What: "Route " + r.name + " does not deliver", Link: r.page,
-			Facts: []receiver.Fact{{Name: "since", Value: time.Since(since).Round(time.Second).String()}, {Name: "its receiver says", Value: said}}}
+			Facts: []receiver.Fact{{Name: "since", Value: time.Since(f.since).Round(time.Second).String()}, {Name: "why", Value: f.said}}}
 		if !isFailing {
 			m.What, m.Severity, m.Facts = "Route "+r.name+" delivers again", schemas.Warn, nil
 		}

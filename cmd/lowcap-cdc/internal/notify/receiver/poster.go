@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -107,7 +108,7 @@ func (p *poster) broken(err error, scheme string, wrote bool) Answer {
 // judge says what a status means, and the body where the status alone does not say it.
 func (p *poster) judge(response *http.Response, body []byte) Answer {
 	code := response.StatusCode
-	text := strings.TrimSpace(string(body))
+	text := strings.TrimSpace(strings.TrimPrefix(string(body), "\uFEFF"))
 	if said := gjson.GetBytes(body, "ok"); p.isAPI && code/100 == 2 && said.Type == gjson.False {
 		code = int(gjson.GetBytes(body, "error_code").Int()) // Telegram repeats the status there
 	}
@@ -164,7 +165,7 @@ func where(response *http.Response) string {
 // Telegram (in parameters) and Discord put it.
 func waitOf(header http.Header, body []byte) time.Duration {
 	said := header.Get("Retry-After")
-	if seconds, err := strconv.ParseFloat(said, 64); err == nil {
+	if seconds, err := strconv.ParseFloat(said, 64); err == nil && !math.IsNaN(seconds) {
 		return inSeconds(seconds)
 	}
 	if at, err := http.ParseTime(said); err == nil {

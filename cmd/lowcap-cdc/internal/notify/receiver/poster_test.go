@@ -72,6 +72,11 @@ func TestAnswers(t *testing.T) {
 		{name: "slower, as Discord says it", status: 429, body: `{"retry_after":0.65,"global":false}`, want: Answer{Kind: Wait, After: 650 * time.Millisecond}},
 		{name: "slower, without a time", status: 429, want: Answer{Kind: Wait}},
 		{name: "slower, for ever", status: 429, header: "1e300", want: Answer{Kind: Wait, After: longestWait}},
+		{name: "slower, until a time that has been", status: 429, header: "Mon, 02 Jan 2006 15:04:05 GMT", want: Answer{Kind: Wait}},
+		{name: "slower, before now", status: 429, header: "-5", want: Answer{Kind: Wait}},
+		{name: "slower, by no number", status: 429, header: "NaN", want: Answer{Kind: Wait}},
+		{name: "slower, in words", status: 429, header: "soon", body: `{"retry_after":2}`, want: Answer{Kind: Wait, After: 2 * time.Second}},
+		{name: "broken, by a proxy", status: 502, body: "<html>\xff\xfe\x1b[2J", want: Answer{Kind: Failed, Arrived: true}},
 		{name: "broken", status: 500, want: Answer{Kind: Failed, Arrived: true}},
 		{name: "overloaded", status: 503, header: "3", want: Answer{Kind: Wait, After: 3 * time.Second, Arrived: true}},
 	} {
@@ -130,8 +135,9 @@ func TestAnswersThatAreNone(t *testing.T) {
 		}), time.Second, Answer{Kind: Failed, Arrived: true}},
 		{"TLS where none was expected", strings.Replace(plain.URL, "https", "http", 1), time.Second, Answer{Kind: Misset}},
 		{"no TLS where it was expected", strings.Replace(serve(func(http.ResponseWriter, *http.Request) {}), "http", "https", 1), time.Second, Answer{Kind: Misset}},
-		{"a login page", serve(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "\n<html>Welcome") }), time.Second, Answer{Kind: Misset}},             //nolint:errcheck // a test
-		{"ok: false", serve(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"ok":false,"error_code":400}`) }), time.Second, Answer{Kind: Refused}}, //nolint:errcheck // a test
+		{"a login page", serve(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "\n<html>Welcome") }), time.Second, Answer{Kind: Misset}},                           //nolint:errcheck // a test
+		{"a login page of an editor", serve(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "\uFEFF<!doctype html>Welcome") }), time.Second, Answer{Kind: Misset}}, //nolint:errcheck // a test
+		{"ok: false", serve(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"ok":false,"error_code":400}`) }), time.Second, Answer{Kind: Refused}},               //nolint:errcheck // a test
 		{"a body without an end", serve(func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				w.Write(bytes.Repeat([]byte("x"), 1000)) //nolint:errcheck // until it is cut

@@ -1,0 +1,102 @@
+package notify
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestPageThatStandsIsNotHidden: what is no page is delivered all the while, by the same receiver, and the page that it refuses is
+// still what the route stands for.
+func TestPageThatStandsIsNotHidden(t *testing.T) {
+	t.Setenv("TEST_TOKEN", "1:t")
+	beats := newFake(t)
+	m, f := newMemory(), newFake(t)
+	f.refuses = "page: "
+	r := start(t, m, t.TempDir(), "heartbeat: {url: '"+beats.URL+"', every: 1s}\nroutes: ["+telegram(f, "")+"]", nil)
+	beats.await(t)
+	m.put("page", "emergency_exit.executed", "A")
+	r.says("the route stands")
+	for f.refused() < 6 {
+		m.put("warn", "entry_block.orphaned", "B")
+		for strings.HasPrefix(f.await(t), "400") {
+			continue
+		}
+	}
+	for len(beats.arrived) > 0 {
+		<-beats.arrived
+	}
+	m.put("warn", "entry_block.orphaned", "C")
+	select {
+	case <-beats.arrived:
+		t.Errorf("a heartbeat came while a page stands: %s", r.log)
+	case <-time.After(2500 * time.Millisecond):
+	}
+}
+
+// TestFallbackThatWasNeededOnce: what its receiver could not take is told, so nothing stands any more.
+func TestFallbackThatWasNeededOnce(t *testing.T) {
+	t.Setenv("TEST_TOKEN", "1:t")
+	beats := newFake(t)
+	m, f, fallback := newMemory(), newFake(t, 400, 400, 200), newFake(t, 500)
+	start(t, m, t.TempDir(), "heartbeat: {url: '"+beats.URL+"', every: 1s}\nroutes: ["+telegram(f, ", fallback: other")+
+		", {name: other, as: slack, to: '"+fallback.URL+"', severity: none}]", nil)
+	m.put("page", "emergency_exit.executed", "A")
+	f.await(t, "400")
+	f.await(t, "400")
+	fallback.await(t, "500")
+	f.await(t, "200")
+	for len(beats.arrived) > 0 {
+		<-beats.arrived
+	}
+	beats.await(t)
+}
+
+// TestPlaceThatIsLost: who removes the files of the places makes no first start of a route that runs.
+func TestPlaceThatIsLost(t *testing.T) {
+	t.Setenv("TEST_TOKEN", "1:t")
+	m, f, state := newMemory(), newFake(t), t.TempDir()
+	r := start(t, m, state, "routes: ["+telegram(f, "")+"]", nil)
+	m.put("page", "emergency_exit.executed", "A")
+	f.await(t, "<code>A</code>")
+	away := filepath.Join(t.TempDir(), "away")
+	if err := os.Rename(state, away); err != nil {
+		t.Fatal(err)
+	}
+	m.put("page", "emergency_exit.executed", "B")
+	r.says("reading was interrupted")
+	if since := r.laneStops(); !since {
+		t.Errorf("nothing says that the route stands: %s", r.log)
+	}
+	m.put("page", "emergency_exit.executed", "C")
+	if err := os.Mkdir(state, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	f.await(t, "<code>B</code>")
+	f.await(t, "<code>C</code>")
+	f.nothing(t)
+	names, err := filepath.Glob(filepath.Join(state, "*.json"))
+	if err != nil || !slices.Contains(names, filepath.Join(state, "g-phone.json")) {
+		t.Errorf("%v %v", names, err)
+	}
+}
+
+// laneStops reports whether a lane says that it does not go on.
+func (r *running) laneStops() bool { return strings.Contains(r.log.String(), "write place") }
+
+// TestSecretOfTwoLines would break every request, and say so only when a page comes.
+func TestSecretOfTwoLines(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	for content, good := range map[string]bool{"a\n": true, "a\r\n": true, "\n a \n": true, "a\nb\n": false, "a\tb": false, "\n": false} {
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := (&Options{As: "ntfy", To: "https://x/y", Severity: "page", TokenFile: file}).Check("")
+		if (err == nil) != good {
+			t.Errorf("%q: %v", content, err)
+		}
+	}
+}
