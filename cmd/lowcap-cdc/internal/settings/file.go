@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"lowcap-cdc/sink/file"
 )
@@ -22,6 +23,9 @@ func (s *Settings) openFile(rest string) (*file.Sink, error) {
 	dir, query, _ := strings.Cut(rest, "?")
 	if dir == "" {
 		return nil, Usage(errors.New("--sink file: names no directory; write file:DIR"))
+	}
+	if strings.TrimSpace(dir) != dir || strings.ContainsFunc(dir, unicode.IsControl) {
+		return nil, Usage(errors.New("--sink file: names a directory with blanks around it, or a line end in it; write file:DIR"))
 	}
 	if strings.HasPrefix(dir, "//") && !strings.HasPrefix(dir, "///") {
 		return nil, Usage(errors.New("--sink file://HOST is no directory of this machine; write file:DIR or file:///DIR"))

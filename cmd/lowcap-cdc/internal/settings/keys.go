@@ -90,12 +90,25 @@ func isInEnvironment(variables []string) bool {
 	return false
 }
 
-// CheckEnvironment reports a variable that is nearly one of ours: it is misspelt, and would be ignored in silence.
+// secrets are variables that protect something by having a value: an empty one is a value that somebody forgot.
+var secrets = []string{"HTTP_TOKEN", "SECRET"}
+
+// CheckEnvironment reports a variable that is nearly one of ours: it is misspelt, and would be ignored in silence. So would be a
+// secret that is empty.
 func CheckEnvironment(known []string) error {
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
 		given, ours := strings.CutPrefix(name, "LOWCAP_CDC_")
-		if !ours || slices.Contains(known, name) {
+		if !ours {
+			continue
+		}
+		if slices.Contains(secrets, given) && os.Getenv(name) == "" {
+			return fmt.Errorf("the environment has %s, and it is empty: nothing would be protected by it; give it a value, or take it out", name)
+		}
+		if yes, isNo := strings.CutPrefix(given, "NO_"); isNo && slices.Contains(known, "LOWCAP_CDC_"+yes) {
+			return fmt.Errorf("the environment has %s, which is no setting; set LOWCAP_CDC_%s=false", name, yes)
+		}
+		if slices.Contains(known, name) {
 			continue
 		}
 		for _, right := range known {

@@ -80,12 +80,25 @@ func TestEnvironmentComesBeforeTheFile(t *testing.T) {
 
 // TestMisspeltVariables: a variable that is nearly one of ours is an error; those that Kubernetes makes are not.
 func TestMisspeltVariables(t *testing.T) {
-	known := []string{"LOWCAP_CDC_SLOT", "LOWCAP_CDC_KAFKA_PASSWORD", "LOWCAP_CDC_HTTP", "LOWCAP_CDC_TO"}
+	known := []string{"LOWCAP_CDC_SLOT", "LOWCAP_CDC_KAFKA_PASSWORD", "LOWCAP_CDC_HTTP", "LOWCAP_CDC_TO", "LOWCAP_CDC_RECONCILE"}
 	for name, misspelt := range map[string]bool{"LOWCAP_CDC_SLTO": true, "LOWCAP_CDC_KAFKA_PASWORD": true, "LOWCAP_CDC_SLOT": false,
+		"LOWCAP_CDC_NO_RECONCILE": true, "LOWCAP_CDC_NO_OTHER": false,
 		"LOWCAP_CDC_PORT": false, "LOWCAP_CDC_PORT_9187_TCP": false, "LOWCAP_CDC_SERVICE_HOST": false, "LOWCAP_CDC_FAILPOINT": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(name, "sesame")
 			if err := CheckEnvironment(known); (err != nil) != misspelt || (err != nil && strings.Contains(err.Error(), "sesame")) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+// TestEmptySecrets: a token that was forgotten leaves the page open to everybody, and no one would notice.
+func TestEmptySecrets(t *testing.T) {
+	for name, good := range map[string]bool{"LOWCAP_CDC_HTTP_TOKEN": false, "LOWCAP_CDC_SECRET": false, "LOWCAP_CDC_HTTP": true, "LOWCAP_CDC_KAFKA_PASSWORD": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(name, "")
+			if err := CheckEnvironment([]string{name}); (err == nil) != good {
 				t.Errorf("error %v", err)
 			}
 		})

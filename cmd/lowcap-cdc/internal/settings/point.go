@@ -58,8 +58,11 @@ func (p Point) On(ctx context.Context, reader sink.Reader) (Point, error) {
 	return p, err
 }
 
-// longAge matches weeks and days before what time.ParseDuration reads; with five digits each they fit into a duration.
-var longAge = regexp.MustCompile(`^(?:(\d{1,5})w)?(?:(\d{1,5})d)?(.*)$`)
+// longAge matches weeks and days before what time.ParseDuration reads; with so many digits all of it fits into a duration.
+var longAge = regexp.MustCompile(`^(?:(\d{1,4})w)?(?:(\d{1,4})d)?(.*)$`)
+
+// longestAge is older than any event.
+const longestAge = 100 * 365 * 24 * time.Hour
 
 func parseAge(text string) (age time.Duration, ok bool) {
 	parts := longAge.FindStringSubmatch(text)
@@ -70,10 +73,10 @@ func parseAge(text string) (age time.Duration, ok bool) {
 		}
 	}
 	if ok && parts[3] == "" {
-		return age, true
+		return age, age <= longestAge
 	}
 	rest, err := time.ParseDuration(parts[3])
-	return age + rest, err == nil
+	return age + rest, err == nil && rest >= 0 && age <= longestAge && rest <= longestAge
 }
 
 // Precedes reports whether the point lies before an event, or at it.

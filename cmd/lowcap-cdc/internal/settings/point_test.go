@@ -16,7 +16,7 @@ func TestParsePointReadsAges(t *testing.T) {
 			t.Errorf("%s is %v, %v; want %v before now", text, point.Time, err, age)
 		}
 	}
-	for _, wrong := range []string{"1", "d", "w", "1d2w", "1.5d", "100000d", "1dd", "1d x"} {
+	for _, wrong := range []string{"1", "d", "w", "1d2w", "1.5d", "100000d", "1dd", "1d x", "-1h", "1d-2h", "20000w", "99999w", "9999w9999d", "2000000h"} {
 		if point, err := ParsePoint(wrong, now); err == nil {
 			t.Errorf("%q is read as %v", wrong, point.Time)
 		}

@@ -112,7 +112,7 @@ func (s *Settings) Require() error {
 
 // RequireDatabase is Require for a verb that may do without a sink.
 func (s *Settings) RequireDatabase() error {
-	if s.Postgres == "" {
+	if strings.TrimSpace(s.Postgres) == "" {
 		return Usage(errors.New("no database given; set --postgres or LOWCAP_CDC_POSTGRES"))
 	}
 	if err := s.checkDatabase(); err != nil {
@@ -208,7 +208,11 @@ func Secret(flag, file, other string) (string, error) {
 	if err != nil {
 		return "", Usage(fmt.Errorf("read %s: %w", flag, err))
 	}
-	return strings.TrimRight(string(content), "\r\n"), nil
+	secret := strings.TrimRight(string(content), "\r\n")
+	if secret == "" {
+		return "", Usage(fmt.Errorf("%s: the file is empty", flag))
+	}
+	return secret, nil
 }
 
 // Redact removes a password from a URL.
