@@ -47,8 +47,11 @@ func (h *history) trackTrade(ended, opened []byte, s summary) {
 	w.trade.s1 = w.trade.s1 || h.isNew(lastS1Buy)
 	w.trade.s2 = w.trade.s2 || h.isNew(lastS2Buy)
 	for k := lastS1Buy; k <= lastReclaimBuy && w.trade.first == 0; k++ {
-		if h.isNew(k) {
-			w.trade.first = h.keys[k].after.at
+		if !h.isNew(k) {
+			continue
+		}
+		if w.trade.first = h.keys[k].after.at; h.isFuture(w.trade.first) {
+			w.trade.first = h.tx.CommitTime // else no failure would ever be later
 		}
 	}
 	if ended != nil && opened == nil {

@@ -146,9 +146,9 @@ func isUnchanged(row *decode.PositionRow, image []byte, doc *document) bool {
 // countTrades counts the elements of completed_trades.
 func countTrades(v decode.Value, before int64) (int64, *malformed) {
 	switch v.Kind {
-	case decode.Unchanged:
+	case decode.Unchanged, decode.Missing:
 		return before, nil
-	case decode.Missing, decode.Null:
+	case decode.Null:
 		return 0, nil
 	}
 	if len(v.Text) == 0 || v.Text[0] != '[' {

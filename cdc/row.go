@@ -8,13 +8,14 @@ import (
 	"lowcap-cdc/schemas"
 )
 
-// column returns what a column of the new row holds, nil for NULL; a value that was not sent is as before. Of a text that
+// column returns what a column of the new row holds, nil for NULL; a value that was not sent is as before, also where the table
+// has lost the column: what was held is not sold by that. Of a text that
 // no event may carry it returns what stands for it, in events and images alike: its beginning and its digest.
 func column(v decode.Value, before []byte) []byte {
 	switch v.Kind {
 	case decode.Text:
 		return shorten(v.Text, maxText)
-	case decode.Unchanged:
+	case decode.Unchanged, decode.Missing:
 		return before
 	}
 	return nil

@@ -79,6 +79,7 @@ func TestSecondReading(t *testing.T) {
 	for _, document := range []string{
 		postgresString(`{"uptrend_engine_v4": {"a": 1}, "pm_execution_history": {"x": "\""}, "shadow_entry_data": []}`),
 		`{"uptrend_engine_v4": {"a": 1}, "pm_execution_history": ` + postgresString(`{"x": "\""}`) + `, "shadow_entry_data": []}`,
+		`{"uptrend_engine_v4": ` + postgresString(postgresString(`{"a": 1}`)) + `, "pm_execution_history": {"x": "\""}}`,
 	} {
 		text := []byte(document)
 		for i := range 2 {

@@ -11,7 +11,7 @@ type Features struct {
 	History       []byte // pm_execution_history
 	Engine        []byte // uptrend_engine_v4
 	Shadow        []byte // shadow_entry_data
-	DoubleEncoded bool   // the document, or its history, was a JSON string that holds JSON
+	DoubleEncoded bool   // the document, or one of these, was a JSON string that holds JSON
 }
 
 // Malformed says that a document cannot be read, and why. The document is handed on as it is.
@@ -46,11 +46,14 @@ func doubleEncoded(document []byte) (Features, error) {
 	return f, nil
 }
 
-// readThrough reads a history that is a JSON string and holds an object. Anything else stays as it is.
+// readThrough reads what is a JSON string and holds an object. Anything else stays as it is.
 func readThrough(f Features) Features {
-	if len(f.History) > 0 && f.History[0] == '"' {
-		if inner := object(f.History); inner != nil {
-			f.History, f.DoubleEncoded = inner, true
+	for _, part := range [...]*[]byte{&f.History, &f.Engine, &f.Shadow} {
+		if len(*part) == 0 || (*part)[0] != '"' {
+			continue
+		}
+		if inner := object(*part); inner != nil {
+			*part, f.DoubleEncoded = inner, true
 		}
 	}
 	return f

@@ -80,6 +80,10 @@ func checkRows(ctx context.Context, conn *pgx.Conn, c Config, t decode.Table, fo
 		f.Severity, f.Repair = check.Warn, c.dropFromPublication(t)+"; and then: lowcap-cdc run"
 		f.Detail += "; events lack " + left
 	}
+	if lacks := e.lacks(); lacks != "" {
+		f.Severity, f.Repair = check.Warn, cmp.Or(f.Repair, "the source's migration")
+		f.Detail += "; it has no column " + lacks + ": an exit that is not made, or a fill without a record, cannot be told"
+	}
 	return f
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -30,7 +31,10 @@ type tableEntry struct {
 }
 
 // form is what ALTER TABLE changes when it changes values of rows, of which the WAL that a client sees says nothing.
-type form struct{ file, numbers, versions string } // the table's file, and of the watched columns attnum and xmin
+type form struct {
+	file, numbers, versions string // the table's file, and of the watched columns attnum and xmin
+	lacks                   string // of the books
+}
 
 // isRewritten reports whether values may have changed. A new file alone is VACUUM FULL, a column that was altered alone says
 // nothing of the values; a column with another number was dropped and made again.
@@ -96,6 +100,7 @@ func readTable(ctx context.Context, conn querier, c Config, t decode.Table) (tab
 	if len(e.columns) == 0 {
 		return tableEntry{table: t}, nil // dropped between the two queries
 	}
+	e.form.lacks = e.lacks()
 	return e, nil
 }
 
@@ -216,6 +221,21 @@ func (e *tableEntry) leftOut() string {
 		}
 	}
 	return strings.Join(names, "; ")
+}
+
+// booked are the columns without which nothing tells what is held, and what was bought and sold.
+var booked = []string{"total_quantity", "total_tokens_bought", "total_tokens_sold"}
+
+// lacks names the columns of the books that the table does not have.
+func (e *tableEntry) lacks() string {
+	var names []string
+	for _, name := range booked {
+		isIt := func(c decode.Column) bool { return c.Name == name }
+		if e.table == decode.Positions && !slices.ContainsFunc(e.columns, isIt) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // watched returns the columns that the stream brings, quoted, and their places in a row.

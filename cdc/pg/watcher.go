@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -178,6 +179,12 @@ func (w *watcher) noticeUnfit(t decode.Table, now *tableEntry) {
 	w.forms[t] = now.form
 	if err := now.check(w.config); err != nil {
 		text = err.Error()
+	} else if now.form.lacks != since.lacks && since != (form{}) {
+		text = fmt.Sprintf("table %s has lost the column %s: what it held last counts from now on; an exit that is not made, or a fill without a record, may not be told; run: lowcap-cdc check",
+			w.config.table(t), now.form.lacks)
+		if now.form.lacks == "" {
+			text = fmt.Sprintf("table %s has its columns %s again", w.config.table(t), strings.Join(booked, ", "))
+		}
 	} else if now.form.isRewritten(since) {
 		text = fmt.Sprintf("the columns of table %s were made anew or rewritten: what that changed in its rows is not in the stream; run: lowcap-cdc reconcile", w.config.table(t))
 	}
