@@ -177,6 +177,8 @@ func TestDeletedTopics(t *testing.T) {
 	s.deleteTopic("positions")
 	s.exec(`update lowcap_positions set status = 'active'`)
 	waitFor(t, log, `"topic":"`+s.name+`.positions"`)
+	waitFor(t, log, `"topics":["`+s.name+`.positions"],"published":1,`)
+	waitFor(t, log, "these topics were deleted")
 	s.waitForRecords(shared.started, "positions", 1)
 	s.deleteTopic("cdc-state")
 	s.exec(`update lowcap_positions set status = 'paused'`)

@@ -131,6 +131,7 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, to.Close()) }()
+	hooks := v.hooks()
 	if k, ok := to.(*kafka.Sink); ok {
 		v.snapshot.limit = k.LongestSnapshot
 		created, err := k.EnsureTopics(ctx)
@@ -140,10 +141,10 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 		for _, topic := range created {
 			v.Log.Info().Str("topic", topic).Msg("topic created")
 		}
+		hooks = cdc.Tee(v.missed(created), hooks)
 	}
 	config := v.Settings.Source()
 	config.Still = v.Still
-	hooks := v.hooks()
 	config.Notice, config.Ignored = hooks.Notice, hooks.Ignored
 	from := pg.New(config)
 	defer func() { err = errors.Join(err, from.Close()) }()
@@ -153,6 +154,19 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 		v.Log.Info().Str("slot", v.Settings.SlotName()).Str("sink", settings.Redact(v.Settings.Sink)).Msg("starting")
 	}
 	return p.Run(ctx)
+}
+
+// missed returns hooks that say what it means that topics had to be created, once it is known that there is a history.
+func (v *Supervisor) missed(created []string) cdc.Hooks {
+	if len(created) == 0 {
+		return cdc.Hooks{}
+	}
+	return cdc.Hooks{Started: func(start cdc.Start) {
+		if number := start.Known.Events.Number; number > 0 {
+			v.Log.Error().Strs("topics", created).Uint64("published", number).
+				Msg("these topics were deleted: what had been published there is gone; lowcap-cdc audit verify names the events")
+		}
+	}}
 }
 
 // hooks tell everybody who follows a pipeline: first the supervisor, then the monitor, then the others.
