@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/segmentio/kafka-go/protocol"
+
 	"lowcap-cdc/sink"
 )
 
@@ -21,20 +23,48 @@ type found struct {
 	moved   map[partition]int64
 }
 
+// lookAgain is how often a reader looks whether its topics have got more partitions.
+const lookAgain = 5 * time.Second
+
+// addNew adds the partitions that are new to what is followed: all that is in them has come meanwhile.
+func (k *Sink) addNew(ctx context.Context, leaders map[partition]int, at map[partition]int64) error {
+	for p := range leaders {
+		if _, known := at[p]; !known {
+			first, _, err := k.offsets(ctx, p.topic, p.id)
+			if errors.Is(err, protocol.ErrNoPartition) {
+				continue // not everybody has heard of it
+			}
+			if err != nil {
+				return fmt.Errorf("read offsets of %s/%d: %w", p.topic, p.id, err)
+			}
+			at[p] = first
+		}
+	}
+	return nil
+}
+
 // follow reads partitions from the given offsets on, until ctx ends or visit returns an error. visit is called also when
-// nothing was found, about ten times a second.
-func (k *Sink) follow(ctx context.Context, at map[partition]int64, visit func(found) error) error {
+// nothing was found, about ten times a second. add, when not nil, adds the partitions that the topics have got since.
+func (k *Sink) follow(ctx context.Context, at map[partition]int64,
+	add func(context.Context, map[partition]int, map[partition]int64) error, visit func(found) error,
+) error {
 	var leaders map[partition]int
+	var looked, without time.Time // without: since when a partition is not there
 	for ctx.Err() == nil {
-		if leaders == nil {
+		if leaders == nil || (add != nil && time.Since(looked) > lookAgain) {
 			var err error
-			if leaders, err = k.leaders(ctx, topicsOf(at)); err != nil {
+			if leaders, err = k.leaders(ctx, topicsOf(at)); err == nil && add != nil {
+				err = add(ctx, leaders, at)
+			}
+			if err != nil {
 				return err
 			}
+			looked = time.Now()
 		}
 		f, err := k.round(ctx, leaders, at)
+		without = missingSince(without, err)
 		if err != nil {
-			if ctx.Err() != nil || !isRetriable(err) {
+			if isNew := !without.IsZero() && time.Since(without) < retryBudget; ctx.Err() != nil || (!isNew && !isRetriable(err)) {
 				return explain(err)
 			}
 			leaders = nil // they may have moved
@@ -50,6 +80,18 @@ func (k *Sink) follow(ctx context.Context, at map[partition]int64, visit func(fo
 		maps.Copy(at, f.moved)
 	}
 	return ctx.Err()
+}
+
+// missingSince returns since when the library does not know a partition, given what came of the last round. It may be a new one of which
+// not everybody has heard; later there is none.
+func missingSince(before time.Time, err error) time.Time {
+	switch {
+	case !errors.Is(err, protocol.ErrNoPartition):
+		return time.Time{}
+	case before.IsZero():
+		return time.Now()
+	}
+	return before
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol"
 
 	"lowcap-cdc/sink"
 )
@@ -78,10 +79,10 @@ func (k *Sink) Consume(ctx context.Context, group string, topics []string, m Mem
 }
 
 // endsGeneration reports whether an error only says that the group deals its partitions out anew, or must: where retention has
-// overtaken a member, the next generation finds out what was lost.
+// overtaken a member, the next generation finds out what was lost; of a new partition not everybody has heard yet.
 func endsGeneration(err error) bool {
 	for _, passing := range []error{context.Canceled, kafka.ErrGenerationEnded, kafka.RebalanceInProgress,
-		kafka.IllegalGeneration, kafka.UnknownMemberId, kafka.OffsetOutOfRange} {
+		kafka.IllegalGeneration, kafka.UnknownMemberId, kafka.OffsetOutOfRange, protocol.ErrNoPartition} {
 		if errors.Is(err, passing) {
 			return true
 		}

@@ -22,6 +22,7 @@ type membership struct {
 	member     Member
 	topics     []string        // full names
 	missing    map[string]bool // topics that an earlier generation of this process looked for and did not find
+	grown      map[string]bool // topics that have got partitions since the group has had its places
 
 	begun     map[partition]int64 // where an earlier member was sending
 	handled   map[partition]int64 // where the next member would continue
@@ -31,14 +32,15 @@ type membership struct {
 // consume reads until the generation ends.
 func (m *membership) consume(ctx context.Context) error {
 	at, loss, err := m.assigned(ctx)
-	if err == nil {
-		m.member.Assigned(Assignment{len(at), loss.records, loss.oldest})
+	if err != nil {
+		return err // which ends the generation; to stay a member would keep others from reading
 	}
-	if err != nil || len(at) == 0 {
+	m.member.Assigned(Assignment{len(at), loss.records, loss.oldest})
+	if len(at) == 0 {
 		<-ctx.Done() // a member without partitions stays one: it takes over
-		return err
+		return nil
 	}
-	return m.k.follow(ctx, at, func(f found) error {
+	return m.k.follow(ctx, at, nil, func(f found) error {
 		for _, one := range f.foreign {
 			if err := m.k.tellForeign(one); err != nil {
 				return err
@@ -88,11 +90,14 @@ func (l *loss) add(p partition, records, oldest int64) {
 
 // assigned returns where each partition continues, and what was lost before that. Where the group has never
 // been, that is the end of now, and it is committed at once: an event that comes before the first delivery would
-// otherwise be passed over by a crash. In a topic that was not there yet it is the beginning.
+// otherwise be passed over by a crash. In a topic or a partition that was not there yet it is the beginning.
 func (m *membership) assigned(ctx context.Context) (at map[partition]int64, lost loss, err error) {
 	at, m.begun, m.handled = make(map[partition]int64), make(map[partition]int64), make(map[partition]int64)
 	lost.in = make(map[partition]bool)
 	notes, err := m.notes(ctx)
+	if err == nil {
+		err = m.findGrown(ctx)
+	}
 	if err != nil {
 		return nil, lost, err
 	}
@@ -130,10 +135,42 @@ func (m *membership) assigned(ctx context.Context) (at map[partition]int64, lost
 	return at, lost, m.commitFresh(ctx, at, lost.in)
 }
 
+// firstGeneration is the number of a new group's first generation. Its members get their places beside each other: that one has some
+// then says nothing of another's partitions.
+const firstGeneration = 1
+
+// findGrown finds the topics in which the group has places, but none in a partition that this member was given: that is a new one,
+// and all of it has come since.
+func (m *membership) findGrown(ctx context.Context) error {
+	m.grown = make(map[string]bool)
+	for topic, assignments := range m.generation.Assignments {
+		isNew := slices.ContainsFunc(assignments, func(a kafka.PartitionAssignment) bool { return a.Offset < 0 })
+		if !isNew || m.generation.ID <= firstGeneration {
+			continue
+		}
+		leaders, err := m.k.leaders(ctx, []string{topic})
+		if err != nil {
+			return err
+		}
+		var ids []int
+		for p := range leaders {
+			ids = append(ids, p.id)
+		}
+		places, err := m.k.places(ctx, m.generation.GroupID, map[string][]int{topic: ids})
+		if err != nil {
+			return err
+		}
+		for _, place := range places {
+			m.grown[topic] = m.grown[topic] || place.CommittedOffset >= 0
+		}
+	}
+	return nil
+}
+
 // beginning is where a partition begins that the group has never been in.
 func (m *membership) beginning(ctx context.Context, p partition, first, stable int64) (int64, error) {
 	switch {
-	case m.missing[p.topic]:
+	case m.missing[p.topic], m.grown[p.topic]:
 		return first, nil
 	case m.member.Since.IsZero():
 		return stable, nil

@@ -69,7 +69,7 @@ func (k *Sink) ReadEvents(ctx context.Context, r sink.Range, visit func(*sink.St
 	for _, c := range cursors {
 		at[c.partition] = c.next
 	}
-	err = k.follow(ctx, at, func(f found) error {
+	err = k.follow(ctx, at, k.addNew, func(f found) error {
 		for _, one := range f.foreign {
 			if err := foreign(one); err != nil {
 				return err
