@@ -85,15 +85,19 @@ test-matrix: deps ## the end-to-end tests on Postgres 14 to 18 with Kafka 3.9 to
 demo: deps-demo build ## the sidecar at work, killed half way (about 20 seconds); KAFKA=real for a real broker
 	$(GO) run ./deploy/demo -binary bin/lowcap-cdc -kafka $(KAFKA)
 
+GO_PQ_CDC = deploy/bench/go-pq-cdc/run.sh
 bench: deps build ## speed, latency and memory beside pg_recvlogical (WORKLOADS=w1,latency,notify RUNS=5 SCALE=1 RIVALS= JSON=FILE)
+	$(if $(findstring $(GO_PQ_CDC),$(RIVALS)),$(GO_PQ_CDC) build)
 	$(GO) run ./deploy/bench -binary bin/lowcap-cdc -workloads '$(WORKLOADS)' -runs $(RUNS) -scale $(SCALE) \
 	  -rivals '$(RIVALS)' -json '$(JSON)'
 
 DEBEZIUM = debezium=deploy/bench/debezium/run.sh;debezium-eos=deploy/bench/debezium/run.sh exactly-once
 NUMBERS = docs/performance.json
 performance: deps build ## docs/performance.md is measured and written anew, on a machine that does nothing else (20 to 25 minutes)
+	rivals='$(DEBEZIUM)'; if $(GO_PQ_CDC) build; then rivals="$$rivals;go-pq-cdc-kafka=$(GO_PQ_CDC)"; \
+	  else echo "go-pq-cdc-kafka is not measured" >&2; fi; \
 	$(GO) run ./deploy/bench -binary bin/lowcap-cdc -runs 3 -scale 0.4 -latency-for 8s -workloads '$(WORKLOADS)' \
-	  -rivals '$(DEBEZIUM)' -rival-workloads w1,w3-quiet,w5,latency -json '$(NUMBERS)'
+	  -rivals "$$rivals" -rival-workloads w1,w3-quiet,w5,latency -json '$(NUMBERS)'
 	$(GO) run ./deploy/bench -json '$(NUMBERS)' -draw docs/performance.svg
 	$(GO) run ./deploy/bench -json '$(NUMBERS)' -docs docs/performance.md
 

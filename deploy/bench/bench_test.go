@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,6 +47,61 @@ func TestSmoke(t *testing.T) {
 			t.Errorf("%s has %d lines in the report, want %d", w.name, n, want)
 		}
 	}
+}
+
+// TestGoPqCdcKafka: this rival drains the backlogs that it is measured with, and its rows are counted, each once. It is no
+// component of the product: where its modules cannot be had, nothing is tested, in CI neither.
+func TestGoPqCdcKafka(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts servers")
+	}
+	out, err := exec.CommandContext(t.Context(), "go-pq-cdc/run.sh", "build").CombinedOutput()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) && failed.ExitCode() == 69 {
+		t.Skipf("%s", out)
+	}
+	if err != nil {
+		t.Fatalf("build: %v: %s", err, out)
+	}
+	const name = "go-pq-cdc-kafka"
+	drained, followed := 0, 0
+	d := measuredBeside(t, name+"=go-pq-cdc/run.sh", "w1", "w3-quiet", "w5", latencyName)
+	for _, r := range d.Runs {
+		if r.Contender != name {
+			continue
+		}
+		if drained++; r.Events != r.Rows {
+			t.Errorf("%s: %d records, the backlog has %d rows", r.Workload, r.Events, r.Rows)
+		}
+	}
+	for _, l := range d.Latencies {
+		if l.Contender != name {
+			continue
+		}
+		if followed++; l.Read != l.Written || l.P50 <= 0 {
+			t.Errorf("%d/s: %d of %d read, p50 %.1f ms", l.Rate, l.Read, l.Written, l.P50)
+		}
+	}
+	if drained != 3 || followed != 2 {
+		t.Errorf("it drained %d of 3 backlogs, and its latency was measured at %d of 2 rates", drained, followed)
+	}
+}
+
+// measuredBeside runs workloads, small, with a rival.
+func measuredBeside(t *testing.T, rival string, workloads ...string) (d document) {
+	o := options{workloads: workloads, contenders: []string{"limit"}, rivals: rival, rivalRuns: 1, runs: 1, scale: 0.002,
+		seconds: time.Second, rates: []int{10, 1000}, highest: 2000, json: filepath.Join(t.TempDir(), "runs.json")}
+	if err := run(t.Context(), o, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(o.json)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(content, &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
 }
 
 // TestCountNoticesWhatIsWrong: a doubled or a late event must not pass for one that is right.

@@ -19,15 +19,21 @@ import (
 	"lowcap-cdc/deploy/lab"
 )
 
-// The publications of a database: of whole rows, and of the columns that the sidecar reads.
+// The publications of a database: of whole rows, of the columns that the sidecar reads, and of whole rows with a heartbeat table
+// for rivals. Nobody writes that table but a rival whose slot cannot pass WAL in any other way.
 const (
 	publication = "lowcap_cdc"
 	ofColumns   = "lowcap_columns"
+	ofRivals    = "lowcap_rivals"
+	heartbeat   = "bench_heartbeat" // its columns are those that go-pq-cdc writes
 )
 
-// publish makes the first, and the second for contenders that want it: Postgres 14 has no such lists.
+// publish makes the first and the last, and the second for contenders that want it: Postgres 14 has no such lists. A decoder
+// does not see a publication in WAL that is older.
 func publish(ctx context.Context, conn *pgx.Conn, contenders []string) error {
-	err := execAll(ctx, conn, `create publication `+publication+` for table token_timeframe_blocks, lowcap_positions`)
+	err := execAll(ctx, conn, `create publication `+publication+` for table token_timeframe_blocks, lowcap_positions`,
+		`create table `+heartbeat+` (id int primary key, last_heartbeat timestamptz not null default now())`,
+		`create publication `+ofRivals+` for table token_timeframe_blocks, lowcap_positions, `+heartbeat)
 	if err != nil || !slices.ContainsFunc(contenders, func(name string) bool { return strings.HasSuffix(name, "-columns") }) {
 		return err
 	}
@@ -133,13 +139,13 @@ func (l *lane) drainAlone(ctx context.Context, conn *pgx.Conn) (usage, error) {
 }
 
 // rival returns a rival's command; the shell replaces itself, so that its resources are the command's. BENCH_HTTP is a
-// port that is free.
+// port that is free, BENCH_HEARTBEAT a table of the publication that it may write.
 func (l *lane) rival(ctx context.Context) *exec.Cmd {
 	free, _ := lab.FreePort() // 0 where there is none: the rival says so
 	cmd := exec.CommandContext(ctx, "sh", "-c", "exec "+l.command)
 	cmd.Env = append(os.Environ(), "BENCH_POSTGRES="+l.dsn(), "BENCH_DATABASE="+l.database,
-		fmt.Sprintf("BENCH_PORT=%d", l.servers.postgres.Port), fmt.Sprintf("BENCH_HTTP=%d", free), "BENCH_SLOT="+l.slot, "BENCH_PUBLICATION="+publication,
-		"BENCH_KAFKA="+l.servers.kafka.Addr(), "BENCH_PREFIX="+l.prefix(), "BENCH_UNTIL="+l.until, "BENCH_DIR="+l.dir())
+		fmt.Sprintf("BENCH_PORT=%d", l.servers.postgres.Port), fmt.Sprintf("BENCH_HTTP=%d", free), "BENCH_SLOT="+l.slot, "BENCH_PUBLICATION="+ofRivals,
+		"BENCH_HEARTBEAT="+heartbeat, "BENCH_KAFKA="+l.servers.kafka.Addr(), "BENCH_PREFIX="+l.prefix(), "BENCH_UNTIL="+l.until, "BENCH_DIR="+l.dir())
 	return cmd
 }
 

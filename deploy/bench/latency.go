@@ -298,7 +298,8 @@ func (r *latencyReader) read(ctx context.Context) {
 }
 
 // committedAt returns when a record's change was committed, in microseconds since 1970: the time attribute of an event, or
-// the first "ts_us" of Debezium's value, which is its source's. It is zero where there is none.
+// the first "ts_us" of a rival's value: of Debezium's, which is its source's, or of go-pq-cdc-kafka's, which is the time of the
+// statement. It is zero where there is none.
 func committedAt(record *kgo.Record) int64 {
 	for _, h := range record.Headers {
 		if h.Key == "ce_time" {

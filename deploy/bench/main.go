@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -85,7 +86,7 @@ func split(list string) []string {
 }
 
 // run measures the workloads one after the other and prints the report.
-func run(ctx context.Context, o options, out *os.File) (err error) {
+func run(ctx context.Context, o options, out io.Writer) (err error) {
 	s, err := startServers(ctx)
 	if err != nil {
 		return err

@@ -47,8 +47,9 @@ func (l *lane) writeOne(ctx context.Context, writer, rate int, lasting time.Dura
 		return written, err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
-	const sql = `update token_timeframe_blocks set last_s1_failure_ts = $1 where token_chain = 'solana' and timeframe = $2
-		and book_id = 'onchain_crypto' and token_contract = any($3)`
+	// The time of the statement is for a rival that does not publish the time of the commit.
+	const sql = `update token_timeframe_blocks set last_s1_failure_ts = $1, updated_at = clock_timestamp()
+		where token_chain = 'solana' and timeframe = $2 and book_id = 'onchain_crypto' and token_contract = any($3)`
 	rows := max(1, rate/1000)
 	every := time.Second / time.Duration(rate/rows)
 	start := time.Now()
