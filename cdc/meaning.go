@@ -92,6 +92,9 @@ func PoolIsEmpty(pool []byte, held bool) bool {
 // InstantOf returns a timestamp column as events have it, given as Postgres prints it in UTC.
 func InstantOf(column []byte) string { return string(instantColumn(column)) }
 
+// TextOf returns a text column as events have it: of one that no event carries whole, its beginning and its digest.
+func TextOf(column []byte) string { return string(shorten(column, maxText)) }
+
 // ValueOf returns the value of a key as a history has it, empty when it has none.
 func ValueOf(history []byte, name string) string {
 	k, known := keyOf([]byte(name))

@@ -191,6 +191,9 @@ func saw(truth *pg.Truth, a *schemas.Attributes, event []byte, now *cdc.Era) boo
 	return err == nil && truth.Saw(uint32(origin.Get("xid").Uint()), lsn)
 }
 
+// longestRow is how many bytes of a row's key are shown.
+const longestRow = 200
+
 // Print prints the outcome for a person, or as JSON.
 func (c *Compared) Print(out io.Writer, asJSON bool) error {
 	if asJSON {
@@ -201,7 +204,7 @@ func (c *Compared) Print(out io.Writer, asJSON bool) error {
 		if d.Number > 0 {
 			said = fmt.Sprintf("event %d", d.Number)
 		}
-		fmt.Fprintf(out, "DIFFERS   %s %s: %s: the table has %s, consumers believe %s (%s)\n", d.Table, readable.Printable(d.Row), d.Field,
+		fmt.Fprintf(out, "DIFFERS   %s %s: %s: the table has %s, consumers believe %s (%s)\n", d.Table, readable.Printable(readable.Cut(d.Row, longestRow)), d.Field,
 			shown(d.Stored), shown(d.Believed), said)
 	}
 	if more := c.Count - len(c.Differences); more > 0 {

@@ -63,7 +63,8 @@ func (c *Comparison) Take(row decode.Message) {
 	}
 }
 
-func text(v decode.Value) string { return string(v.Text) }
+// text returns a column as events have it.
+func text(v decode.Value) string { return cdc.TextOf(v.Text) }
 
 func isTrue(v decode.Value) bool { return text(v) == "t" }
 
