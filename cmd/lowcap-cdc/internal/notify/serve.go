@@ -21,7 +21,7 @@ func (m *messenger) serve(address string) (stop func(), err error) {
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, settings.Usage(fmt.Errorf("serve --http: %w", err))
+		return nil, settings.CannotServe(err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", m.counts.registry.Handler(10))

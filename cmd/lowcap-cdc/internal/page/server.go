@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/pprof"
@@ -47,7 +46,7 @@ func (f *Flags) Serve(
 	}
 	listener, err := net.Listen("tcp", localUnlessTold(f.HTTP))
 	if err != nil {
-		return hooks, nil, settings.Usage(fmt.Errorf("serve --http: %w", err))
+		return hooks, nil, settings.CannotServe(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	page := newPageServer(ctx, s, m, search, f.ReadyLag, inProduction)

@@ -2,7 +2,9 @@ package settings
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"syscall"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
@@ -34,6 +36,16 @@ func Repair(err error) *RepairError { return &RepairError{err} }
 
 func (e *RepairError) Error() string { return e.err.Error() }
 func (e *RepairError) Unwrap() error { return e.err }
+
+// CannotServe is why --http cannot be served at. An address that cannot be right is a mistake; one that somebody else has, or that
+// this machine has not got yet, may be free or there soon: a service must be started again then.
+func CannotServe(err error) error {
+	err = fmt.Errorf("serve --http: %w", err)
+	if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return err
+	}
+	return Usage(err)
+}
 
 // ErrNotReady is what check ends with when a precondition fails; its lines have said which.
 var ErrNotReady = errors.New("not ready")
