@@ -101,7 +101,7 @@ func (m *messenger) run(ctx context.Context, plan *Plan, c *Options) error {
 		placed.Add(1)
 		once := sync.OnceFunc(placed.Done)
 		all.Go(func() {
-			if err := m.feed.follow(ctx, l, once); err != nil {
+			if err := m.follow(ctx, l, once); err != nil {
 				cancel(fmt.Errorf("route %s: %w", l.route.name, err))
 			}
 			once()
@@ -118,6 +118,19 @@ func (m *messenger) run(ctx context.Context, plan *Plan, c *Options) error {
 		return err
 	}
 	return nil
+}
+
+// follow reads for a lane until ctx ends. What somebody must repair in the cluster ends a start; later, when it has worked before, it
+// is tried again: once the right is back nobody should have to start what was forgotten.
+func (m *messenger) follow(ctx context.Context, l *lane, placed func()) error {
+	for {
+		err := m.feed.follow(ctx, l, placed)
+		if err == nil || ctx.Err() != nil || !m.watch.started.Load() || !sink.IsCluster(err) {
+			return err
+		}
+		l.interrupted(err)
+		sleep(ctx, watchEvery)
+	}
 }
 
 // sayWatching says from which event's number on every event is delivered. The number is read when every place is durable,

@@ -1,12 +1,19 @@
 package notify
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
+
+	"lowcap-cdc/sink"
 )
 
 // TestPageThatStandsIsNotHidden: what is no page is delivered all the while, by the same receiver, and the page that it refuses is
@@ -98,5 +105,57 @@ func TestSecretOfTwoLines(t *testing.T) {
 		if (err == nil) != good {
 			t.Errorf("%q: %v", content, err)
 		}
+	}
+}
+
+// revoked is a feed that loses a right while it is followed, and gets it back.
+type revoked struct {
+	*fileFeed
+	m    *messenger
+	lost atomic.Bool
+}
+
+func (r *revoked) follow(ctx context.Context, l *lane, placed func()) error {
+	if r.lost.Swap(true) {
+		return r.fileFeed.follow(ctx, l, placed)
+	}
+	placed()
+	for !r.m.watch.started.Load() {
+		sleep(ctx, time.Millisecond)
+	}
+	return &sink.ClusterError{Err: errors.New("TOPIC_AUTHORIZATION_FAILED"), Repair: "grant Read on the topic"}
+}
+
+// TestRightThatIsTakenAway: a notify that has worked waits for it, instead of ending for ever.
+func TestRightThatIsTakenAway(t *testing.T) {
+	f, memory := newFake(t), newMemory()
+	plan := &Plan{Routes: []RoutePlan{{Name: "phone", As: "telegram", To: f.URL, Chat: "1", Severity: "page", secret: "t"}}}
+	places := &places{dir: t.TempDir()}
+	if err := places.take(); err != nil {
+		t.Fatal(err)
+	}
+	log := &syncBuffer{}
+	m := &messenger{counts: newCounts(), log: zerolog.New(log)}
+	m.feed = &revoked{fileFeed: &fileFeed{reader: memory, places: places}, m: m}
+	var err error
+	if m.routes, err = plan.routes(m.log, m.counts); err != nil {
+		t.Fatal(err)
+	}
+	m.lanes = m.routes[0].lanes("g")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.run(ctx, plan, &Options{}) }()
+	(&running{t: t, log: log}).says("TOPIC_AUTHORIZATION_FAILED")
+	for range 2 {
+		memory.put("page", "emergency_exit.executed", "A")
+	}
+	(&running{t: t, log: log}).says("partitions assigned")
+	memory.put("page", "emergency_exit.executed", "B")
+	for !strings.Contains(f.await(t), "<code>B</code>") {
+		continue
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
