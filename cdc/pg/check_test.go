@@ -37,6 +37,14 @@ func TestCheckSaysWhatAnOutageCosts(t *testing.T) {
 			t.Errorf("%q, want %q", text, want)
 		}
 	}
+	for _, c := range []struct {
+		keeps, written float64
+		short          bool
+	}{{-1, 1e12, false}, {0, 0, true}, {1 << 20, 0, true}, {50e9, 1e9, false}, {3.9e9, 1e9, true}} {
+		if r := (retention{keeps: c.keeps, written: c.written, seconds: longEnough}); r.isShort() != c.short {
+			t.Errorf("a limit of %v bytes, %v written in a quarter of an hour: short %v", c.keeps, c.written, r.isShort())
+		}
+	}
 	p.exec(`create role ` + p.name + `weak login`)
 	if f := p.finds(p.as(p.name+"weak"), "outage"); f.Severity != check.Warn || strings.Contains(f.Detail, "are free") {
 		t.Errorf("a role that may not know the directory: %s %q", f.Severity, f.Detail)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -16,8 +17,9 @@ import (
 
 // retention is how long the server keeps WAL for a sidecar that does not run, and what that costs.
 type retention struct {
-	limit     string // max_slot_wal_keep_size; "-1" is without end
-	idle      string // idle_replication_slot_timeout, from Postgres 18 on; empty before, "0" for never
+	limit     string  // max_slot_wal_keep_size; "-1" is without end
+	keeps     float64 // the same in bytes
+	idle      string  // idle_replication_slot_timeout, from Postgres 18 on; empty before, "0" for never
 	written   float64
 	seconds   float64 // in which that many bytes of WAL were written
 	directory string  // of the data, where the role may know it
@@ -28,9 +30,10 @@ func checkRetention(ctx context.Context, conn *pgx.Conn, c Config, p *provider) 
 	const name = "outage"
 	var r retention
 	err := conn.QueryRow(ctx, `select current_setting('max_slot_wal_keep_size'), coalesce(current_setting('idle_replication_slot_timeout', true), ''),
+		case current_setting('max_slot_wal_keep_size') when '-1' then -1 else pg_size_bytes(current_setting('max_slot_wal_keep_size')) end::float8,
 		wal_bytes::float8, extract(epoch from clock_timestamp() - coalesce(stats_reset, pg_postmaster_start_time()))::float8,
 		case when pg_has_role('pg_read_all_settings', 'usage') then current_setting('data_directory') else '' end from pg_stat_wal`).
-		Scan(&r.limit, &r.idle, &r.written, &r.seconds, &r.directory)
+		Scan(&r.limit, &r.idle, &r.keeps, &r.written, &r.seconds, &r.directory)
 	if err != nil {
 		return warning(name, "", fmt.Errorf("read what Postgres keeps for a slot: %s", message(err)), "psql with the same --postgres")
 	}
@@ -42,6 +45,9 @@ func checkRetention(ctx context.Context, conn *pgx.Conn, c Config, p *provider) 
 	case r.limit == "-1":
 		return warning(name, "", errors.New("max_slot_wal_keep_size is unlimited: "+cost+full(r.rate(), freeSpace(c, r.directory))),
 			p.set("max_slot_wal_keep_size", "50GB", false))
+	case r.isShort():
+		return warning(name, "", fmt.Errorf("max_slot_wal_keep_size is only %s: the slot is lost in less than an hour without the sidecar; %s", r.limit, cost),
+			p.set("max_slot_wal_keep_size", "50GB", false))
 	}
 	return finding(name, fmt.Sprintf("%s; after %s the slot is lost and run reconciles", cost, r.limit), nil, "")
 }
@@ -49,6 +55,14 @@ func checkRetention(ctx context.Context, conn *pgx.Conn, c Config, p *provider) 
 // longEnough is how long WAL must have been measured before it tells what an hour costs, in seconds: a server that has just
 // been started or filled has written more than it will.
 const longEnough = 15 * 60
+
+// leastKept is what no outage of a busy server fits into, in bytes: four segments of WAL.
+const leastKept = 64 << 20
+
+// isShort reports whether an outage of an hour is too long.
+func (r *retention) isShort() bool {
+	return r.keeps >= 0 && (r.keeps < leastKept || r.keeps < 3600*r.rate())
+}
 
 // rate is how many bytes of WAL are written in a second; 0 where that is not known yet.
 func (r *retention) rate() float64 {
@@ -98,7 +112,7 @@ func freeSpace(c Config, directory string) uint64 {
 		return 0
 	}
 	var disk syscall.Statfs_t
-	if syscall.Statfs(directory, &disk) != nil {
+	if syscall.Statfs(filepath.Join(directory, "pg_wal"), &disk) != nil && syscall.Statfs(directory, &disk) != nil {
 		return 0
 	}
 	return disk.Bavail * uint64(disk.Bsize)
