@@ -46,7 +46,8 @@ func IsPermanent(err error) bool {
 	var foreign *Foreign
 	var snapshot *SnapshotError
 	return IsCluster(err) || errors.As(err, &snapshot) || errors.As(err, &foreign) || errors.Is(err, ErrCorrupt) ||
-		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.EROFS)
+		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.EROFS) ||
+		errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENAMETOOLONG)
 }
 
 // IsCluster reports whether an operator must change the Kafka cluster rather than the sidecar.

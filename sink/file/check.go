@@ -35,10 +35,13 @@ func (f *Sink) Check(ctx context.Context, load func(key string, value []byte) er
 
 // checkMissing looks whether a run can make the directory.
 func (f *Sink) checkMissing() []check.Finding {
-	parent := filepath.Dir(f.dir)
+	parent := f.dir
 	for parent != filepath.Dir(parent) {
 		if _, err := os.Stat(parent); err == nil {
 			break
+		}
+		if _, err := os.Lstat(parent); err == nil { // as when the disk is not mounted
+			return []check.Finding{{Name: "file sink", Severity: check.Fail, Detail: parent + " is a link that leads nowhere", Repair: "ls -lad " + parent}}
 		}
 		parent = filepath.Dir(parent)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"lowcap-cdc/cdc/check"
 	"lowcap-cdc/sink"
 )
 
@@ -136,6 +137,26 @@ func TestResumeTellsOfASegment(t *testing.T) {
 		commit(t, f, sequenced(6))
 		if c.want == "" && len(told) > 0 || c.want != "" && (len(told) != 1 || !strings.Contains(told[0], c.want)) {
 			t.Errorf("%s: %q, want %q", name, told, c.want)
+		}
+	}
+}
+
+// TestDirectoryThatIsALink: one that leads to a disk which is not mounted is not made by a run, so check must not say so.
+func TestDirectoryThatIsALink(t *testing.T) {
+	dir := t.TempDir()
+	for name, to := range map[string]string{"nowhere": filepath.Join(dir, "unmounted"), "circle": "circle"} {
+		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{filepath.Join(dir, name), filepath.Join(dir, name, "below")} {
+			f := newFile(t, path, Options{})
+			if found := f.Check(t.Context(), func(string, []byte) error { return nil }); found[0].Severity != check.Fail {
+				t.Errorf("%s: check says %+v", path, found)
+			}
+			err := f.Resume(t.Context(), func(string, []byte) error { return nil })
+			if err == nil || !strings.Contains(err.Error(), "leads nowhere") {
+				t.Errorf("%s: a run ends with %v", path, err)
+			}
 		}
 	}
 }

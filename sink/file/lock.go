@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -83,7 +84,9 @@ func makeDir(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(dir, dirMode); err != nil {
+	if err := os.MkdirAll(dir, dirMode); errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w, and is no directory: a link that leads nowhere; is its disk mounted?", err)
+	} else if err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(dir))
