@@ -16,7 +16,8 @@ const (
 // record are two events of one exit.
 func (h *history) firstAlarm(exit bool) schemas.Text {
 	last := &h.image.waits.alarm
-	if last.at == 0 || last.exit == exit || h.tx.CommitTime-last.at > oneAlarm {
+	passed := h.tx.CommitTime - last.at
+	if last.at == 0 || last.exit == exit || max(passed, -passed) > oneAlarm { // a clock that was set back makes no alarm of two
 		return nil
 	}
 	id := h.idOf(last.event)

@@ -83,7 +83,7 @@ func (m *machine) checkLoss(c *change, image *positionImage) {
 		return
 	}
 	w.unset = l
-	if w.lastNotSet != 0 && m.tx.CommitTime-w.lastNotSet < notSetEvery {
+	if passed := m.tx.CommitTime - w.lastNotSet; w.lastNotSet != 0 && passed < notSetEvery && passed > -clockSlack {
 		return
 	}
 	w.lastNotSet = m.tx.CommitTime

@@ -70,3 +70,28 @@ func TestBuyFromTheFuture(t *testing.T) {
 		trade.closed[info] remaining_quantity=0 pnl_usd=-5 decision_type=emergency_exit outcome_class=loss`})
 	s.step(step{200, "tick", ""})
 }
+
+// TestClockThatIsSetBack: an exit an hour before the last one, by the clock, is another exit, and wakes somebody.
+func TestClockThatIsSetBack(t *testing.T) {
+	s := newTeller(t)
+	s.play([]step{
+		{7200, "record", "emergency_exit.triggered[page]"},
+		{3600, "sell-emergency", "emergency_exit.executed[page] remaining_quantity=1000 [no_pool_change tokens_left]"},
+	})
+}
+
+// TestWaitsWithAClockThatIsSetBack: what began while the clock was years ahead is told when the clock is right again.
+func TestWaitsWithAClockThatIsSetBack(t *testing.T) {
+	const ahead = 100000
+	s := newTeller(t)
+	s.play([]step{
+		{ahead, "exit", ""},
+		{10, "price=0.5 total_tokens_sold=5 toast", ""},
+		{20, "price=0.6", ""},
+		{130, "tick", "execution.unrecorded[warn] direction=sell tokens=5 usd=0 held_quantity=1000"},
+		{610, "tick", "emergency_exit.pending[page] flag=exit_position held_quantity=1000 engine_price=0.6 value_usd=600 reminder=0 exit_reason=ema333_lost"},
+		{ahead, "tick", "emergency_exit.pending[page] flag=exit_position held_quantity=1000 engine_price=0.6 value_usd=600 reminder=1 exit_reason=ema333_lost"},
+		{700, "price=0.7", ""},
+		{700 + 6*3600 + 60, "tick", "emergency_exit.pending[page] flag=exit_position held_quantity=1000 engine_price=0.7 value_usd=700 reminder=2 exit_reason=ema333_lost"},
+	})
+}

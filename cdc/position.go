@@ -205,6 +205,7 @@ func entityOf(id string, image *positionImage, keep func([]byte) string) schemas
 func (m *machine) diffPosition(of change, row *decode.PositionRow, doc *document) {
 	m.position = m.was
 	now := &m.position
+	now.waits.rebase(m.tx.CommitTime)
 	now.setColumns(row)
 	var badTrades *malformed
 	now.completed, badTrades = countTrades(row[decode.CompletedTrades], m.was.completed)

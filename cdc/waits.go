@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"lowcap-cdc/cdc/internal/jsonb"
 	"lowcap-cdc/decode"
@@ -74,6 +75,25 @@ type lastAlarm struct {
 	at    decode.Micros // commit time; 0 when there is none
 	exit  bool          // triggered, else executed
 	event place
+}
+
+// clockSlack is how far commits that come one behind the other may be apart in the wrong order, as several processes read the clock.
+const clockSlack = 60 * second
+
+// rebase makes what began in a time that is yet to come begin now: a clock that was set back must keep nobody waiting for as long.
+func (w *waits) rebase(now decode.Micros) {
+	for _, at := range [...]*decode.Micros{&w.exit.from, &w.ended.at, &w.buys.since, &w.sells.since} {
+		if *at > now+clockSlack {
+			*at = now
+		}
+	}
+	w.exit.next = min(w.exit.next, now+reminderEvery+clockSlack)
+	for i := range w.losses {
+		if w.losses[i].at > now+clockSlack {
+			w.losses = slices.Clone(w.losses)
+			w.losses[i].at = now
+		}
+	}
 }
 
 // The bits that say which waits an image holds.
