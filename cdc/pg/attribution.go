@@ -4,9 +4,9 @@ import (
 	"context"
 	"crypto/md5"
 	_ "embed"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -16,18 +16,25 @@ import (
 )
 
 //go:embed attribution.sql
-var attributionFunction string
+var attributionSQL string
 
 const attributionTrigger = "lowcap_cdc_attribution"
+
+// attributionNames are the functions that attribution.sql makes, in its order, and attributionRuns how each runs: as its owner,
+// its volatility, its settings.
+var (
+	attributionNames = [...]string{"read_attribution_secret", "attribution_keys", "attribution_client", "attribute"}
+	attributionRuns  = [...]string{"false v ", "false i ", "false i ", `true v {"search_path=pg_catalog, pg_temp"}`}
+)
 
 // attribution is what stands in the database of it.
 type attribution struct {
 	schema   bool
-	secret   bool   // the table is there
-	readable bool   // this role may read the secret
-	function string // MD5 of its body, empty where it is not there
-	owner    string // of the function
-	mayEmit  bool   // the owner may write messages into the WAL
+	secret   bool              // the table is there
+	readable bool              // this role may read the secret
+	found    map[string]string // the functions by name: how each runs, and the MD5 of its body
+	owner    string            // of the trigger's function
+	mayEmit  bool              // the owner may write messages into the WAL
 	on       [decode.Positions + 1]bool
 }
 
@@ -35,14 +42,17 @@ func readAttribution(ctx context.Context, conn *pgx.Conn, c Config) (attribution
 	var a attribution
 	err := conn.QueryRow(ctx, `select s.oid is not null, t.oid is not null,
 		coalesce(has_schema_privilege(s.oid, 'usage') and has_table_privilege(t.oid, 'select'), false),
-		coalesce(md5(p.prosrc), ''), coalesce(p.proowner::regrole::text, ''),
+		coalesce(p.proowner::regrole::text, ''),
 		coalesce((select bool_and(has_function_privilege(p.proowner, e.oid, 'execute')) from pg_proc e
 			where e.proname = 'pg_logical_emit_message' and e.pronamespace = 'pg_catalog'::regnamespace), false)
 		from (values (1)) one left join pg_namespace s on s.nspname = 'lowcap_cdc'
 		left join pg_class t on t.relnamespace = s.oid and t.relname = 'attribution_secret'
 		left join pg_proc p on p.pronamespace = s.oid and p.proname = 'attribute'`).
-		Scan(&a.schema, &a.secret, &a.readable, &a.function, &a.owner, &a.mayEmit)
+		Scan(&a.schema, &a.secret, &a.readable, &a.owner, &a.mayEmit)
 	if err != nil {
+		return a, fmt.Errorf("look for the attribution: %w", err)
+	}
+	if a.found, err = readAttributionFunctions(ctx, conn); err != nil {
 		return a, fmt.Errorf("look for the attribution: %w", err)
 	}
 	for _, t := range decode.Tables {
@@ -56,16 +66,35 @@ func readAttribution(ctx context.Context, conn *pgx.Conn, c Config) (attribution
 	return a, nil
 }
 
-func (a *attribution) isThere() bool {
-	return a.secret || a.function != "" || a.on[decode.Blocks] || a.on[decode.Positions]
+func readAttributionFunctions(ctx context.Context, conn *pgx.Conn) (map[string]string, error) {
+	found := make(map[string]string)
+	rows, err := conn.Query(ctx, `select proname, concat_ws(' ', prosecdef::text, provolatile, coalesce(proconfig::text, ''), md5(prosrc))
+		from pg_proc where pronamespace = to_regnamespace('lowcap_cdc') and proname = any($1)`, attributionNames[:])
+	if err != nil {
+		return nil, err
+	}
+	var name, is string
+	_, err = pgx.ForEachRow(rows, []any{&name, &is}, func() error {
+		found[name] = is
+		return nil
+	})
+	return found, err
 }
 
-// body returns the MD5 of the function's body as this version writes it.
-func body() string {
-	_, text, _ := strings.Cut(attributionFunction, "$attribution$")
-	text, _, _ = strings.Cut(text, "$attribution$")
-	sum := md5.Sum([]byte(text))
-	return hex.EncodeToString(sum[:])
+func (a *attribution) isThere() bool {
+	return a.secret || len(a.found) > 0 || a.on[decode.Blocks] || a.on[decode.Positions]
+}
+
+// functions returns the statements that make the functions as this version writes them: those that are not so, or all.
+func (a *attribution) functions(all bool) (sql []string) {
+	for n, text := range strings.Split(strings.TrimSpace(attributionSQL), ";\n\n") {
+		_, body, _ := strings.Cut(text, "$attribution$")
+		body, _, _ = strings.Cut(body, "$attribution$")
+		if all || a.found[attributionNames[n]] != fmt.Sprintf("%s %x", attributionRuns[n], md5.Sum([]byte(body))) {
+			sql = append(sql, strings.Replace(strings.TrimSuffix(text, ";"), "create function", "create or replace function", 1))
+		}
+	}
+	return sql
 }
 
 // statements returns what makes the attribution whole, on the tables that exist.
@@ -81,9 +110,7 @@ func (a *attribution) statements(c Config, found *catalog) []string {
 	if role := c.role(); !a.readable {
 		sql = append(sql, "grant usage on schema lowcap_cdc to "+role, "grant select on lowcap_cdc.attribution_secret to "+role)
 	}
-	if a.function != body() {
-		sql = append(sql, strings.Replace(strings.TrimSpace(attributionFunction), "create function", "create or replace function", 1))
-	}
+	sql = append(sql, a.functions(!a.secret)...)
 	for _, t := range decode.Tables {
 		if found.tables[t].id.OID != 0 && !a.on[t] {
 			sql = append(sql, fmt.Sprintf("create or replace trigger %s before insert or update or delete or truncate on %s for each statement execute function lowcap_cdc.attribute()",
@@ -160,11 +187,15 @@ func TearDownAttribution(ctx context.Context, c Config) (dropped []string, err e
 			dropped = append(dropped, "trigger "+attributionTrigger+" on "+t.String())
 		}
 	}
-	sql = append(sql, "drop function if exists lowcap_cdc.attribute()", "drop table if exists lowcap_cdc.attribution_secret")
+	for _, name := range slices.Backward(attributionNames[:]) {
+		sql = append(sql, "drop function if exists lowcap_cdc."+name+"()")
+		dropped = append(dropped, "function lowcap_cdc."+name)
+	}
+	sql = append(sql, "drop table if exists lowcap_cdc.attribution_secret")
 	if err := inTransaction(ctx, conn, sql, "lowcap-cdc teardown --attribution as the tables' owner"); err != nil {
 		return nil, err
 	}
-	dropped = append(dropped, "function lowcap_cdc.attribute", "table lowcap_cdc.attribution_secret")
+	dropped = append(dropped, "table lowcap_cdc.attribution_secret")
 	var dependents int
 	err = conn.QueryRow(ctx, `select count(*) from pg_depend where refclassid = 'pg_namespace'::regclass and refobjid = to_regnamespace('lowcap_cdc')`).Scan(&dependents)
 	if err != nil || dependents > 0 {
@@ -214,8 +245,8 @@ func (a *attribution) lacks(found *catalog) string {
 			missing = append(missing, "no trigger on "+t.String()+": was it made anew?")
 		}
 	}
-	if a.function != body() {
-		missing = append(missing, "the function is missing, was altered, or is of another version")
+	if len(a.functions(false)) > 0 {
+		missing = append(missing, "a function is missing, was altered, or is of another version")
 	}
 	if !a.secret {
 		missing = append(missing, "the secret is missing")

@@ -1,15 +1,21 @@
 package pg
 
 import (
+	"context"
+	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/tidwall/gjson"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/check"
+	"lowcap-cdc/decode"
 )
 
 // attributedPlace is a database whose server records who makes each change, and a slot that shows the records.
@@ -23,7 +29,7 @@ func attributedPlace(t *testing.T) *place {
 	return p
 }
 
-// records returns what was recorded since the last call: the JSON without its code.
+// records returns what was recorded since the last call: the JSON without its code, which must be made with the secret.
 func (p *place) records() []string {
 	p.t.Helper()
 	rows, err := p.conn.Query(p.t.Context(), `select data from pg_logical_slot_get_changes(current_database() || '_shown', null, null)
@@ -36,8 +42,14 @@ func (p *place) records() []string {
 		p.t.Fatal(err)
 	}
 	for i := range lines {
-		_, content, _ := strings.Cut(lines[i], "content:")
-		lines[i] = content[64:]
+		_, message, _ := strings.Cut(lines[i], "content:")
+		lines[i] = message[64:]
+		xid, err := strconv.ParseUint(gjson.Get(lines[i], "xid").Str, 10, 64)
+		keys, notRead := readSecret(p.t.Context(), p.conn)
+		by := attributed{keys: keys}
+		if err != nil || notRead != nil || !by.fits(&decode.Session{MAC: []byte(message[:64]), Content: []byte(lines[i])}, uint32(xid)) {
+			p.t.Errorf("not made with the secret, or without a transaction: %s, %v, %v", message, err, notRead)
+		}
 	}
 	return lines
 }
@@ -98,6 +110,13 @@ func TestAttributionNeverFailsAStatement(t *testing.T) {
 			alter function lowcap_cdc.attribute() owner to %[1]s_silent;
 			do $$ declare f regprocedure; begin for f in select oid from pg_proc where proname = 'pg_logical_emit_message' loop
 				execute format('revoke execute on function %%s from public', f); end loop; end $$`,
+		"no keys":                "drop function lowcap_cdc.attribution_keys()",
+		"no reader":              "drop function lowcap_cdc.read_attribution_secret()",
+		"keys that fail":         "create or replace function lowcap_cdc.attribution_keys() returns bytea[] immutable language sql as $$ select 1/0; select null::bytea[] $$",
+		"keys that are null":     "create or replace function lowcap_cdc.attribution_keys() returns bytea[] immutable language sql as $$ select null::bytea[] $$",
+		"keys of another kind":   "drop function lowcap_cdc.attribution_keys(); create function lowcap_cdc.attribution_keys() returns int language sql as $$ select 1 $$",
+		"no client":              "drop function lowcap_cdc.attribution_client()",
+		"no schema":              "alter schema lowcap_cdc rename to elsewhere",
 		"a table in its way":     "create table public.attribution_secret (x int)",
 		"a function in its way":  "create function public.sha256(bytea) returns bytea language sql as $$ select 1/0; select ''::bytea $$",
 		"a search path":          "alter database %s set search_path = public, lowcap_cdc",
@@ -107,22 +126,37 @@ func TestAttributionNeverFailsAStatement(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := attributedPlace(t)
+			before := p.another() // a session that was recorded before, and one that comes then
+			write(t, before)
 			if strings.Contains(sql, "%") {
 				sql = fmt.Sprintf(sql, p.name)
 			}
 			p.exec(sql)
-			conn, err := p.config.connect(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close(t.Context()) //nolint:errcheck // the test is over
-			for n, sql := range []string{fmt.Sprintf("set search_path = public; "+anInsert, 1), "update token_timeframe_blocks set blocked_s1 = true",
-				"delete from token_timeframe_blocks", "truncate lowcap_positions"} {
-				if _, err := conn.Exec(t.Context(), sql); err != nil {
-					t.Errorf("statement %d: %v", n, err)
-				}
-			}
+			write(t, before)
+			write(t, p.another())
 		})
+	}
+}
+
+// another returns one more session.
+func (p *place) another() *pgx.Conn {
+	p.t.Helper()
+	conn, err := p.config.connect(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { conn.Close(context.Background()) }) //nolint:errcheck // the test is over
+	return conn
+}
+
+// write does each thing to the tables, none of which may fail.
+func write(t *testing.T, conn *pgx.Conn) {
+	t.Helper()
+	for n, sql := range []string{fmt.Sprintf("set search_path = public; "+anInsert, 1), "update token_timeframe_blocks set blocked_s1 = true",
+		"delete from token_timeframe_blocks", "truncate lowcap_positions"} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Errorf("statement %d: %v", n, err)
+		}
 	}
 }
 
@@ -130,11 +164,7 @@ func TestAttributionNeverFailsAStatement(t *testing.T) {
 func TestAttributionDoesNotWait(t *testing.T) {
 	t.Parallel()
 	p := attributedPlace(t)
-	locker, err := p.config.connect(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer locker.Close(t.Context()) //nolint:errcheck // the test is over
+	locker := p.another()
 	if _, err := locker.Exec(t.Context(), "begin; lock table lowcap_cdc.attribution_secret"); err != nil {
 		t.Fatal(err)
 	}
@@ -143,6 +173,97 @@ func TestAttributionDoesNotWait(t *testing.T) {
 	if got := p.records(); len(got) > 0 {
 		t.Errorf("recorded behind a lock: %q", got)
 	}
+	if _, err := locker.Exec(t.Context(), "rollback"); err != nil {
+		t.Fatal(err)
+	}
+	p.exec(fmt.Sprintf(anInsert, 2))
+	if got := p.records(); len(got) != 1 {
+		t.Errorf("not recorded after it: %q", got)
+	}
+}
+
+// TestAttributionTakesANewSecret: a session that goes on signs with the new one, however it was made.
+func TestAttributionTakesANewSecret(t *testing.T) {
+	t.Parallel()
+	p := attributedPlace(t)
+	session := p.another()
+	for n, renew := range []func() error{
+		func() error { return nil },
+		func() error {
+			_, err := p.conn.Exec(t.Context(), "drop table lowcap_cdc.attribution_secret")
+			return err
+		},
+		func() error { _, err := TearDownAttribution(t.Context(), p.config); return err },
+	} {
+		if err := renew(); err != nil {
+			t.Fatal(err)
+		}
+		statements, err := SetUpAttribution(t.Context(), p.config, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 && !strings.Contains(strings.Join(statements, "\n"), "function lowcap_cdc.attribute()") {
+			t.Errorf("%d: a session may keep the old secret: %q", n, statements)
+		}
+		if _, err := session.Exec(t.Context(), fmt.Sprintf("set search_path = public; "+anInsert, n)); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.records(); len(got) != 1 {
+			t.Errorf("%d: %q", n, got)
+		}
+	}
+}
+
+// TestAttributionKeepsItsSecret: who writes the tables can neither read the secret nor make the server print it.
+func TestAttributionKeepsItsSecret(t *testing.T) {
+	t.Parallel()
+	p := attributedPlace(t)
+	writer := p.name + "_writer"
+	p.exec(fmt.Sprintf("create role %[1]s login; grant all on all tables in schema public to %[1]s; grant usage on schema lowcap_cdc to %[1]s", writer))
+	config, err := pgx.ParseConfig(p.as(writer).DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var heard strings.Builder
+	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { fmt.Fprintln(&heard, n.Message, n.Detail) }
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background()) //nolint:errcheck // the test is over
+	for _, sql := range []string{"select inner_key from lowcap_cdc.attribution_secret", "select lowcap_cdc.read_attribution_secret()",
+		"select lowcap_cdc.attribution_keys()"} {
+		if _, err := conn.Exec(t.Context(), sql); err == nil {
+			t.Errorf("anybody can run: %s", sql)
+		}
+	}
+	if _, err := conn.Exec(t.Context(), `set client_min_messages = debug5; set debug_print_parse = on; set debug_print_rewritten = on;
+		set debug_print_plan = on; set plpgsql.print_strict_params = on; set plan_cache_mode = force_custom_plan; discard plans; `+
+		fmt.Sprintf(anInsert, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.records(); len(got) != 1 || !strings.Contains(heard.String(), "PLANNEDSTMT") {
+		t.Fatalf("%q, and heard %s", got, heard.String())
+	}
+	keys, err := readSecret(t.Context(), p.conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(strings.Fields(heard.String()), " ") // the server breaks lines
+	for _, key := range [][]byte{keys.inner, keys.outer} {
+		if printed := asPrinted(key[:8]); strings.Contains(all, printed) || strings.Contains(all, hex.EncodeToString(key[:8])) {
+			t.Errorf("the server has printed a key: %s", printed)
+		}
+	}
+}
+
+// asPrinted returns bytes as they stand in a plan that the server prints.
+func asPrinted(bytes []byte) string {
+	var text strings.Builder
+	for _, b := range bytes {
+		fmt.Fprintf(&text, "%d ", int8(b))
+	}
+	return text.String()
 }
 
 // TestAttributionComesAndGoes sets it up twice, finds what is wrong, and takes it away without a trace.
@@ -182,6 +303,10 @@ func TestAttributionComesAndGoes(t *testing.T) {
 		"alter table lowcap_positions disable trigger lowcap_cdc_attribution":                                            "no trigger on lowcap_positions",
 		"create or replace function lowcap_cdc.attribute() returns trigger language plpgsql as 'begin return null; end'": "was altered",
 		"drop trigger lowcap_cdc_attribution on token_timeframe_blocks":                                                  "no trigger on token_timeframe_blocks",
+		"alter function lowcap_cdc.attribute() reset all":                                                                "was altered",
+		"alter function lowcap_cdc.attribute() security invoker":                                                         "was altered",
+		"alter function lowcap_cdc.attribution_keys() volatile":                                                          "was altered",
+		"drop function lowcap_cdc.read_attribution_secret()":                                                             "is missing",
 	} {
 		p.exec(sql)
 		if f := said(); f.Severity != check.Warn || !strings.Contains(f.Detail, want) {
@@ -194,7 +319,7 @@ func TestAttributionComesAndGoes(t *testing.T) {
 	if f := said(); f.Severity != check.OK {
 		t.Errorf("repaired: %+v", f)
 	}
-	if dropped, err := TearDownAttribution(t.Context(), p.config); err != nil || len(dropped) != 5 {
+	if dropped, err := TearDownAttribution(t.Context(), p.config); err != nil || len(dropped) != 8 {
 		t.Errorf("%q, %v", dropped, err)
 	}
 	if after := objects(); after != before {
@@ -202,10 +327,11 @@ func TestAttributionComesAndGoes(t *testing.T) {
 	}
 }
 
-// TestAttributionOfOtherVersions: pg_logical_emit_message has another form from Postgres 17 on.
+// TestAttributionOfOtherVersions: pg_logical_emit_message has another form from Postgres 17 on, and each version keeps plans in
+// its own way.
 func TestAttributionOfOtherVersions(t *testing.T) {
 	t.Parallel()
-	for _, major := range []string{"14", "17", "18"} {
+	for _, major := range []string{"14", "15", "16", "17", "18"} {
 		t.Run(major, func(t *testing.T) {
 			t.Parallel()
 			server, err := startServer(t, major)
