@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path"
 	"regexp"
@@ -143,16 +142,10 @@ func (p *Plan) check() error {
 			return fmt.Errorf("route %s: %w", p.Routes[i].Name, err)
 		}
 	}
-	if p.PageURL != "" && !isURL(p.PageURL) {
+	if p.PageURL != "" && !receiver.IsURL(p.PageURL) {
 		return errors.New("page-url is not a URL like https://host/path")
 	}
 	return p.Heartbeat.check()
-}
-
-// isURL reports whether a text is the whole address of something that is asked by HTTP.
-func isURL(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
 }
 
 func (h *HeartbeatPlan) check() error {
@@ -162,7 +155,7 @@ func (h *HeartbeatPlan) check() error {
 	if h.Every != 0 && h.Every < time.Second {
 		return fmt.Errorf("heartbeat: every %s is shorter than 1s", h.Every)
 	}
-	if h.URL != "" && !isURL(h.URL) {
+	if h.URL != "" && !receiver.IsURL(h.URL) {
 		return errors.New("heartbeat: url is not a URL like https://host/path")
 	}
 	if h.URL == "" && h.Every != 0 {
@@ -183,6 +176,9 @@ func (r *RoutePlan) check(names map[string]bool) error {
 	}
 	if r.Digest < 0 || (r.Digest > 0 && !receiver.IsForPeople(r.As)) {
 		return fmt.Errorf("digest is for receivers that people read, and longer than 0; %s gets each event", r.As)
+	}
+	if slices.Contains(r.Tokens, "") {
+		return errors.New("tokens: one is empty, and would be any token")
 	}
 	for _, glob := range r.Types {
 		if err := r.checkGlob(glob); err != nil {

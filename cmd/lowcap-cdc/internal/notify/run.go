@@ -82,6 +82,9 @@ func (m *messenger) open(reader sink.Reader, c *Options) (done func() error, err
 		}
 		m.lanes = append(m.lanes, r.lanes(group)...)
 	}
+	if len(m.lanes) == 0 {
+		return nil, errors.Join(settings.Usage(errors.New("no route tells anything: the severity of each is none")), done())
+	}
 	return done, nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/sink"
 )
 
@@ -157,5 +158,13 @@ func TestRightThatIsTakenAway(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOnlyFallbacks: a notify whose routes are all only fallbacks would be alive and silent for ever.
+func TestOnlyFallbacks(t *testing.T) {
+	m := &messenger{counts: newCounts(), routes: []*route{{name: "a", kind: "slack", severity: noSeverity, health: &health{}}}}
+	if _, err := m.open(newMemory(), &Options{Group: "g", State: t.TempDir()}); err == nil || settings.ExitCode(err) != settings.ExitUsage {
+		t.Errorf("it begins: %v", err)
 	}
 }

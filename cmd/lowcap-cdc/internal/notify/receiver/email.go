@@ -36,7 +36,7 @@ type email struct {
 
 func newEmail(c Config) (*email, error) {
 	u, err := url.Parse(c.To)
-	if err != nil || u.Hostname() == "" || (u.Scheme != "smtp" && u.Scheme != "smtps") {
+	if err != nil || !hasHost(u) || (u.Scheme != "smtp" && u.Scheme != "smtps") {
 		return nil, errors.New("to is not a URL like smtps://mail.example.org:465 or smtp://mail.example.org:587")
 	}
 	if c.From == "" || len(c.MailTo) == 0 {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
@@ -57,7 +58,7 @@ func New(c Config) (Receiver, error) {
 	if c.As == "email" {
 		return newEmail(c)
 	}
-	if u, err := url.Parse(c.To); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+	if !IsURL(c.To) {
 		return nil, errors.New("to is not a URL like https://host/path")
 	}
 	of, err := formatOf(c)
@@ -65,6 +66,18 @@ func New(c Config) (Receiver, error) {
 		return nil, err
 	}
 	return &poster{format: of, client: newClient(), isAPI: c.As != "webhook", secrets: []string{c.Secret, c.To}}, nil
+}
+
+// IsURL reports whether a text is the whole address of something that is asked by HTTP.
+func IsURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && hasHost(u)
+}
+
+// hasHost reports whether a URL names a host, and a port that there can be, if it names one.
+func hasHost(u *url.URL) bool {
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return u.Hostname() != "" && (u.Port() == "" || (err == nil && port > 0))
 }
 
 func formatOf(c Config) (format, error) {
