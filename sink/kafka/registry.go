@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -44,7 +45,8 @@ type Registry struct {
 // NewRegistry returns a registry; it does not connect. A wrong configuration is an error.
 func NewRegistry(config RegistryConfig) (*Registry, error) {
 	at, err := url.Parse(config.URL)
-	if err != nil || at.Host == "" || (at.Scheme != "http" && at.Scheme != "https") {
+	if err != nil || at.Hostname() == "" || !isPort(at.Port()) || strings.TrimSpace(config.URL) != config.URL ||
+		(at.Scheme != "http" && at.Scheme != "https") {
 		return nil, errors.New("the schema registry's address is not a URL like https://host:8081")
 	}
 	if at.Scheme == "http" && config.CAFile+config.CertFile != "" {
@@ -72,6 +74,12 @@ func NewRegistry(config RegistryConfig) (*Registry, error) {
 	}
 	return &Registry{client: client, at: at.String(), plain: config.CertFile == "", password: hasUser,
 		ids: make(map[string]int), codecs: make(map[int]*schemas.AvroCodec)}, nil
+}
+
+// isPort reports whether a URL's port, empty where it names none, can be one.
+func isPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || (err == nil && n > 0)
 }
 
 // registration is a schema and where it belongs: <topic>-<record name>, which Confluent's clients call

@@ -72,6 +72,7 @@ func TestInvalidSettings(t *testing.T) {
 		"sink":                 {"user=u password=SECRET", nil, "--sink is neither"},
 		"sink with a password": {"redis://u:SECRET@h", nil, `--sink "redis" is neither`},
 		"registry":             {broker, []string{"--schema-registry", "registry"}, "--schema-registry"},
+		"port of a registry":   {broker, []string{"--schema-registry", "http://127.0.0.1:99999"}, "--schema-registry"},
 		"log level":            {"file:out", []string{"--log-level", "loud"}, "--log-level must be one of"},
 	} {
 		t.Run(name, func(t *testing.T) {
