@@ -54,15 +54,17 @@ begin
     end if;
     -- HMAC-SHA-256: the keys are the secret with the two pads.
     mac := encode(sha256((lowcap_cdc.attribution_keys())[2] || sha256((lowcap_cdc.attribution_keys())[1] || content)), 'hex');
+    -- A part of the code says what was said: it is not enough to make the whole. 3578 is pg_logical_emit_message in each version.
+    if current_setting('lowcap_cdc.said', true) is not distinct from left(mac, 16)
+        or has_function_privilege(3578::oid, 'execute') is not true or set_config('lowcap_cdc.said', left(mac, 16), true) is null then
+      return new;
+    end if;
   exception when others then
     return new;
   end;
-  -- Outside of the block, which is a subtransaction: a message of one may be delivered behind the change that follows it.
-  -- A part of the code says what was said: it is not enough to make the whole. 3578 is pg_logical_emit_message in each version.
-  if current_setting('lowcap_cdc.said', true) is distinct from left(mac, 16) and has_function_privilege(3578::oid, 'execute') then
-    place := case when set_config('lowcap_cdc.said', left(mac, 16), true) is not null
-      then pg_logical_emit_message(true, 'lowcap-cdc.session', convert_to(mac, 'UTF8') || content) end;
-  end if;
+  -- Outside of the block, which is a subtransaction: a message of one may be delivered behind the change that follows it. What else
+  -- is called here was called in there.
+  place := pg_logical_emit_message(true, 'lowcap-cdc.session', convert_to(mac, 'UTF8') || content);
   return new;
 end
 $attribution$;

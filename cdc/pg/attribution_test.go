@@ -96,7 +96,7 @@ func TestAttributionRecordsOnce(t *testing.T) {
 // TestAttributionNeverFailsAStatement breaks everything around the trigger.
 func TestAttributionNeverFailsAStatement(t *testing.T) {
 	t.Parallel()
-	for name, sql := range map[string]string{
+	breaks := map[string]string{
 		"no secret":            "drop table lowcap_cdc.attribution_secret",
 		"an empty secret":      "delete from lowcap_cdc.attribution_secret",
 		"two secrets":          "insert into lowcap_cdc.attribution_secret select * from lowcap_cdc.attribution_secret",
@@ -122,7 +122,14 @@ func TestAttributionNeverFailsAStatement(t *testing.T) {
 		"a search path":          "alter database %s set search_path = public, lowcap_cdc",
 		"a role that is no more": "alter database %s set lowcap_cdc.said = 'x'",
 		"another encoding":       "alter database %s set client_encoding = 'LATIN1'",
-	} {
+	}
+	for _, function := range []string{"set_config", "left", "convert_to", "byteacat", "has_function_privilege", "sha256", "json_object"} {
+		breaks["no right to "+function] = `create role %[1]s_silent; grant usage, create on schema lowcap_cdc to %[1]s_silent;
+			grant select on lowcap_cdc.attribution_secret to %[1]s_silent; alter function lowcap_cdc.attribute() owner to %[1]s_silent;
+			do $$ declare f regprocedure; begin for f in select oid from pg_proc where proname = '` + function + `' loop
+				execute format('revoke execute on function %%s from public', f); end loop; end $$`
+	}
+	for name, sql := range breaks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := attributedPlace(t)
