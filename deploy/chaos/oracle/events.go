@@ -33,7 +33,7 @@ const changeDigits = 25
 
 // Add takes an event. Two events of one change may tell the same step, such as a recovery that started with a buy.
 func (t *Told) Add(e *Event) {
-	if change := e.Sequence[:min(changeDigits, len(e.Sequence))]; change != t.change {
+	if change := e.Sequence[:min(changeDigits, len(e.Sequence))]; change != t.change || e.Subject != t.entity { // a TRUNCATE is one change of many rows
 		t.Flush()
 		t.change, t.entity = change, e.Subject
 	}
