@@ -90,7 +90,7 @@ func (e *end) Write(p []byte) (int, error) {
 	if e.refused != nil {
 		return 0, e.refused
 	}
-	if !e.link.isKafka {
+	if !e.link.isKafka && len(p) > 0 {
 		e.link.send(e.writes, slices.Clone(p))
 		return len(p), nil
 	}

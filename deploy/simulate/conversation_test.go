@@ -261,7 +261,7 @@ func (k *talk) changes(block, position row) {
 	both := changeOf(t[1], moved, renamed)
 	both.toastKept = true
 	k.party.commit(both)
-	k.party.commit(changeOf(t[1], renamed, nil), changeOf(t[0], blocked, nil))
+	k.party.commit(changeOf(t[1], renamed, nil), changeOf(t[0], blocked, nil), change{op: 'T', table: t[1]})
 	k.read(3)
 	k.leave()
 	k.slot(false)
@@ -423,6 +423,8 @@ func statementOf(c *change) string {
 		}
 	}
 	switch c.op {
+	case 'T':
+		return "truncate " + c.table.name
 	case 'I':
 		return fmt.Sprintf("insert into %s (%s) values (%s)", c.table.name, strings.Join(names, ", "), strings.Join(values, ", "))
 	case 'D':

@@ -49,15 +49,14 @@ func (e *epochs) control(request kmsg.Request) (kmsg.Response, error, bool) {
 	return response, nil, true
 }
 
-// tap reads the answers that give out an epoch on their way: to InitProducerID, and from version 5 on to EndTxn. The network's
-// lock is held.
-func (e *epochs) tap(a asked, answer []byte) {
-	response := kmsg.ResponseForKey(a.key)
-	switch response.(type) {
-	case *kmsg.InitProducerIDResponse, *kmsg.EndTxnResponse:
+// read parses an answer to a request of transactions; nil for another one, or one that cannot be read.
+func (e *epochs) read(a asked, answer []byte) kmsg.Response {
+	switch kmsg.Key(a.key) {
+	case kmsg.InitProducerID, kmsg.EndTxn, kmsg.AddPartitionsToTxn:
 	default:
-		return
+		return nil
 	}
+	response := kmsg.ResponseForKey(a.key)
 	response.SetVersion(a.version)
 	body := answer[8:]
 	if response.IsFlexible() {
@@ -66,14 +65,7 @@ func (e *epochs) tap(a asked, answer []byte) {
 		body = reader.Src
 	}
 	if response.ReadFrom(body) != nil {
-		return
+		return nil
 	}
-	switch r := response.(type) {
-	case *kmsg.InitProducerIDResponse:
-		e.answered(r)
-	case *kmsg.EndTxnResponse:
-		if r.ErrorCode == 0 && r.Version >= 5 {
-			e.of[r.ProducerID] = epoch{r.ProducerEpoch, -1}
-		}
-	}
+	return response
 }

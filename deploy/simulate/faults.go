@@ -19,28 +19,78 @@ const (
 	unanswered            // it takes effect, and the connection is lost before the answer
 	late                  // the client gives its connection up; the message arrives long after
 	delayed               // and everything behind it on the same connection
+	orphaned              // its instance is killed; the message arrives, maybe late
+	frozen                // its instance freezes, and thaws
+	parted                // it is lost, and nothing passes between the two for a while
 )
+
+// misfortunes are drawn from, each as often as it stands here. Every second seed has but one or two kinds of them, and those
+// more densely: rare schedules of one kind are soon found then ("Swarm Testing", Groce et al., 2012).
+var misfortunes = []misfortune{lost, lost, unanswered, unanswered, late, late, late, delayed, delayed, orphaned, orphaned, frozen, parted}
 
 // fate is what befalls a message.
 type fate struct {
 	kind misfortune
-	by   time.Duration
+	lateness
 }
+
+// lateness is when a late message arrives.
+type lateness struct {
+	by     time.Duration
+	behind int // how many other messages arrive first; 0 where that does not count
+	before int // which next turn of its kind it comes just before; 0 where that does not count
+}
+
+func (l lateness) String() string {
+	switch {
+	case l.before > 0:
+		return fmt.Sprintf("just before the %s of its kind", [...]string{"next", "2nd next", "3rd next", "4th next", "5th next", "6th next"}[l.before-1])
+	case l.behind > 0:
+		return fmt.Sprintf("behind %d more messages", l.behind)
+	}
+	return l.by.String() + " later"
+}
+
+// focus is where most of a seed's misfortunes are.
+type focus int
+
+const (
+	everywhere focus = iota
+	transactions
+	requests // of one kind of those of transactions
+	starts
+	streams
+	slots // commands on the slot; there mostly one instance waits for the other
+)
 
 // rules are what the seed has for this world.
 type rules struct {
-	world   *world
-	random  *rand.Rand
-	calm    bool           // nothing befalls anybody any more
-	rate    int            // of a million messages, how many are befallen
-	crashes map[string]int // of an instance, before how many more messages
-	held    map[string]time.Time
+	world    *world
+	random   *rand.Rand
+	calm     bool           // nothing befalls anybody any more
+	rate     int            // of a million messages, how many are befallen
+	focus    focus          // where it is ten times as many or more
+	key      kmsg.Key       // of those
+	kinds    []misfortune   // to draw from
+	met      map[string]int // messages of a life
+	crashes  map[string]int // of an instance, before how many more messages
+	held     map[string]time.Time
+	stranger int // after how many more messages while nobody reads from the slot a stranger does; 0 for never
 }
 
 func newRules(w *world) *rules {
-	r := &rules{world: w, random: w.net.draw("rules"), crashes: make(map[string]int), held: make(map[string]time.Time)}
-	r.rate = []int{0, 500, 2000, 6000}[r.random.IntN(4)]
-	w.net.befall, w.net.heldTil = r.befall, r.heldTil
+	r := &rules{world: w, random: w.net.draw("rules"), met: make(map[string]int), crashes: make(map[string]int), held: make(map[string]time.Time)}
+	r.rate = []int{0, 1000, 3000, 10_000}[r.random.IntN(4)]
+	r.focus = []focus{everywhere, everywhere, transactions, transactions, requests, requests, requests, starts, starts, streams,
+		slots, slots}[r.random.IntN(12)]
+	r.key = []kmsg.Key{kmsg.Produce, kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.EndTxn, kmsg.EndTxn}[r.random.IntN(5)]
+	switch r.kinds = misfortunes; {
+	case r.focus == slots:
+		r.kinds = []misfortune{delayed, delayed, orphaned, frozen, unanswered}
+	case r.random.IntN(2) == 0:
+		r.kinds = []misfortune{misfortunes[r.random.IntN(len(misfortunes))], misfortunes[r.random.IntN(len(misfortunes))]}
+	}
+	w.net.befall, w.net.strike, w.net.heldTil = r.befall, r.strike, r.heldTil
 	return r
 }
 
@@ -63,37 +113,137 @@ func (r *rules) befall(p *parcel) fate {
 			r.world.instances[name].crash()
 		}
 	}
-	draw, rate := r.world.net.draw(p.name+" fate"), r.rate
-	if p.isOfTransaction() {
-		rate *= 5
-	}
-	if draw.IntN(1_000_000) >= rate {
+	r.met[p.line.link.client]++
+	r.admitStranger()
+	draw := r.world.net.draw(p.name + " fate")
+	if draw.IntN(1_000_000) >= r.rateOf(p) || !r.world.happens(p.name) {
 		return fate{}
 	}
-	kind := misfortune(1 + draw.IntN(4))
-	switch {
-	case kind == late && p.line.way == down:
-		kind = lost
-	case kind == late && draw.IntN(2) == 0: // so that it comes into the middle of what is tried next
-		return fate{late, time.Duration(draw.IntN(20_000)) * time.Microsecond}
-	case kind == late:
-		return fate{late, time.Duration(1+draw.IntN(90_000)) * time.Millisecond}
-	case kind == delayed:
-		return fate{delayed, time.Duration(5+draw.IntN(1<<draw.IntN(15))) * time.Millisecond}
+	f := fate{kind: r.kinds[draw.IntN(len(r.kinds))]}
+	if p.line.way == down && f.kind == late {
+		f.kind = lost
 	}
-	return fate{kind: kind}
+	switch f.kind {
+	case late, orphaned:
+		f.lateness = drawLateness(draw, p.turn())
+	case delayed:
+		if f.by = time.Duration(5+draw.IntN(1<<draw.IntN(15))) * time.Millisecond; p.turn() == ofSlots || draw.IntN(2) == 0 {
+			f.lateness = drawLateness(draw, p.turn())
+		}
+	case frozen, parted:
+		f.by = time.Duration(5+draw.IntN(10<<draw.IntN(14))) * time.Millisecond
+	}
+	return f
 }
 
-// isOfTransaction reports whether a message is a request of Kafka's transactions.
-func (p *parcel) isOfTransaction() bool {
+// drawLateness draws when a late message arrives: among the next ones, so that it comes into the middle of what is tried next, or
+// when nobody thinks of it any more.
+func drawLateness(draw *rand.Rand, of turn) lateness {
+	kinds := 4
+	if of != noTurn {
+		kinds = 8
+	}
+	switch draw.IntN(kinds) {
+	case 0:
+		return lateness{by: time.Duration(1+draw.IntN(90_000)) * time.Millisecond}
+	case 1:
+		return lateness{by: time.Duration(draw.IntN(20_000)) * time.Microsecond}
+	case 2, 3:
+		return lateness{behind: 1 + draw.IntN(4<<draw.IntN(8))}
+	}
+	return lateness{before: 1 + draw.IntN(map[turn]int{ofTransactions: 6, ofSlots: 4}[of])}
+}
+
+// startMessages are about as many as a life needs until it streams.
+const startMessages = 250
+
+// rateOf returns of a million messages like this one how many are befallen.
+func (r *rules) rateOf(p *parcel) int {
+	key, ofTransaction := p.request()
+	switch {
+	case r.focus == slots && p.turn() == ofSlots:
+		return 200_000
+	case r.focus == slots && strings.Contains(p.statement(), "slot"):
+		return 10 * r.rate
+	case r.focus == transactions && ofTransaction, r.focus == starts && r.met[p.line.link.client] < startMessages,
+		r.focus == streams && !p.line.link.isKafka && p.data[0] == 'd':
+		return 10 * r.rate
+	case r.focus == requests && ofTransaction && key == r.key:
+		return 30 * r.rate
+	}
+	return r.rate
+}
+
+// strike has an instance suffer what begins at one of its messages.
+func (r *rules) strike(p *parcel, f fate) {
+	name, _ := isOurs(p.line.link.client)
+	switch f.kind {
+	case orphaned:
+		r.world.trace.note(p, "%s is killed; this arrives %v", p.line.link.client, f.lateness)
+		if i := r.world.instances[name]; i.host.name == p.line.link.client {
+			i.crash()
+		}
+	case frozen:
+		r.world.trace.note(p, "%s freezes for %v before it", name, f.by)
+		r.held[name] = time.Now().Add(f.by)
+	case parted:
+		r.world.trace.note(p, "lost with its connection; the two are parted for %v", f.by)
+		r.held[name+" "+p.line.link.server] = time.Now().Add(f.by)
+	}
+}
+
+// admitStranger has somebody else read from the slot, once it has been free for so many messages.
+func (r *rules) admitStranger() {
+	if r.stranger == 0 || !r.world.server.isFree("slot") {
+		return
+	}
+	if r.stranger--; r.stranger == 0 && r.world.server.advance("slot") {
+		r.world.trace.say("a stranger has read from the slot")
+		r.world.losses++
+	}
+}
+
+// request returns which request of Kafka's transactions a message is, if it is one.
+func (p *parcel) request() (key kmsg.Key, ofTransaction bool) {
 	if !p.line.link.isKafka || p.line.way != up || len(p.data) < 6 {
-		return false
+		return 0, false
 	}
-	switch kmsg.Key(binary.BigEndian.Uint16(p.data[4:])) {
+	switch key = kmsg.Key(binary.BigEndian.Uint16(p.data[4:])); key {
 	case kmsg.Produce, kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.EndTxn:
-		return true
+		return key, true
 	}
-	return false
+	return key, false
+}
+
+// turn is a kind of messages whose order matters: two instances take turns at them.
+type turn int
+
+const (
+	noTurn turn = iota
+	ofTransactions
+	ofSlots
+)
+
+// turn returns what a message is a turn at.
+func (p *parcel) turn() turn {
+	if _, ofTransaction := p.request(); ofTransaction {
+		return ofTransactions
+	}
+	text := p.statement()
+	for _, command := range []string{"CREATE_REPLICATION_SLOT", "START_REPLICATION", "pg_drop_replication_slot"} {
+		if strings.Contains(text, command) {
+			return ofSlots
+		}
+	}
+	return noTurn
+}
+
+// statement returns the beginning of the SQL or of the replication command in a message; empty where there is none.
+func (p *parcel) statement() string {
+	if p.line.link.isKafka || p.line.way != up || len(p.data) < 6 || (p.data[0] != 'Q' && p.data[0] != 'P') {
+		return ""
+	}
+	return string(p.data[5:min(len(p.data), 300)])
 }
 
 // heldTil says until when nothing passes between a client and a server.
@@ -113,17 +263,32 @@ func (r *rules) heldTil(client, server string) time.Time {
 func (r *rules) schedule(within time.Duration) {
 	all := []func(string){r.kill, r.kill, r.kill, r.stop, r.freeze, r.part, r.crashPostgres, r.crashPostgres, r.promote, r.downBroker, r.moveLeaders, r.moveCoordinators}
 	if r.world.isHarsh() {
-		all = append(all, r.jumpClock, r.loseSlot)
+		all = append(all, r.jumpClock, r.loseSlot, r.loseSlot, r.letStranger, r.letStranger)
+	}
+	if r.focus == slots && r.random.IntN(2) == 0 {
+		all = []func(string){r.kill, r.kill, r.stop, r.loseSlot, r.letStranger, r.crashPostgres}
+	}
+	if r.focus == slots || r.random.IntN(3) == 0 {
+		r.crashes[r.instance().name] = r.random.IntN(startMessages) // the first start does not come to its end
 	}
 	for i := range r.random.IntN(7) {
 		name := fmt.Sprintf("fault %d", i)
 		what := all[r.random.IntN(len(all))]
 		r.world.net.plan(time.Duration(r.random.Int64N(int64(within))), name, func() {
-			if !r.calm {
+			if !r.calm && r.world.happens(name) {
 				what(name)
 			}
 		})
 	}
+}
+
+// settle ends what befalls the world. What is late arrives within a minute.
+func (r *rules) settle() {
+	r.calm = true
+	for n := range brokerCount {
+		r.world.brokers.up(brokerAt(n))
+	}
+	r.world.net.land()
 }
 
 func (r *rules) instance() *instance {
@@ -150,7 +315,7 @@ func (r *rules) freeze(string) {
 
 // part parts an instance from a server.
 func (r *rules) part(string) {
-	i, d := r.instance(), time.Duration(1+r.random.IntN(60_000))*time.Millisecond
+	i, d := r.instance(), time.Duration(1+r.random.IntN(120_000))*time.Millisecond
 	server := postgresAt
 	if n := r.random.IntN(brokerCount + 1); n < brokerCount {
 		server = brokerAt(n)
@@ -176,15 +341,11 @@ func (r *rules) endPostgres(name, what string, again func()) {
 
 // downBroker stops a broker for a while.
 func (r *rules) downBroker(name string) {
-	at, d := brokerAt(r.random.IntN(brokerCount)), time.Duration(r.random.IntN(30_000))*time.Millisecond
+	at, d := brokerAt(r.random.IntN(brokerCount)), time.Duration(r.random.IntN(90_000))*time.Millisecond
 	r.world.trace.say("broker %s is down for %v", at, d)
-	serve := r.world.net.servers[at]
-	if serve == nil {
-		return
-	}
 	r.world.net.listen(at, nil)
 	r.world.net.cutAll(at)
-	r.world.net.plan(d, name+" is over", func() { r.world.net.listen(at, serve) })
+	r.world.net.plan(d, name+" is over", func() { r.world.brokers.up(at) })
 }
 
 // moveLeaders gives partitions other leaders.
@@ -214,6 +375,9 @@ func (r *rules) jumpClock(string) {
 func (r *rules) loseSlot(string) {
 	if r.world.server.lose("slot") {
 		r.world.trace.say("the slot is lost")
-		r.world.lossy = true
+		r.world.losses++
 	}
 }
+
+// letStranger has somebody else read from the slot when it is free the next time. The sidecar reconciles, and tells that there is a gap.
+func (r *rules) letStranger(string) { r.stranger = 1 + r.random.IntN(startMessages) }

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -25,7 +26,7 @@ type load struct {
 }
 
 func newLoad(s *server, seed uint64) *load {
-	l := &load{server: s, random: rand.New(rand.NewPCG(seed, 5)), documents: lab.NewLoad(seed)}
+	l := &load{server: s, random: s.net.draw("load"), documents: lab.NewLoad(seed)}
 	var all []change
 	for i := range positions {
 		l.ids[i] = uuid(fmt.Sprint(i))
@@ -50,7 +51,7 @@ func (l *load) step() {
 	l.serial++
 	flush := l.random.IntN(3) > 0
 	position, block := l.random.IntN(positions), l.random.IntN(blocks)
-	switch draw := l.random.IntN(30); {
+	switch draw := l.random.IntN(31); {
 	case draw < 12:
 		l.server.commit(flush, l.edit(position, l.document)...)
 	case draw < 14:
@@ -67,6 +68,8 @@ func (l *load) step() {
 		l.several(flush, position, block)
 	case draw < 29:
 		l.server.commit(flush, change{op: 'M', prefix: "other", content: "a stranger's"})
+	case draw < 30:
+		l.truncate(flush, l.random.IntN(2), position)
 	default:
 		l.server.write(8 * l.random.IntN(100_000))
 	}
@@ -121,6 +124,19 @@ func (l *load) reinsert(flush bool, i int) {
 	}
 }
 
+// truncate removes all rows of a table, behind a change in the same transaction.
+func (l *load) truncate(flush bool, table, position int) {
+	l.server.mu.Lock()
+	rows := maps.Clone(l.server.rows[table])
+	l.server.mu.Unlock()
+	var all []change
+	if table == 1 {
+		all = l.edit(position, l.document)
+		rows[*l.ids[position]+"\x00"] = all[0].is
+	}
+	l.server.commit(flush, append(all, truncated(l.server.tables[table], rows))...)
+}
+
 // block sets or clears flags of a block, or deletes it.
 func (l *load) block(i int) []change {
 	t := l.server.tables[0]
@@ -160,6 +176,7 @@ func (l *load) several(flush bool, position, block int) {
 func (l *load) huge(tokens int) {
 	t := l.server.tables[0]
 	var all []change
+	l.serial++
 	for i := range tokens {
 		is := make(row, len(t.columns))
 		is[blockContract], is[blockChain] = value(fmt.Sprintf("H%d-%d", l.serial, i)), value("solana")

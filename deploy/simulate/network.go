@@ -22,6 +22,7 @@ type network struct {
 	seed    uint64
 	trace   *trace
 	befall  func(*parcel) fate                    // what the seed has for a message
+	strike  func(*parcel, fate)                   // has its instance suffer for it
 	tap     func(asked, []byte)                   // sees the brokers' answers
 	heldTil func(client, server string) time.Time // how long nothing gets through
 
@@ -31,12 +32,14 @@ type network struct {
 	links   []*link
 	over    bool // nothing is delivered any more
 	queue   parcels
+	adrift  []*parcel // that arrive behind a number of others
+	astray  int       // messages that are late, delayed or held, and have not arrived yet
 	arrived chan struct{}
 }
 
 func newNetwork(seed uint64, t *trace) *network {
 	return &network{seed: seed, trace: t, servers: make(map[string]func(net.Conn)), opened: make(map[string]int),
-		arrived: make(chan struct{}, 1), befall: func(*parcel) fate { return fate{} },
+		arrived: make(chan struct{}, 1), befall: func(*parcel) fate { return fate{} }, strike: func(*parcel, fate) {},
 		heldTil: func(string, string) time.Time { return time.Time{} }}
 }
 
@@ -49,6 +52,9 @@ type parcel struct {
 	do   func() // a step of the plan, or the arrival of a connection
 	n    int    // how many came before it on the line
 	met  bool   // its fate has been drawn
+
+	strayed        bool // it is late, delayed or held
+	behind, before int  // of adrift: how many messages, or turns of its kind, are left to count
 }
 
 // line is one direction of a connection. Its first parcel is in the queue, the others behind it.
@@ -260,7 +266,7 @@ func (n *network) happen(p *parcel) {
 	}
 	l := p.line.link
 	if til := n.heldTil(l.client, l.server); time.Now().Before(til) {
-		n.delay(p, time.Until(til)+n.latency(p.name+" held"))
+		n.stray(p, fate{lateness: lateness{by: time.Until(til) + n.latency(p.name+" held")}})
 		return
 	}
 	var f fate
@@ -268,32 +274,144 @@ func (n *network) happen(p *parcel) {
 		p.met = true
 		f = n.befall(p)
 	}
-	if f.kind == late {
-		n.trace.note(p, "the client gives the connection up; this arrives %v later", f.by)
-		l.drop()
-		n.delay(p, f.by)
-		return
-	}
-	if f.kind == delayed {
-		n.trace.note(p, "delayed by %v", f.by)
-		n.delay(p, f.by)
+	if n.isPutOff(p, f) {
 		return
 	}
 	n.mu.Lock()
+	n.find(p)
 	n.next(p.line)
 	n.mu.Unlock()
-	if f.kind == lost {
+	switch f.kind {
+	case lost:
 		n.trace.note(p, "lost with its connection")
 		l.cut()
 		return
+	case parted:
+		n.strike(p, f)
+		l.cut()
+		return
 	}
+	n.precede(p)
 	n.trace.deliver(p)
 	n.arrive(p)
+	n.pass(p)
 	if f.kind == unanswered {
 		synctest.Wait() // it takes effect
 		n.trace.note(p, "and the connection is lost behind it")
 		l.cut()
 	}
+}
+
+// isPutOff reports whether a message does not arrive yet because of what befalls it.
+func (n *network) isPutOff(p *parcel, f fate) bool {
+	switch f.kind {
+	case late:
+		n.trace.note(p, "the client gives the connection up; this arrives %v", f.lateness)
+		p.line.link.drop()
+		n.stray(p, f)
+	case orphaned:
+		n.strike(p, f)
+		n.stray(p, f)
+	case delayed:
+		n.trace.note(p, "delayed: it arrives %v", f.lateness)
+		n.stray(p, f)
+	case frozen:
+		n.strike(p, f)
+		n.stray(p, f)
+	default:
+		return false
+	}
+	return true
+}
+
+// stray has a message arrive later, or behind others.
+func (n *network) stray(p *parcel, f fate) {
+	n.mu.Lock()
+	n.find(p)
+	p.strayed = true
+	n.astray++
+	counts := f.behind+f.before > 0
+	if p.behind, p.before = f.behind, f.before; counts {
+		n.adrift = append(n.adrift, p)
+	}
+	n.mu.Unlock()
+	if !counts {
+		n.delay(p, f.by)
+	}
+}
+
+// find ends the wait for a message that was astray; the lock is held.
+func (n *network) find(p *parcel) {
+	if p.strayed {
+		p.strayed = false
+		n.astray--
+	}
+}
+
+// pass brings the messages nearer that arrive behind others.
+func (n *network) pass(p *parcel) {
+	if _, ours := isOurs(p.line.link.client); !ours {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.adrift = slices.DeleteFunc(n.adrift, func(p *parcel) bool {
+		if p.behind--; p.behind != 0 {
+			return false
+		}
+		p.at = time.Now()
+		n.push(p)
+		return true
+	})
+}
+
+// precede lets those messages arrive that come just before this one.
+func (n *network) precede(p *parcel) {
+	_, ours := isOurs(p.line.link.client)
+	of := p.turn()
+	if !ours || of == noTurn {
+		return
+	}
+	var due []*parcel
+	n.mu.Lock()
+	n.adrift = slices.DeleteFunc(n.adrift, func(p *parcel) bool {
+		if p.turn() != of {
+			return false
+		}
+		if p.before--; p.before != 0 {
+			return false
+		}
+		due = append(due, p)
+		return true
+	})
+	for _, p := range due {
+		n.find(p)
+		n.next(p.line)
+	}
+	n.mu.Unlock()
+	for _, p := range due {
+		n.trace.deliver(p)
+		n.arrive(p)
+		synctest.Wait()
+	}
+}
+
+// land lets the messages that are adrift arrive within a minute.
+func (n *network) land() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, p := range n.adrift {
+		p.at = time.Now().Add(time.Duration(n.draw(p.name + " lands").Int64N(int64(time.Minute))))
+		n.push(p)
+	}
+	n.adrift = nil
+}
+
+// isStill reports whether no message is astray.
+func (n *network) isStill() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.astray == 0
 }
 
 func (n *network) delay(p *parcel, by time.Duration) {

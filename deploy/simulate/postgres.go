@@ -101,6 +101,7 @@ func (s *server) commit(flush bool, changes ...change) *transaction {
 	if flush {
 		s.flush()
 	}
+	s.net.trace.say("transaction %d commits at %s: %s", t.xid, t.commit, t)
 	return t
 }
 
@@ -112,6 +113,10 @@ func (s *server) apply(t *transaction) {
 			continue
 		}
 		of := s.rows[s.indexOf(c.table)]
+		if c.op == 'T' {
+			clear(of)
+			continue
+		}
 		if c.was != nil {
 			delete(of, c.table.key(c.was))
 		}
@@ -212,9 +217,17 @@ func (s *server) steps(behind lsn) oracle.Steps {
 	log := oracle.NewLog()
 	for _, t := range s.wal {
 		for i := range t.changes {
-			if c := &t.changes[i]; c.table != nil && t.commit >= behind {
-				op := map[byte]string{'I': "INSERT", 'U': "UPDATE", 'D': "DELETE"}[c.op]
-				log.Add(c.isPosition, c.entity, op, c.loggedWas, c.loggedIs)
+			c := &t.changes[i]
+			if c.table == nil || t.commit < behind {
+				continue
+			}
+			rows := []change{*c}
+			if c.op == 'T' {
+				rows = c.ends
+			}
+			for _, r := range rows {
+				op := map[byte]string{'I': "INSERT", 'U': "UPDATE", 'D': "DELETE"}[r.op]
+				log.Add(r.isPosition, r.entity, op, r.loggedWas, r.loggedIs)
 			}
 		}
 	}
@@ -238,6 +251,24 @@ func (s *server) lose(name string) bool {
 		slot.session.conn.Close() //nolint:errcheck // it is over
 	}
 	return true
+}
+
+// isFree reports whether a slot is there that nobody reads from.
+func (s *server) isFree(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slot := s.slots[name]
+	return slot != nil && slot.session == nil && !slot.lost
+}
+
+// advance confirms all that was flushed, as pg_replication_slot_advance does. It returns false when there was nothing.
+func (s *server) advance(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slot := s.slots[name]
+	moved := slot.confirmed < s.flushed
+	slot.confirmed = max(slot.confirmed, s.flushed)
+	return moved
 }
 
 // isUp reports whether the server takes connections.

@@ -20,6 +20,7 @@ var (
 	seeds  = flag.Uint64("seeds", 3000, "how many seeds TestSeeds runs")
 	first  = flag.Uint64("first", 1, "the first of them")
 	within = flag.Duration("within", 90*time.Second, "end TestSeeds after this time even if seeds are left; 0 for never")
+	shrunk = flag.Bool("shrink", true, "look for the fewest faults with which a seed still fails")
 	whole  = flag.String("trace", "", "a file that gets every message of the last seed")
 	worker = flag.Int("worker", -1, "which part of the seeds this process runs; TestSeeds sets it")
 	parts  = flag.Uint64("parts", uint64(runtime.NumCPU()), "how many processes run seeds")
@@ -51,9 +52,12 @@ func TestSeeds(t *testing.T) {
 	}
 	var sum report
 	for seed := *first + uint64(max(*worker, 0)); seed < *first+*seeds && ctx.Err() == nil; seed += *parts {
-		o := simulate(t, seed)
+		o := simulate(t, seed, nil)
 		if sum.add(o); len(o.Failures) > 0 {
 			sum.print(t.Output())
+			if *shrunk {
+				o = shrink(o, func(only map[string]bool) Outcome { return simulate(t, seed, only) })
+			}
 			t.Fatal(o.explain())
 		}
 		if sum.Seeds%50 == 0 {
@@ -71,17 +75,17 @@ func TestSameSeed(t *testing.T) {
 		t.Skip("the race detector shuffles goroutines")
 	}
 	for n := range uint64(10) {
-		one, two := simulate(t, *first+n), simulate(t, *first+n)
+		one, two := simulate(t, *first+n, nil), simulate(t, *first+n, nil)
 		if one.Hash == two.Hash {
 			continue
 		}
-		if three := simulate(t, *first+n); three.Hash != one.Hash && three.Hash != two.Hash {
+		if three := simulate(t, *first+n, nil); three.Hash != one.Hash && three.Hash != two.Hash {
 			t.Errorf("seed %d: %d messages, then %d, then %d", one.Seed, one.Messages, two.Messages, three.Messages)
 		}
 	}
 }
 
-func simulate(t *testing.T, seed uint64) (o Outcome) {
+func simulate(t *testing.T, seed uint64, only map[string]bool) (o Outcome) {
 	t.Helper()
 	var all io.Writer
 	if *whole != "" {
@@ -92,6 +96,6 @@ func simulate(t *testing.T, seed uint64) (o Outcome) {
 		defer file.Close() //nolint:errcheck // it is for reading along
 		all = file
 	}
-	synctest.Test(t, func(*testing.T) { o = run(seed, all) })
+	synctest.Test(t, func(*testing.T) { o = run(seed, only, all) })
 	return o
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/md5"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -112,6 +114,15 @@ func marshal(v any) []byte {
 		panic(err) // maps of texts
 	}
 	return text
+}
+
+// truncated is the end of all rows of a table.
+func truncated(t *table, rows map[string]row) change {
+	c := change{table: t, op: 'T'}
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		c.ends = append(c.ends, changeOf(t, rows[key], nil))
+	}
+	return c
 }
 
 // changeOf is a row change with what the oracle takes down of it.

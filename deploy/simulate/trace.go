@@ -61,9 +61,9 @@ func (t *trace) note(p *parcel, format string, args ...any) {
 // say takes down a step of the plan.
 func (t *trace) say(format string, args ...any) {
 	line := t.stamp() + "  " + fmt.Sprintf(format, args...)
-	t.mix(line)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.mix(line)
 	t.lines = append(t.lines, line)
 }
 

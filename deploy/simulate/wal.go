@@ -3,6 +3,7 @@ package simulate
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -37,10 +38,11 @@ func (t *table) key(r row) string {
 	return key
 }
 
-// change is a row change, or a logical message.
+// change is a row change, the end of all rows of a table, or a logical message.
 type change struct {
 	table      *table
-	op         byte // 'I', 'U', 'D', or 'M' for a message
+	op         byte     // 'I', 'U', 'D', 'T' for TRUNCATE, or 'M' for a message
+	ends       []change // what a TRUNCATE does, row by row
 	was, is    row
 	prefix     string
 	content    string
@@ -57,6 +59,25 @@ type transaction struct {
 	at          time.Time
 	xid         uint32
 	changes     []change
+}
+
+// String names what it changes.
+func (t *transaction) String() string {
+	var all []string
+	for i := range t.changes {
+		c := &t.changes[i]
+		switch {
+		case i == 4:
+			return strings.Join(append(all, fmt.Sprintf("and %d more", len(t.changes)-i)), ", ")
+		case c.table == nil:
+			all = append(all, "message "+c.prefix)
+		case c.op == 'T':
+			all = append(all, fmt.Sprintf("T %s, of %d rows", c.table.name, len(c.ends)))
+		default:
+			all = append(all, fmt.Sprintf("%c %.60s", c.op, c.entity))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // microsSince2000 is how Postgres counts time.
@@ -117,6 +138,9 @@ func relation(t *table) []byte {
 }
 
 func changed(c *change) []byte {
+	if c.op == 'T' {
+		return binary.BigEndian.AppendUint32([]byte{'T', 0, 0, 0, 1, 0}, c.table.oid)
+	}
 	m := binary.BigEndian.AppendUint32([]byte{c.op}, c.table.oid)
 	switch c.op {
 	case 'I':

@@ -26,8 +26,11 @@ type world struct {
 	rules     *rules
 	instances map[string]*instance
 	events    int
-	lossy     bool // the slot was lost once
+	losses    int // how often changes were lost with the slot
 	failures  []string
+
+	struck []string        // the writes, misfortunes and faults that have happened, by name
+	only   map[string]bool // those that may happen; nil for all
 }
 
 // Outcome is what became of a seed.
@@ -38,17 +41,20 @@ type Outcome struct {
 	Events     int    // read back
 	Simulated  time.Duration
 	Failures   []string
-	Transcript string // of a seed that failed
+	Struck     []string // writes, misfortunes and faults
+	Of         int      // how many those were before it was shrunk
+	Transcript string   // of a seed that failed
 }
 
 // recoverWithin is how long everything may take to be told after the last fault.
 const recoverWithin = 15 * time.Minute
 
-// run makes the world of a seed and lets it come to its end. Every line of the trace goes to all, when that is not nil. It is called in a bubble.
-func run(seed uint64, all io.Writer) Outcome {
+// run makes the world of a seed and lets it come to its end. Every line of the trace goes to all, when that is not nil, and of
+// misfortunes and faults only those happen that are named, unless only is nil. It is called in a bubble.
+func run(seed uint64, only map[string]bool, all io.Writer) Outcome {
 	time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)))
 	seedGlobal(seed)
-	w := &world{seed: seed, trace: newTrace(all), instances: make(map[string]*instance)}
+	w := &world{seed: seed, only: only, trace: newTrace(all), instances: make(map[string]*instance)}
 	w.net = newNetwork(seed, w.trace)
 	w.random = w.net.draw("world")
 	w.batch = []int{0, 5, 20}[w.random.IntN(3)]
@@ -59,23 +65,34 @@ func run(seed uint64, all io.Writer) Outcome {
 	w.server = newServer(w.net, seed)
 	w.load = newLoad(w.server, seed)
 	w.rules = newRules(w)
-	if w.isHarsh() {
-		w.brokers.takeTime(w.net)
-	}
+	w.brokers.coordinator.slow = w.random.IntN(3) == 0
 	w.play()
 	w.close()
 	return w.outcome()
 }
 
+// happens notes that something happens which a seed can do without, and reports whether it may.
+func (w *world) happens(name string) bool {
+	if w.only != nil && !w.only[name] {
+		return false
+	}
+	w.struck = append(w.struck, name)
+	return true
+}
+
 // explain says what a person needs to know of a seed that failed.
 func (o *Outcome) explain() string {
-	return fmt.Sprintf("%s\nseed %d: %s\nagain: go test ./deploy/simulate -run TestSeeds -seeds 1 -first %d", o.Transcript, o.Seed,
+	shrunk := ""
+	if o.Of > 0 {
+		shrunk = fmt.Sprintf("of %d writes, misfortunes and faults it takes %d\n", o.Of, len(o.Struck))
+	}
+	return fmt.Sprintf("%s\n%sseed %d: %s\nagain: go test ./deploy/simulate -run TestSeeds -seeds 1 -first %d", o.Transcript, shrunk, o.Seed,
 		strings.Join(o.Failures, "; "), o.Seed)
 }
 
 func (w *world) outcome() Outcome {
 	o := Outcome{Seed: w.seed, Hash: w.trace.hash, Messages: w.trace.delivered, Events: w.events, Simulated: time.Since(w.trace.begun),
-		Failures: w.failures}
+		Failures: w.failures, Struck: w.struck}
 	if len(w.failures) > 0 {
 		o.Transcript = w.transcript()
 	}
@@ -85,39 +102,69 @@ func (w *world) outcome() Outcome {
 // play lets the seed happen: load and faults, then calm, until all is told; then everything is read back.
 func (w *world) play() {
 	names := []string{"a", "b"}[:1+w.random.IntN(2)]
+	apart := []int{2_000_000, 50_000}[w.random.IntN(2)] // in microseconds: some start together
 	for _, name := range names {
 		w.instances[name] = &instance{world: w, name: name}
-		w.net.plan(time.Duration(w.random.IntN(2000))*time.Millisecond, name+" starts", w.instances[name].start)
+		w.net.plan(time.Duration(w.random.IntN(apart))*time.Microsecond, name+" starts", w.instances[name].start)
 	}
-	length := time.Duration(5+w.random.IntN(60)) * time.Second
+	length := time.Duration(3+w.random.IntN([]int{15, 15, 15, 60}[w.random.IntN(4)])) * time.Second
 	w.planLoad(length)
 	w.rules.schedule(length)
 	w.until(time.Now().Add(length), func() bool { return false })
 	w.trace.say("calm")
-	w.rules.calm = true
+	w.rules.settle()
 	w.net.plan(10*time.Second, "the last flush", w.server.flushAll)
 	quiet := time.Now().Add(11 * time.Second)
-	if !w.until(time.Now().Add(recoverWithin), func() bool { return time.Now().After(quiet) && w.isTold() }) {
+	if !w.until(time.Now().Add(recoverWithin), func() bool { return time.Now().After(quiet) && w.net.isStill() && w.isTold() }) {
 		w.failed("after %v of calm not everything is told: %s", recoverWithin, w.standing())
 	}
+	w.live()
 	w.stop()
 	w.verify()
 }
 
-// isHarsh reports whether this seed has clocks that jump, slots that are lost, and coordinators that take their time.
+// live has changes told in peace: nobody disturbs whoever reads from the slot. By the first one whoever reads may learn that another
+// instance has fenced it a while ago.
+func (w *world) live() {
+	for round := range 2 {
+		if len(w.failures) > 0 {
+			return
+		}
+		reads := w.reader()
+		w.server.commit(true, w.load.edit(0, w.load.status)...)
+		until := time.Now().Add(2 * time.Second) // in which a standby looks twice
+		told := w.until(time.Now().Add(time.Minute), func() bool { return time.Now().After(until) && w.isTold() })
+		if !told || round > 0 && w.reader() != reads {
+			w.failed("in peace, whoever reads from the slot is disturbed: %s", w.standing())
+		}
+	}
+}
+
+// reader returns the session that reads from the slot.
+func (w *world) reader() *session {
+	w.server.mu.Lock()
+	defer w.server.mu.Unlock()
+	if slot := w.server.slots["slot"]; slot != nil {
+		return slot.session
+	}
+	return nil
+}
+
+// isHarsh reports whether this seed has clocks that jump, and slots that are lost or read by strangers.
 func (w *world) isHarsh() bool { return w.seed%5 == 4 }
 
-// planLoad spreads the writes over a time, some of them close together.
+// planLoad spreads the writes over a time, most of them close together.
 func (w *world) planLoad(length time.Duration) {
-	steps := 5 + w.random.IntN(40)
+	steps := 10 + w.random.IntN(90)
 	at := time.Duration(0)
 	for n := range steps {
-		if w.random.IntN(3) == 0 {
+		name := fmt.Sprintf("load %d", n)
+		if w.random.IntN(10) == 0 {
 			at = time.Duration(w.random.Int64N(int64(length)))
 		} else {
 			at = min(at+time.Duration(w.random.IntN(50_000_000)), length)
 		}
-		w.net.plan(at, fmt.Sprintf("load %d", n), w.write)
+		w.net.plan(at, name, func() { w.write(name) })
 	}
 	for at := time.Duration(0); at < length; at += time.Duration(50+w.random.IntN(8000)) * time.Millisecond {
 		w.net.plan(at, fmt.Sprintf("flush %v", at), w.server.flushAll)
@@ -125,14 +172,20 @@ func (w *world) planLoad(length time.Duration) {
 	for at := time.Duration(0); at < length; at += time.Duration(5+w.random.IntN(60)) * time.Second {
 		w.net.plan(at, fmt.Sprintf("checkpoint %v", at), w.server.checkpoint)
 	}
-	if w.random.IntN(3) == 0 {
-		w.net.plan(time.Duration(w.random.Int64N(int64(length))), "huge", func() { w.load.huge(3 + w.random.IntN(12)) })
+	for n := range w.random.IntN(3) {
+		tokens, name := 3+w.random.IntN(20), fmt.Sprintf("huge %d", n)
+		w.net.plan(time.Duration(w.random.Int64N(int64(length))), name, func() {
+			if w.server.isUp() && w.happens(name) {
+				w.load.huge(tokens)
+			}
+		})
 	}
 }
 
 // write is a step of the load, when the server runs.
-func (w *world) write() {
-	if w.server.isUp() {
+func (w *world) write(name string) {
+	if w.server.isUp() && w.happens(name) {
+		w.load.random = w.net.draw(name)
 		w.load.step()
 	}
 }
@@ -143,8 +196,8 @@ func (w *world) until(end time.Time, holds func() bool) bool {
 		if !w.net.step(end) {
 			return holds()
 		}
-		if w.server.failure != "" {
-			w.failed("%s", w.server.failure)
+		if failure := w.server.failure + w.brokers.coordinator.failed(); failure != "" {
+			w.failed("%s", failure)
 		}
 		if holds() {
 			return true
@@ -158,7 +211,7 @@ func (w *world) isTold() bool {
 	w.server.mu.Lock()
 	defer w.server.mu.Unlock()
 	slot := w.server.slots["slot"]
-	return slot != nil && slot.session != nil && len(w.server.wal) > 0 && slot.confirmed >= w.server.lastChange()
+	return slot != nil && slot.session != nil && w.brokers.coordinator.isDone() && len(w.server.wal) > 0 && slot.confirmed >= w.server.lastChange()
 }
 
 func (w *world) standing() string {
