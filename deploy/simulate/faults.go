@@ -44,7 +44,7 @@ type lateness struct {
 func (l lateness) String() string {
 	switch {
 	case l.before > 0:
-		return fmt.Sprintf("just before the %s of its kind", [...]string{"next", "2nd next", "3rd next", "4th next", "5th next", "6th next"}[l.before-1])
+		return fmt.Sprintf("just before the %s next of its kind", [...]string{"1st", "2nd", "3rd", "4th", "5th", "6th"}[l.before-1])
 	case l.behind > 0:
 		return fmt.Sprintf("behind %d more messages", l.behind)
 	}
@@ -79,7 +79,8 @@ type rules struct {
 }
 
 func newRules(w *world) *rules {
-	r := &rules{world: w, random: w.net.draw("rules"), met: make(map[string]int), crashes: make(map[string]int), held: make(map[string]time.Time)}
+	r := &rules{world: w, random: w.net.draw("rules"), met: make(map[string]int), crashes: make(map[string]int),
+		held: make(map[string]time.Time)}
 	r.rate = []int{0, 1000, 3000, 10_000}[r.random.IntN(4)]
 	r.focus = []focus{everywhere, everywhere, transactions, transactions, requests, requests, requests, starts, starts, streams,
 		slots, slots}[r.random.IntN(12)]
@@ -261,7 +262,8 @@ func (r *rules) heldTil(client, server string) time.Time {
 
 // schedule plans the faults that are not of a single message, within a time.
 func (r *rules) schedule(within time.Duration) {
-	all := []func(string){r.kill, r.kill, r.kill, r.stop, r.freeze, r.part, r.crashPostgres, r.crashPostgres, r.promote, r.downBroker, r.moveLeaders, r.moveCoordinators}
+	all := []func(string){r.kill, r.kill, r.kill, r.stop, r.freeze, r.part, r.crashPostgres, r.crashPostgres, r.promote, r.downBroker,
+		r.moveLeaders, r.moveCoordinators}
 	if r.world.isHarsh() {
 		all = append(all, r.jumpClock, r.loseSlot, r.loseSlot, r.letStranger, r.letStranger)
 	}

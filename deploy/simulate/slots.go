@@ -95,8 +95,8 @@ func (s *session) acquire(text string) (*sender, *refusal) {
 		next = len(v.wal)
 	}
 	slow := []time.Duration{0, 0, 300 * time.Microsecond, 3 * time.Millisecond}[random.IntN(4)]
-	return &sender{session: s, slot: slot, from: max(lsn(h<<32|l), slot.confirmed), sent: slot.confirmed, told: slot.confirmed, next: next, slow: slow, random: random,
-		heard: time.Now(), encode: encoder{described: make(map[uint32]bool)}}, nil
+	return &sender{session: s, slot: slot, from: max(lsn(h<<32|l), slot.confirmed), sent: slot.confirmed, told: slot.confirmed, next: next,
+		slow: slow, random: random, heard: time.Now(), encode: encoder{described: make(map[uint32]bool)}}, nil
 }
 
 // replicate streams until the connection ends.

@@ -211,7 +211,8 @@ func (w *world) isTold() bool {
 	w.server.mu.Lock()
 	defer w.server.mu.Unlock()
 	slot := w.server.slots["slot"]
-	return slot != nil && slot.session != nil && w.brokers.coordinator.isDone() && len(w.server.wal) > 0 && slot.confirmed >= w.server.lastChange()
+	return slot != nil && slot.session != nil && w.brokers.coordinator.isDone() && len(w.server.wal) > 0 &&
+		slot.confirmed >= w.server.lastChange()
 }
 
 func (w *world) standing() string {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/rawproduce"
 
 	"lowcap-cdc/sink"
 )
@@ -28,8 +29,17 @@ func isRetriable(err error) bool {
 	}
 	var network net.Error
 	var topic *protocol.TopicError
-	return errors.As(err, &network) || errors.As(err, &topic) || errors.Is(err, protocol.ErrNoLeader) || errors.Is(err, io.EOF) ||
+	return haveMoved(err) || errors.As(err, &network) || errors.As(err, &topic) || errors.Is(err, protocol.ErrNoLeader) || errors.Is(err, io.EOF) ||
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// haveMoved reports whether the library knows newer leaders than the ones that a request was made for: they are not one broker any
+// more, and nothing was sent. It has no type for that, only for what else its request finds out of place.
+func haveMoved(err error) bool {
+	var produce *rawproduce.Error
+	var topic *protocol.TopicError
+	var part *protocol.TopicPartitionError
+	return errors.As(err, &produce) && !errors.As(err, &topic) && !errors.As(err, &part)
 }
 
 // explain turns an answer that will not change into a sentence that says what to do.
