@@ -1,7 +1,9 @@
 package simulate
 
 import (
+	"cmp"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -71,7 +73,28 @@ func (t *trace) say(format string, args ...any) {
 func (t *trace) log(name, line string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.lines = append(t.lines, t.stamp()+"  "+name+" says "+strings.TrimSpace(line))
+	if short := shortLog([]byte(line)); short != "info: topic created" {
+		t.lines = append(t.lines, t.stamp()+"  "+name+" says "+short)
+	}
+}
+
+// shortLog is of a line of the sidecar's log what a person reads first.
+func shortLog(line []byte) string {
+	var l struct {
+		Level, Message, LSN, Error, Reason, Why string
+		Event                                   struct{ Type string }
+	}
+	if json.Unmarshal(line, &l) != nil {
+		return strings.TrimSpace(string(line))
+	}
+	short := l.Level + ": " + l.Message
+	if l.LSN != "" {
+		short += " at " + l.LSN
+	}
+	if about := cmp.Or(l.Error, l.Reason, l.Why, l.Event.Type); about != "" {
+		short += ": " + about
+	}
+	return short
 }
 
 // describe says in a few words what a parcel is.
