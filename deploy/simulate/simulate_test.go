@@ -19,7 +19,7 @@ import (
 var (
 	seeds  = flag.Uint64("seeds", 3000, "how many seeds TestSeeds runs")
 	first  = flag.Uint64("first", 1, "the first of them")
-	within = flag.Duration("within", 90*time.Second, "end TestSeeds after this time even if seeds are left; 0 for never")
+	within = flag.Duration("within", 70*time.Second, "end TestSeeds after this time even if seeds are left; 0 for never")
 	shrunk = flag.Bool("shrink", true, "look for the fewest faults with which a seed still fails")
 	whole  = flag.String("trace", "", "a file that gets every message of the last seed")
 	worker = flag.Int("worker", -1, "which part of the seeds this process runs; TestSeeds sets it")
