@@ -143,6 +143,8 @@ func (k *talk) take(m []byte) {
 		k.say("C %s %s, flags %d", k.place(commit), k.place(end), m[1])
 	case 'M':
 		k.say("M flags %d, %q", m[1], m[10:])
+	case 'T':
+		k.say("T of %d tables, options %d, %s", binary.BigEndian.Uint32(m[1:]), m[5], k.oids[binary.BigEndian.Uint32(m[6:])])
 	default:
 		oid := binary.BigEndian.Uint32(m[1:])
 		if m[0] == 'R' {
