@@ -143,8 +143,6 @@ func (k *talk) take(m []byte) {
 		k.say("C %s %s, flags %d", k.place(commit), k.place(end), m[1])
 	case 'M':
 		k.say("M flags %d, %q", m[1], m[10:])
-	case 'T':
-		k.say("T of %d tables, options %d, %s", binary.BigEndian.Uint32(m[1:]), m[5], k.oids[binary.BigEndian.Uint32(m[6:])])
 	default:
 		oid := binary.BigEndian.Uint32(m[1:])
 		if m[0] == 'R' {
@@ -263,7 +261,7 @@ func (k *talk) changes(block, position row) {
 	both := changeOf(t[1], moved, renamed)
 	both.toastKept = true
 	k.party.commit(both)
-	k.party.commit(changeOf(t[1], renamed, nil), changeOf(t[0], blocked, nil), change{op: 'T', table: t[1]})
+	k.party.commit(changeOf(t[1], renamed, nil), changeOf(t[0], blocked, nil))
 	k.read(3)
 	k.leave()
 	k.slot(false)
@@ -425,8 +423,6 @@ func statementOf(c *change) string {
 		}
 	}
 	switch c.op {
-	case 'T':
-		return "truncate " + c.table.name
 	case 'I':
 		return fmt.Sprintf("insert into %s (%s) values (%s)", c.table.name, strings.Join(names, ", "), strings.Join(values, ", "))
 	case 'D':
