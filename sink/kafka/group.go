@@ -34,8 +34,6 @@ type Assignment struct {
 	Removed int64
 	// Oldest is the sum of the offsets at which the partitions with such a loss go on: another loss has another one.
 	Oldest int64
-	// Fresh reports that the group begins at now, whatever is there: see Before. It does until a round is handled.
-	Fresh bool
 }
 
 // Consume reads topics (without prefix; none means all) as a member of a consumer group, until ctx ends; then it

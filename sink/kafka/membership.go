@@ -12,11 +12,8 @@ import (
 	"lowcap-cdc/sink"
 )
 
-// What is noted at a committed offset.
-const (
-	sendingNote = "sending" // the event there is on its way to its receiver
-	freshNote   = "fresh"   // the group began there, at now, and has not handled a round yet
-)
+// sendingNote is what a committed offset carries while the event there is on its way to its receiver.
+const sendingNote = "sending"
 
 // membership is a member of a group in one generation.
 type membership struct {
@@ -28,7 +25,6 @@ type membership struct {
 	grown      map[string]bool // topics that have got partitions since the group has had its places
 
 	begun     map[partition]int64 // where an earlier member was sending
-	fresh     map[partition]bool  // where the group begins at now
 	handled   map[partition]int64 // where the next member would continue
 	committed map[partition]int64
 }
@@ -39,8 +35,7 @@ func (m *membership) consume(ctx context.Context) error {
 	if err != nil {
 		return err // which ends the generation; to stay a member would keep others from reading
 	}
-	m.member.Assigned(Assignment{len(at), loss.records, loss.oldest, len(m.fresh) > 0})
-	clear(m.fresh) // with the first round that is handled
+	m.member.Assigned(Assignment{len(at), loss.records, loss.oldest})
 	if len(at) == 0 {
 		<-ctx.Done() // a member without partitions stays one: it takes over
 		return nil
@@ -98,7 +93,7 @@ func (l *loss) add(p partition, records, oldest int64) {
 // otherwise be passed over by a crash. In a topic or a partition that was not there yet it is the beginning.
 func (m *membership) assigned(ctx context.Context) (at map[partition]int64, lost loss, err error) {
 	at, m.begun, m.handled = make(map[partition]int64), make(map[partition]int64), make(map[partition]int64)
-	lost.in, m.fresh = make(map[partition]bool), make(map[partition]bool)
+	lost.in = make(map[partition]bool)
 	notes, err := m.notes(ctx)
 	if err == nil {
 		err = m.findGrown(ctx)
@@ -129,9 +124,6 @@ func (m *membership) assigned(ctx context.Context) (at map[partition]int64, lost
 			}
 			if notes[p] == sendingNote && !lost.in[p] {
 				m.begun[p] = at[p]
-			}
-			if notes[p] == freshNote && !lost.in[p] {
-				m.fresh[p] = true
 			}
 		}
 	}
@@ -181,7 +173,6 @@ func (m *membership) beginning(ctx context.Context, p partition, first, stable i
 	case m.missing[p.topic], m.grown[p.topic]:
 		return first, nil
 	case m.member.Since.IsZero():
-		m.fresh[p] = true
 		return stable, nil
 	}
 	return m.k.offsetSince(ctx, p, m.member.Since, stable)
@@ -200,9 +191,6 @@ func (m *membership) commitFresh(ctx context.Context, at map[partition]int64, lo
 	err := m.commit(ctx, nil)
 	for p := range lost {
 		delete(m.committed, p)
-	}
-	for p := range m.fresh {
-		delete(m.committed, p) // the note is to go
 	}
 	return err
 }
@@ -260,9 +248,6 @@ func (m *membership) commit(ctx context.Context, sending *sink.Stored) error {
 	offsets, moved := make(map[string][]kafka.OffsetCommit), make(map[partition]int64)
 	for p, offset := range m.handled {
 		commit := kafka.OffsetCommit{Partition: p.id, Offset: offset}
-		if m.fresh[p] {
-			commit.Metadata = freshNote
-		}
 		isSending := sending != nil && p == partition{sending.Topic, sending.Partition}
 		if isSending {
 			commit.Offset, commit.Metadata = sending.Offset, sendingNote
@@ -301,26 +286,6 @@ func (m *membership) commitOffsets(ctx context.Context, offsets map[string][]kaf
 // Waiting hands to take what a group has not handled yet, in the order of sequence. A group without a place has nothing
 // waiting.
 func (k *Sink) Waiting(ctx context.Context, group string, topics []string, take func(*sink.Stored) error) error {
-	return k.around(ctx, group, topics, time.Time{}, take, func(c *cursor, place kafka.OffsetFetchPartition) {
-		c.next = max(c.next, place.CommittedOffset)
-	})
-}
-
-// Before hands to take what was committed since a time and lies before the places where the group began at now, in the order of
-// sequence. When a round was handled, there is nothing.
-func (k *Sink) Before(ctx context.Context, group string, topics []string, since time.Time, take func(*sink.Stored) error) error {
-	in := sink.Range{Since: since}
-	return k.around(ctx, group, topics, since, in.Filter(take), func(c *cursor, place kafka.OffsetFetchPartition) {
-		if c.end = min(c.end, place.CommittedOffset); place.Metadata != freshNote {
-			c.next = c.end
-		}
-	})
-}
-
-// around reads what is on one side of a group's places; narrow leaves that side of a partition.
-func (k *Sink) around(ctx context.Context, group string, topics []string, since time.Time, take func(*sink.Stored) error,
-	narrow func(*cursor, kafka.OffsetFetchPartition),
-) error {
 	leaders, err := k.leaders(ctx, k.eventTopics(topics))
 	if err != nil {
 		return err
@@ -333,17 +298,18 @@ func (k *Sink) around(ctx context.Context, group string, topics []string, since 
 	if err != nil {
 		return err
 	}
-	cursors, err := k.cursors(ctx, leaders, since)
+	cursors, err := k.cursors(ctx, leaders, time.Time{})
 	if err != nil {
 		return err
 	}
 	for _, c := range cursors {
 		c.foreign = k.tellForeign
-		if place, ok := places[c.partition]; ok && place.CommittedOffset >= 0 {
-			narrow(c, place)
-		} else {
+		place, ok := places[c.partition]
+		if !ok || place.CommittedOffset < 0 {
 			c.next = c.end
+			continue
 		}
+		c.next = max(c.next, place.CommittedOffset)
 	}
 	return merge(ctx, cursors, take)
 }

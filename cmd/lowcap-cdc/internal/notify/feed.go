@@ -47,23 +47,10 @@ func (f *kafkaFeed) follow(ctx context.Context, l *lane, placed func()) error {
 			if a.Removed > 0 {
 				l.owe(recordsRemoved(a.Removed, a.Oldest))
 			}
-			if a.Fresh {
-				f.tellPassed(ctx, l)
-			}
 			placed()
 		},
 		Interrupted: l.interrupted,
 	})
-}
-
-// tellPassed makes a lane that begins at now tell its route what is there already.
-func (f *kafkaFeed) tellPassed(ctx context.Context, l *lane) {
-	p := passed{lane: l}
-	if err := f.kafka.Before(ctx, l.place, l.topics(), time.Now().Add(-lookBack), p.take); err != nil {
-		l.log.Warn().Err(err).Msg("what is there from before cannot be read")
-		p.unread = true
-	}
-	p.owe()
 }
 
 func (f *kafkaFeed) waiting(ctx context.Context, l *lane, take func(*sink.Stored) error) error {
@@ -146,36 +133,23 @@ func (f *fileFeed) follow(ctx context.Context, l *lane, placed func()) error {
 func (f *fileFeed) place(ctx context.Context, l *lane, last *place) (*place, error) {
 	at, isNew, err := f.places.read(l.place)
 	switch {
-	case err != nil, !isNew && !at.Fresh:
+	case err != nil || !isNew:
 		return at, err
-	case isNew && last != nil:
+	case last != nil:
 		l.log.Error().Uint64("number", last.Number).Msg("the file of the route's place was removed; it is written anew")
 		return last, f.places.write(l.place, last)
 	}
-	return at, f.begin(ctx, l, at, isNew)
-}
-
-// begin makes a new place durable, and makes the lane tell its route what that passes over, when it begins at now.
-func (f *fileFeed) begin(ctx context.Context, l *lane, at *place, isNew bool) error {
-	p, after := passed{lane: l}, time.Now().Add(-lookBack)
-	err := f.reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
+	err = f.reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
 		a := e.Attributes()
-		committed, err := time.Parse(time.RFC3339Nano, a.Time)
-		if isNew && (f.since.IsZero() || (err == nil && committed.Before(f.since))) {
+		if committed, err := time.Parse(time.RFC3339Nano, a.Time); f.since.IsZero() || (err == nil && committed.Before(f.since)) {
 			at.Sequence, at.Number = a.Sequence, a.Number
 		}
-		if a.Sequence > at.Sequence || committed.Before(after) {
-			return nil
-		}
-		return p.take(e)
+		return nil
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // of a sink that is not there yet everything is new
-		return err
+		return nil, err
 	}
-	if at.Fresh = at.Fresh || f.since.IsZero(); at.Fresh {
-		p.owe()
-	}
-	return f.places.write(l.place, at)
+	return at, f.places.write(l.place, at)
 }
 
 // read follows the files from the place on and hands out rounds.
@@ -212,7 +186,6 @@ func (f *fileFeed) read(ctx context.Context, l *lane, at *place) error {
 		if err := l.deliver(ctx, round); err != nil {
 			return err
 		}
-		at.Fresh = false
 		if n := len(found); n > 0 {
 			at.Sequence, at.Number = found[n-1].Sequence(), found[n-1].Attributes().Number
 		}
@@ -242,7 +215,6 @@ func nextRound(events <-chan sink.Stored, failed <-chan error) (found []sink.Sto
 
 func (f *fileFeed) round(l *lane, at *place, found []sink.Stored, begun string) *sink.Round {
 	before := *at
-	before.Fresh = false
 	return &sink.Round{Events: found, Begun: func(e *sink.Stored) bool { return begun != "" && e.Attributes().ID == begun },
 		Handled: func(_ context.Context, n int, sending bool) error {
 			next := before

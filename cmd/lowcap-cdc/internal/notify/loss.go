@@ -21,27 +21,25 @@ type loss struct {
 	where   string // the same for the same loss, and for no other
 	missing string
 	meaning string
-	// severity is that of the worst of the events; empty where they are unknown, and may be pages.
-	severity schemas.Severity
 }
 
 const lossMeaning = "they were removed before this route had read them, and it goes on with the oldest that is there; " +
 	"what they said is in the tables, run: lowcap-cdc status"
 
 func recordsRemoved(records, oldest int64) loss {
-	return loss{what: "Events were removed unread", events: records, where: fmt.Sprintf("%d@%d", records, oldest),
-		missing: fmt.Sprintf("at most %d records of the route's topics", records), meaning: lossMeaning}
+	return loss{"Events were removed unread", records, fmt.Sprintf("%d@%d", records, oldest),
+		fmt.Sprintf("at most %d records of the route's topics", records), lossMeaning}
 }
 
 func eventsRemoved(from, to uint64) loss {
-	return loss{what: "Events were removed unread", events: int64(to - from + 1), where: fmt.Sprintf("%d-%d", from, to),
-		missing: fmt.Sprintf("the events %d to %d, as far as they are for this route", from, to), meaning: lossMeaning}
+	return loss{"Events were removed unread", int64(to - from + 1), fmt.Sprintf("%d-%d", from, to),
+		fmt.Sprintf("the events %d to %d, as far as they are for this route", from, to), lossMeaning}
 }
 
 func historyReplaced(at *place) loss {
-	return loss{what: "The sink has another history", events: 1, where: "history/" + at.Sequence,
-		missing: fmt.Sprintf("this route stood at event %d, which is not there as it was: the sink was rolled back, or begun anew", at.Number),
-		meaning: "every event that is there is told, from the oldest on; run: lowcap-cdc audit verify"}
+	return loss{"The sink has another history", 1, "history/" + at.Sequence,
+		fmt.Sprintf("this route stood at event %d, which is not there as it was: the sink was rolled back, or begun anew", at.Number),
+		"every event that is there is told, from the oldest on; run: lowcap-cdc audit verify"}
 }
 
 // owe makes a lane tell its route of a loss before it tells anything else. The lane's place moves only behind that.
@@ -53,9 +51,6 @@ func (l *lane) owe(of loss) {
 		m.Severity = schemas.Page
 	} else {
 		m.What += " (what is no page)"
-	}
-	if of.severity != "" {
-		m.Severity = of.severity
 	}
 	isKnown := func(other *receiver.Message) bool { return other.Reference == m.Reference }
 	if l.delivered.has(m.Reference) || slices.ContainsFunc(l.owed, isKnown) {

@@ -227,7 +227,6 @@ func TestFirstStartBeginsAtNowAndTheNextGoesOn(t *testing.T) {
 	config := "routes: [" + telegram(f, "") + "]"
 	r := start(t, m, state, config, nil)
 	r.says("watching from 2")
-	f.await(t, "This route begins now", "1 of the last seven days", "Emergency exit: OLD 1h")
 	m.put("page", "emergency_exit.executed", "WIF")
 	f.await(t, "<code>WIF</code>", "60 USD", "Emergency exit")
 	r.stop()

@@ -15,7 +15,6 @@ type place struct {
 	Sequence string `json:"sequence"`          // of the last event that is handled
 	Number   uint64 `json:"number"`            // of that event
 	Sending  string `json:"sending,omitempty"` // id of the event that was on its way when this was written
-	Fresh    bool   `json:"fresh,omitempty"`   // the lane began there, at now, and has not yet told what was there already
 }
 
 // places are the files that hold the lanes' places, in one directory that one process has at a time.
