@@ -9,6 +9,7 @@ var named = []struct {
 	what string
 }{
 	{500, "leaders moved while nothing was written, and the run ended by the next batch: sink/kafka TestMovedLeadersAreRetried"},
+	{2559, "an instance that was fenced in the middle of a reconcile found the other's slot, and asked for an operator: supervise"},
 }
 
 // TestNamedSeeds: none of them fails any more.

@@ -83,6 +83,9 @@ func (v *Supervisor) next(ctx context.Context, err error) error {
 	case errors.As(err, &lost) && v.Repair && v.Reconcile == "" && tried == "":
 		v.Log.Warn().Str("why", lost.Why).Msg("changes are lost to the stream; reconciling with a new slot")
 		v.lost = lost.Why
+	case errors.As(err, &lost) && errors.Is(err, sink.ErrFenced):
+		// Another instance has taken over in the middle of our reconcile, and made the slot anew: the slot's place is its own.
+		v.again(ctx, zerolog.WarnLevel, err)
 	case sink.IsCluster(err) && v.started:
 		// It worked before: once the right or the topic is back, the next pipeline works again, without an operator.
 		v.again(ctx, zerolog.ErrorLevel, err)
