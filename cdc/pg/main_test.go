@@ -213,6 +213,11 @@ func (p *place) runAs(c Config, to *memorySink, reconcile string) error {
 	if err != nil {
 		return err
 	}
+	p.until("the run before has let go of the slot", func() bool {
+		var held bool
+		err := p.conn.QueryRow(ctx, `select exists (select from pg_replication_slots where slot_name = $1 and active)`, c.Slot).Scan(&held)
+		return err != nil || !held // a connection that the test has broken says nothing
+	})
 	from := New(c)
 	err = (&cdc.Pipeline{Source: from, Sink: to, Slot: c.Slot, Until: until, Reconcile: reconcile}).Run(ctx)
 	return errors.Join(err, from.Close(), ctx.Err())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -33,8 +34,23 @@ func Teardown(ctx context.Context, c Config, owned bool) (dropped []string, err 
 	return dropped, err
 }
 
+// letGo is how long a slot may be in use after its reader has ended: the server hears of that and lets go a little later.
+const letGo = 3 * time.Second
+
+// readLeftSlot reads the slot, again while a reader may be about to leave it.
+func readLeftSlot(ctx context.Context, conn *pgx.Conn, name string) (slot slotState, exists bool, err error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for begun := time.Now(); ; <-tick.C {
+		slot, exists, err = readSlot(ctx, conn, name)
+		if err != nil || slot.active == 0 || time.Since(begun) > letGo {
+			return slot, exists, err
+		}
+	}
+}
+
 func dropSlot(ctx context.Context, conn *pgx.Conn, c Config, owned bool) (bool, error) {
-	slot, exists, err := readSlot(ctx, conn, c.Slot)
+	slot, exists, err := readLeftSlot(ctx, conn, c.Slot)
 	switch {
 	case err != nil || !exists:
 		return false, err
