@@ -65,12 +65,28 @@ func TestOddLife(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), shared.binary, append(strings.Fields(verb), "--postgres", s.dsn(), "--sink", to, "--slot", s.name+"k")...)
 		var said strings.Builder
 		cmd.Stderr = &said
+		stop := func() {}
+		if verb == "audit compare" {
+			stop = s.atWork(to)
+		}
 		out, err := cmd.Output()
+		stop()
 		if err != nil {
 			t.Errorf("%s: %v: %.500s %.500s", verb, err, out, said.String())
 		}
 		if !strings.Contains(verb, "json") && strings.ContainsAny(string(out), "\x1b\u202e") {
 			t.Errorf("%s prints what is not printable: %q", verb, out)
 		}
+	}
+}
+
+// atWork has an instance stream until stop is called: other tests write on the same server, and the sink must come past that.
+func (s *site) atWork(to string) (stop func()) {
+	s.t.Helper()
+	run, _ := s.background(to, "streaming")
+	return func() {
+		run.Process.Kill() //nolint:errcheck // it runs
+		run.Wait()         //nolint:errcheck // it was killed
+		s.waitForFreeSlot("k")
 	}
 }
