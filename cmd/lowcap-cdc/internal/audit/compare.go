@@ -111,10 +111,8 @@ func (c *Comparer) await(ctx context.Context, place decode.LSN) error {
 				place,
 			)
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(passedPause):
+		if err := sleep(ctx, passedPause); err != nil {
+			return err
 		}
 		confirmed, err := pg.Confirmed(ctx, c.Source)
 		if err != nil {
@@ -156,10 +154,8 @@ func (c *Comparer) fold(ctx context.Context, truth *pg.Truth, out *Compared) (*b
 			if attempt == foldAttempts-1 || r.fold().missing.To > 0 {
 				c.trail = nil // what follows is read as a whole
 			}
-			select {
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			case <-time.After(passedPause):
+			if err := sleep(ctx, passedPause); err != nil {
+				return nil, err
 			}
 			continue
 		case !r.hasAll():

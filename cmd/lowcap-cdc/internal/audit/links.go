@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/schemas"
@@ -22,15 +21,13 @@ func Reread(ctx context.Context, read func() error) error {
 		if !errors.Is(err, ErrMissing) || wait > longestReread {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
+		if err := sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
 }
 
-// Links follows the numbers and hashes of all sources, for who copies events. The zero value stands before the first event.
+// Links follows the numbers and hashes of all sources, for who copies events.
 type Links struct {
 	removes bool          // numbers may be missing: the sink removes events, or only a part is read
 	late    bool          // a number may come later: the sink shows a commit in one topic before it does in another

@@ -136,10 +136,8 @@ func At(ctx context.Context, reader sink.Reader, m Moment, token string) (*Stand
 	if !errors.Is(err, errGone) {
 		return s, err
 	}
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-time.After(rereadAfter):
+	if err := sleep(ctx, rereadAfter); err != nil {
+		return nil, err
 	}
 	return at(ctx, reader, m, token)
 }

@@ -163,10 +163,8 @@ func (s *Sealer) follow(ctx context.Context, from *basis) (*start, error) {
 		if attempt >= sealAttempts && readings < 2 {
 			return st, err
 		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(pause):
+		if err := sleep(ctx, pause); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -25,10 +25,8 @@ func Verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report,
 		return report, err
 	}
 	for wait := rereadAfter; ; wait *= 2 {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(wait):
+		if err := sleep(ctx, wait); err != nil {
+			return nil, err
 		}
 		again, err := verify(ctx, reader, anchors)
 		if err != nil {
@@ -48,6 +46,16 @@ const rereadAfter = time.Second
 // longestReread is the last pause before what is left out counts as missing: where brokers come and go the end of a transaction may
 // take seconds.
 const longestReread = 8 * time.Second
+
+// sleep waits for a time, or returns why ctx has ended.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
 
 func verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report, error) {
 	v, err := newVerifier(anchors)
