@@ -67,3 +67,18 @@ func TestReconcileIsDecidedAnew(t *testing.T) {
 		}
 	}
 }
+
+// TestFencedInTheMiddleOfAReconcile: the slot that it finds then is the other instance's, which has made it anew. That asks for no
+// operator.
+func TestFencedInTheMiddleOfAReconcile(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // so that nothing is waited for
+	lost := &pg.LostError{Why: "past the checkpoint"}
+	v := &Supervisor{Monitor: monitor.New("test"), Log: zerolog.Nop(), Repair: true, started: true, wait: shortestWait}
+	if err := v.next(ctx, lost); err != nil || v.lost == "" {
+		t.Fatalf("a lost slot: %v, reconciles because of %q", err, v.lost)
+	}
+	if err := v.next(ctx, errors.Join(lost, sink.ErrFenced)); err != nil || v.lost != "" {
+		t.Errorf("%v, still reconciles because of %q", err, v.lost)
+	}
+}
