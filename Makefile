@@ -1,7 +1,7 @@
 GO ?= go
 KAFKA ?= fake
 FUZZTIME ?= 30s
-SOAK ?= 10m
+SOAK ?= 2h
 WORKLOADS ?=
 RUNS ?= 5
 SCALE ?= 1
@@ -27,7 +27,7 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release notice check test test-matrix demo bench bench-compare performance benchmarks walkthrough lint huge fuzz soak \
+.PHONY: help build release notice check test test-matrix demo bench bench-compare performance benchmarks walkthrough lint huge fuzz soak kills \
   upgrades notify-kills consumer-kills attribution-cost transaction-latency audit-places chaos simulate mutants \
   model deps deps-demo
 
@@ -141,8 +141,13 @@ upgrades: deps ## go on after every upgrade, move, rename and restore, on both s
 	$(GO) test ./deploy/walkthrough -run TestUpgradeGuide -count=1 -timeout 30m -v
 	$(GO) test ./deploy/chaos -run TestServerChanges -changes -long 1m -count=1 -timeout 90m -v
 
-soak: deps ## kill -9 under load for SOAK
-	$(GO) test ./cmd/lowcap-cdc/e2e -run TestKilledUnderLoad -soak $(SOAK) -timeout 0 -v
+SAMPLES = docs/soak.jsonl
+soak: deps build ## one sidecar and notify under the load of the bot for SOAK: what must not grow, judged and drawn; Ctrl-C ends it
+	$(GO) build -o bin/bench ./deploy/bench
+	bin/bench -binary bin/lowcap-cdc -soak $(SOAK) -samples '$(SAMPLES)' -draw docs/soak.svg -docs docs/performance.md
+
+kills: deps ## kill -9 under load for DURATION (0: thirty kills)
+	$(GO) test ./cmd/lowcap-cdc/e2e -run TestKilledUnderLoad -kills-for $(DURATION) -count=1 -timeout 0 -v
 
 notify-kills: deps ## kill -9 of notify, sidecar and broker while receivers answer as they like, KILLS times on each sink
 	$(GO) test ./cmd/lowcap-cdc/e2e -run TestNotifyKilled -notify-kills $(KILLS) -parallel 4 -count=1 -timeout 0 -v

@@ -18,11 +18,7 @@ func TestSmoke(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts servers")
 	}
-	dir := t.TempDir()
-	binary := filepath.Join(dir, "lowcap-cdc")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "lowcap-cdc/cmd/lowcap-cdc").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v: %s", err, out)
-	}
+	dir, binary := t.TempDir(), builtSidecar(t)
 	report, err := os.Create(filepath.Join(dir, "report.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -47,6 +43,16 @@ func TestSmoke(t *testing.T) {
 			t.Errorf("%s has %d lines in the report, want %d", w.name, n, want)
 		}
 	}
+}
+
+// builtSidecar builds the sidecar and returns its path.
+func builtSidecar(t *testing.T) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "lowcap-cdc")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "lowcap-cdc/cmd/lowcap-cdc").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v: %s", err, out)
+	}
+	return binary
 }
 
 // TestGoPqCdcKafka: this rival drains the backlogs that it is measured with, and its rows are counted, each once. It is no

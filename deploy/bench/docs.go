@@ -38,22 +38,29 @@ func writeDocs(from, to string) error {
 	return os.WriteFile(to, []byte(filled), 0o644)
 }
 
-func (d *document) fill(text string) (string, error) {
+func (d *document) fill(text string) (_ string, err error) {
 	for _, t := range append(slices.Clone(tables), picture) {
 		var table strings.Builder
 		if t.print(d, &table); table.Len() == 0 {
 			continue
 		}
-		begin, end := "<!-- bench:"+t.name+" -->\n", "<!-- bench:end -->"
-		before, rest, found := strings.Cut(text, begin)
-		if !found {
-			continue
+		if text, _, err = between(text, t.name, table.String()); err != nil {
+			return "", err
 		}
-		_, after, found := strings.Cut(rest, end)
-		if !found {
-			return "", fmt.Errorf("%sis not followed by %s", begin, end)
-		}
-		text = before + begin + "\n" + table.String() + "\n" + end + after
 	}
 	return text, nil
+}
+
+// between replaces what stands between two comments, where the first of them is there.
+func between(text, name, with string) (_ string, found bool, err error) {
+	begin, end := "<!-- bench:"+name+" -->\n", "<!-- bench:end -->"
+	before, rest, found := strings.Cut(text, begin)
+	if !found {
+		return text, false, nil
+	}
+	_, after, found := strings.Cut(rest, end)
+	if !found {
+		return "", false, fmt.Errorf("%sis not followed by %s", begin, end)
+	}
+	return before + begin + "\n" + with + "\n" + end + after, true, nil
 }

@@ -33,6 +33,8 @@ type options struct {
 	json       string
 	draw       string
 	docs       string
+	soak       time.Duration
+	samples    string
 }
 
 func main() {
@@ -41,6 +43,10 @@ func main() {
 	defer stop()
 	var err error
 	switch {
+	case o.soak > 0:
+		err = soak(ctx, o, planFor(o.soak), os.Stdout)
+	case o.samples != "":
+		err = tellSoak(o, os.Stdout)
 	case o.draw != "":
 		err = writePicture(o.json, o.draw)
 	case o.docs != "":
@@ -69,6 +75,8 @@ func readFlags() options {
 	flag.StringVar(&o.json, "json", "", "file to write every single run to, and for -docs to read from")
 	flag.StringVar(&o.docs, "docs", "", "write the tables of the file that -json names into this document, and measure nothing")
 	flag.StringVar(&o.draw, "draw", "", "draw what -json has written as this SVG file, and measure nothing")
+	flag.DurationVar(&o.soak, "soak", 0, "instead of all this, run one sidecar for so long, and fail when it grows; wants -samples")
+	flag.StringVar(&o.samples, "samples", "", "file that a soak writes its samples to; without -soak -draw and -docs tell what it holds")
 	flag.Parse()
 	o.contenders, o.against = split(*contenders), split(*against)
 	if o.workloads = split(*workloads); len(o.workloads) == 0 {

@@ -19,8 +19,14 @@ type servers struct {
 	dir      string // for file sinks
 }
 
-// startServers starts a Postgres that keeps its promises (fsync stays on) and does not checkpoint into a measurement.
-func startServers(ctx context.Context) (_ *servers, err error) {
+// startServers starts a Postgres that does not checkpoint into a measurement, and a Kafka.
+func startServers(ctx context.Context) (*servers, error) {
+	return startServersWith(ctx, "shared_buffers=1GB", "max_wal_size=32GB", "checkpoint_timeout=1h", "max_replication_slots=60",
+		"max_wal_senders=60", "track_commit_timestamp=off")
+}
+
+// startServersWith starts a Postgres that keeps its promises (fsync stays on), with these settings, and a Kafka.
+func startServersWith(ctx context.Context, settings ...string) (_ *servers, err error) {
 	s := &servers{}
 	if s.dir, err = os.MkdirTemp("", "lowcap-bench"); err != nil {
 		return nil, err
@@ -30,8 +36,7 @@ func startServers(ctx context.Context) (_ *servers, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.postgres, err = lab.StartEncryptedPostgres(ctx, "shared_buffers=1GB", "max_wal_size=32GB", "checkpoint_timeout=1h",
-		"max_replication_slots=60", "max_wal_senders=60", "track_commit_timestamp=off"); err != nil {
+	if s.postgres, err = lab.StartEncryptedPostgres(ctx, settings...); err != nil {
 		return nil, err
 	}
 	s.kafka, err = lab.StartKafkaAsShipped(ctx)

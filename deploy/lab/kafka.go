@@ -150,7 +150,7 @@ func (k *Kafka) Start(ctx context.Context) error {
 	defer log.Close() //nolint:errcheck // the broker has its own descriptor
 	k.process = k.java(context.WithoutCancel(ctx), "kafka.Kafka", k.properties())
 	k.process.Stdout, k.process.Stderr = log, log
-	k.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	k.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true} // Ctrl-C is for who has started it
 	if err := k.process.Start(); err != nil {
 		return fmt.Errorf("start Kafka: %w", err)
 	}

@@ -20,7 +20,7 @@ import (
 	"lowcap-cdc/deploy/model"
 )
 
-var soak = flag.Duration("soak", 0, "how long TestKilledUnderLoad goes on; 0 is thirty kills")
+var killsFor = flag.Duration("kills-for", 0, "how long TestKilledUnderLoad goes on; 0 is thirty kills")
 
 func (s *site) seedPositions(n int) {
 	s.t.Helper()
@@ -44,7 +44,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	stop, stopped := s.loadUntil(seed)
 	random := rand.New(rand.NewPCG(seed, 2)) // not a secret
 	begun, kills := time.Now(), 0
-	for ; kills < 30 && *soak == 0 || time.Since(begun) < *soak; kills++ {
+	for ; kills < 30 && *killsFor == 0 || time.Since(begun) < *killsFor; kills++ {
 		s.runAndKill(kafka, time.Duration(random.IntN(400))*time.Millisecond)
 	}
 	close(stop)
@@ -59,7 +59,7 @@ func TestKilledUnderLoad(t *testing.T) {
 		t.Fatalf("only %d events: the load did not run", len(events))
 	}
 	sameEvents(t, events, streamed(t, written()))
-	if *soak == 0 { // a longer one has more steps than the model counts
+	if *killsFor == 0 { // a longer one has more steps than the model counts
 		s.isBehaviour()
 	}
 }

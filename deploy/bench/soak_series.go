@@ -1,0 +1,64 @@
+package main
+
+import "time"
+
+// series is one quantity that a soak follows.
+type series struct {
+	name, title string
+	unit        string
+	scale       float64 // what a sample is divided by, to be in the unit
+	total       bool    // a sample is a sum that only rises: what counts is its rise a second
+	judged      bool    // a growth fails the soak
+	warm        time.Duration
+	slack       float64 // in the unit: a smaller growth is noise
+	share       float64 // and so is one that is a smaller part of what it grew from
+}
+
+const (
+	mega = 1 << 20
+	// warmUp is when a process has seen everything once: big transactions, idle stretches, reminders.
+	warmUp = 10 * time.Minute
+	// stateWarmUp is when the first tombstones and ends of transactions leave the state topic: they stay for an hour from the first
+	// compaction of their segment, which is closed after ten minutes.
+	stateWarmUp = 75 * time.Minute
+)
+
+// soaked are all of them, in the order of a sample's values and of the picture's panels.
+var soaked = []series{
+	{name: "rss", title: "resident memory", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 2, share: 0.05},
+	{name: "heap", title: "heap in use", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 2, share: 0.1},
+	{name: "goroutines", title: "goroutines", scale: 1, judged: true, warm: warmUp, slack: 4, share: 0.1},
+	{name: "descriptors", title: "open descriptors", scale: 1, judged: true, warm: warmUp, slack: 4, share: 0.1},
+	{name: "notify-rss", title: "notify: resident memory", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 2, share: 0.05},
+	{name: "notify-heap", title: "notify: heap in use", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 2, share: 0.1},
+	{name: "notify-goroutines", title: "notify: goroutines", scale: 1, judged: true, warm: warmUp, slack: 4, share: 0.1},
+	{name: "notify-descriptors", title: "notify: open descriptors", scale: 1, judged: true, warm: warmUp, slack: 4, share: 0.1},
+	{name: "state-bytes", title: "state topic", unit: "MB", scale: mega, judged: true, warm: stateWarmUp, slack: 16, share: 0.1},
+	{name: "state-records", title: "records in it", unit: "thousand", scale: 1000, judged: true, warm: stateWarmUp, slack: 20, share: 0.1},
+	{name: "wal-kept", title: "WAL kept for the slot", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 64, share: 0.5},
+	{name: "lag", title: "lag", unit: "s", scale: 1, judged: true, warm: warmUp, slack: 5, share: 0.5},
+	{name: "cpu", title: "processor", unit: "% of a core", scale: 0.01, total: true},
+	{name: "changes", title: "row changes", unit: "/s", scale: 1, total: true},
+	{name: "events", title: "events", unit: "/s", scale: 1, total: true},
+	{name: "notified", title: "delivered by notify", unit: "/s", scale: 1, total: true},
+	{name: "restarts", title: "restarts of the pipeline", scale: 1, judged: true},
+}
+
+// of returns the series in its unit, each value with its time.
+func (s series) of(samples [][]float64, column int) (line []point) {
+	for i, sample := range samples {
+		value := sample[column]
+		if s.total {
+			if i == 0 {
+				continue
+			}
+			before := samples[i-1]
+			value = (value - before[column]) / (sample[0] - before[0])
+		}
+		line = append(line, point{sample[0], value / s.scale})
+	}
+	return line
+}
+
+// point is a value, and the seconds since the begin of the soak.
+type point struct{ at, value float64 }
