@@ -11,7 +11,7 @@ import (
 // print writes the soak's outcome in Markdown: what was measured, and a line for each series.
 func (r *soakRecord) print(out io.Writer, verdicts []growth) {
 	fmt.Fprintf(out, "%s.\n\n", r.where())
-	fmt.Fprintf(out, "%s: %.0f row changes, %.0f events, %.0f delivered by `notify`, %.0f restarts of the pipeline.\n", r.duration(), r.total("changes"),
+	fmt.Fprintf(out, "%s: %.0f rows written, %.0f events, %.0f delivered by `notify`, %.0f restarts of the pipeline.\n", r.duration(), r.total("changes"),
 		r.total("events"), r.total("notified"), r.total("restarts"))
 	for _, said := range []string{r.end.Compared, r.end.Verified} {
 		if said != "" {

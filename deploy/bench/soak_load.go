@@ -11,21 +11,21 @@ import (
 
 // soakPlan is what a soak does, and for how long.
 type soakPlan struct {
-	lasting   time.Duration
-	every     time.Duration // between two samples
-	count     time.Duration // between two counts of the state topic's records
-	say       time.Duration // between two lines of progress
-	rate      int           // writes a second, most of them one transaction
-	positions int           // that are known; the load writes to twenty of them
-	tokens    int           // of a big transaction: three changes and three events each
-	big       time.Duration // between two of them
-	idle      time.Duration // between two stretches in which nothing is written
-	idleFor   time.Duration
+	lasting time.Duration
+	every   time.Duration // between two samples
+	count   time.Duration // between two counts of the state topic's records
+	say     time.Duration // between two lines of progress
+	rate    int           // writes a second, most of them one transaction
+	blocks  int           // thousands of them that are known, and that nobody writes to
+	tokens  int           // of a big transaction: three changes and three events each
+	big     time.Duration // between two of them
+	idle    time.Duration // between two stretches in which nothing is written
+	idleFor time.Duration
 }
 
 // planFor is the load of a bot that is always at work.
 func planFor(lasting time.Duration) soakPlan {
-	return soakPlan{lasting: lasting, every: 10 * time.Second, count: time.Minute, say: time.Minute, rate: 150, positions: 10000,
+	return soakPlan{lasting: lasting, every: 10 * time.Second, count: time.Minute, say: time.Minute, rate: 150, blocks: 10,
 		tokens: 5000, big: 5 * time.Minute, idle: 10 * time.Minute, idleFor: time.Minute}
 }
 

@@ -38,7 +38,7 @@ var soaked = []series{
 	{name: "wal-kept", title: "WAL kept for the slot", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 64, share: 0.5},
 	{name: "lag", title: "lag", unit: "s", scale: 1, judged: true, warm: warmUp, slack: 5, share: 0.5},
 	{name: "cpu", title: "processor", unit: "% of a core", scale: 0.01, total: true},
-	{name: "changes", title: "row changes", unit: "/s", scale: 1, total: true},
+	{name: "changes", title: "rows written", unit: "/s", scale: 1, total: true},
 	{name: "events", title: "events", unit: "/s", scale: 1, total: true},
 	{name: "notified", title: "delivered by notify", unit: "/s", scale: 1, total: true},
 	{name: "restarts", title: "restarts of the pipeline", scale: 1, judged: true},

@@ -14,7 +14,7 @@ import (
 
 // shortPlan is a soak of a quarter of a minute, with everything in it that one of hours has.
 var shortPlan = soakPlan{lasting: 15 * time.Second, every: 250 * time.Millisecond, count: time.Second, say: 5 * time.Second, rate: 150,
-	positions: 100, tokens: 500, big: 4 * time.Second, idle: 6 * time.Second, idleFor: time.Second}
+	blocks: 1, tokens: 500, big: 4 * time.Second, idle: 6 * time.Second, idleFor: time.Second}
 
 // TestSoak runs a short soak, too short to judge: each quantity is found, what was written is audited, and picture and document are
 // made of the file.

@@ -46,7 +46,7 @@ func (s *servers) startSoaked(ctx context.Context, o options, plan soakPlan) (_ 
 	if w.client, err = kgo.NewClient(w.lane.client()...); err != nil {
 		return nil, err
 	}
-	if err := lab.SeedPositions(ctx, w.conn, plan.positions); err != nil {
+	if err := errors.Join(lab.SeedPositions(ctx, w.conn, lab.LoadPositions), seedBlocks(plan.blocks)(ctx, w.conn)); err != nil {
 		return nil, err
 	}
 	if err := w.lane.prepare(ctx, w.conn); err != nil {
