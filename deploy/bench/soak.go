@@ -93,6 +93,7 @@ func (w *soakedWorld) watch(ctx context.Context, plan soakPlan, file *os.File) e
 	tick := time.NewTicker(plan.every)
 	defer tick.Stop()
 	said, bad := time.Now(), 0
+	var before []float64
 	for {
 		select {
 		case <-ctx.Done():
@@ -114,18 +115,21 @@ func (w *soakedWorld) watch(ctx context.Context, plan soakPlan, file *os.File) e
 		if err := writeLine(file, sample); err != nil {
 			return err
 		}
-		if time.Since(said) >= plan.say {
+		if before != nil && time.Since(said) >= plan.say {
 			said = time.Now()
-			progress("soak: %s", lineOfSample(sample))
+			progress("soak: %s", lineOfSample(before, sample))
 		}
+		before = sample
 	}
 }
 
-// lineOfSample is a sample as a person reads it.
-func lineOfSample(sample []float64) string {
-	text := fmt.Sprintf("%4.0f min", sample[0]/60)
+// lineOfSample is a sample, and the one before it, as a person reads it.
+func lineOfSample(before, sample []float64) string {
+	text := fmt.Sprintf("%.0f min", sample[0]/60)
 	for i, s := range soaked {
-		text += fmt.Sprintf(", %s %.4g", s.name, sample[i+1]/s.scale)
+		if points := s.of([][]float64{before, sample}, i+1); len(points) > 0 {
+			text += fmt.Sprintf(", %s %.4g %s", s.name, points[len(points)-1].value, s.unit)
+		}
 	}
 	return text
 }

@@ -11,7 +11,7 @@ import (
 // print writes the soak's outcome in Markdown: what was measured, and a line for each series.
 func (r *soakRecord) print(out io.Writer, verdicts []growth) {
 	fmt.Fprintf(out, "%s.\n\n", r.where())
-	fmt.Fprintf(out, "%s: %.0f rows written, %.0f events, %.0f delivered by `notify`, %.0f restarts of the pipeline.\n", r.duration(), r.total("changes"),
+	fmt.Fprintf(out, "%s at %d writes a second: %.0f rows written, %.0f events, %.0f delivered by `notify`, %.0f restarts of the pipeline.\n", r.duration(), r.Rate, r.total("changes"),
 		r.total("events"), r.total("notified"), r.total("restarts"))
 	for _, said := range []string{r.end.Compared, r.end.Verified} {
 		if said != "" {
@@ -58,7 +58,7 @@ func (r *soakRecord) duration() string {
 
 // where says what was measured, on which machine and day.
 func (r *soakRecord) where() string {
-	return fmt.Sprintf("%s; %s; %s; %s; %d writes a second", r.Tree, r.Versions, r.Machine, r.Started.Format(time.DateOnly), r.Rate)
+	return fmt.Sprintf("%s; %s; %s; %s", r.Tree, r.Versions, r.Machine, r.Started.Format(time.DateOnly))
 }
 
 // documented is what a document holds between its comments: the table, and the picture where one was drawn beside it.

@@ -16,7 +16,7 @@ const (
 	panelTop     = 24
 	plotWidth    = panelWidth - panelLeft - 14
 	plotHeight   = panelHeight - panelTop - 24
-	soakHeading  = 48
+	soakHeading  = 66
 	bucketWidth  = 2 // of what is drawn as one median between its least and its most
 )
 
@@ -36,8 +36,9 @@ func (r *soakRecord) draw(verdicts []growth) string {
 .grid { stroke: #8c959f; stroke-opacity: .35 } .band { fill: #2f81f7; fill-opacity: .22 } .line { fill: none; stroke: #2f81f7; stroke-width: 1.2 }
 .quarter { stroke: #d4622a; stroke-width: 2 } .warm { fill: #8c959f; fill-opacity: .1 }
 @media (prefers-color-scheme: dark) { text { fill: #b1bac4 } }</style>
-<text class="head" x="0" y="16">One sidecar for %[3]s: the median and, pale, from the least to the most; in orange the quarters that are compared</text>
-<text x="0" y="34">%[4]s</text>
+<text class="head" x="0" y="16">One sidecar for %[3]s</text>
+<text x="0" y="34">Each series by its medians, with its least and its most around them; in orange the quarters that are compared, grey the warm-up.</text>
+<text x="0" y="50">%[4]s</text>
 `, panelColumns*panelWidth, soakHeading+rows*panelHeight, r.duration(), html.EscapeString(r.where()))
 	for i, v := range panels {
 		x, y := i%panelColumns*panelWidth, soakHeading+i/panelColumns*panelHeight
@@ -66,8 +67,13 @@ func (v growth) draw(b *strings.Builder, seconds float64) {
 		fmt.Fprintf(b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/><text x="%d" y="%.1f" text-anchor="end">%g</text>`,
 			panelLeft, panelLeft+plotWidth, y(value), y(value), panelLeft-5, y(value)+4, value)
 	}
-	for i, text := range []string{"0", ticks(seconds / 2), ticks(seconds)} {
-		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="middle">%s</text>`, x(seconds*float64(i)/2), panelHeight-8, text)
+	unit, in := 1.0, "s"
+	if seconds >= 180 {
+		unit, in = 60, "min"
+	}
+	for i, anchor := range []string{"start", "middle", "end"} {
+		at := seconds * float64(i) / 2
+		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="%s">%.0f %s</text>`, x(at), panelHeight-8, anchor, at/unit, in)
 	}
 	v.drawLine(b, x, y)
 	if first, last := v.quarters(v.points); v.judged && !v.short {
@@ -115,12 +121,4 @@ func roundUp(value float64) float64 {
 		}
 	}
 	return 10 * power
-}
-
-// ticks is a time on the axis.
-func ticks(seconds float64) string {
-	if seconds < 180 {
-		return fmt.Sprintf("%.0f s", seconds)
-	}
-	return fmt.Sprintf("%.0f min", seconds/60)
 }

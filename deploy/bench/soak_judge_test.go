@@ -56,12 +56,16 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestTotalsAreRates: of a sum that only rises, the rise a second counts.
+// TestTotalsAreRates: of a sum that only rises, the rise a second counts, or for each one of another sum.
 func TestTotalsAreRates(t *testing.T) {
 	s := series{scale: 10, total: true}
 	got := s.of([][]float64{{10, 100}, {20, 300}, {40, 300}}, 1)
 	if len(got) != 2 || got[0] != (point{20, 2}) || got[1] != (point{40, 0}) {
 		t.Errorf("%v", got)
+	}
+	s.per = soaked[0].name
+	if got := s.of([][]float64{{10, 2, 100}, {20, 2, 100}, {30, 6, 300}}, 2); len(got) != 1 || got[0] != (point{30, 5}) {
+		t.Errorf("for each: %v", got)
 	}
 }
 

@@ -111,7 +111,7 @@ func (s *sampler) sample(ctx context.Context) ([]float64, error) {
 	}
 	all := append([]float64{time.Since(s.began).Seconds()}, own...)
 	all = append(all, beside...)
-	return append(all, state, float64(s.records.Load()), kept, metrics["lowcap_cdc_replication_lag_seconds"], used(s.sidecar.pid), changes,
+	return append(all, state, float64(s.records.Load()), kept, metrics["lowcap_cdc_end_to_end_latency_seconds_sum"], used(s.sidecar.pid), changes,
 		metrics["lowcap_cdc_events_total"], float64(s.notified.Load()), metrics["lowcap_cdc_restarts_total"]), nil
 }
 

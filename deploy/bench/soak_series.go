@@ -1,13 +1,17 @@
 package main
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // series is one quantity that a soak follows.
 type series struct {
 	name, title string
 	unit        string
 	scale       float64 // what a sample is divided by, to be in the unit
-	total       bool    // a sample is a sum that only rises: what counts is its rise a second
+	total       bool    // a sample is a sum that only rises: what counts is its rise a second,
+	per         string  // or for each one that this other series has risen by
 	judged      bool    // a growth fails the soak
 	warm        time.Duration
 	slack       float64 // in the unit: a smaller growth is noise
@@ -36,7 +40,7 @@ var soaked = []series{
 	{name: "state-bytes", title: "state topic", unit: "MB", scale: mega, judged: true, warm: stateWarmUp, slack: 16, share: 0.1},
 	{name: "state-records", title: "records in it", unit: "thousand", scale: 1000, judged: true, warm: stateWarmUp, slack: 20, share: 0.1},
 	{name: "wal-kept", title: "WAL kept for the slot", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 64, share: 0.5},
-	{name: "lag", title: "lag", unit: "s", scale: 1, judged: true, warm: warmUp, slack: 5, share: 0.5},
+	{name: "latency", title: "mean latency, commit to commit", unit: "ms", scale: 0.001, total: true, per: "events", judged: true, warm: warmUp, slack: 100, share: 0.5},
 	{name: "cpu", title: "processor", unit: "% of a core", scale: 0.01, total: true},
 	{name: "changes", title: "rows written", unit: "/s", scale: 1, total: true},
 	{name: "events", title: "events", unit: "/s", scale: 1, total: true},
@@ -44,18 +48,19 @@ var soaked = []series{
 	{name: "restarts", title: "restarts of the pipeline", scale: 1, judged: true},
 }
 
-// of returns the series in its unit, each value with its time.
+// of returns the series in its unit, each value with its time. Where nothing has risen that a value would be divided by, there is none.
 func (s series) of(samples [][]float64, column int) (line []point) {
+	divisor := 0 // the time
+	if s.per != "" {
+		divisor = 1 + slices.Index(seriesNames(), s.per)
+	}
 	for i, sample := range samples {
-		value := sample[column]
-		if s.total {
-			if i == 0 {
-				continue
-			}
+		if !s.total {
+			line = append(line, point{sample[0], sample[column] / s.scale})
+		} else if i > 0 && sample[divisor] > samples[i-1][divisor] {
 			before := samples[i-1]
-			value = (value - before[column]) / (sample[0] - before[0])
+			line = append(line, point{sample[0], (sample[column] - before[column]) / (sample[divisor] - before[divisor]) / s.scale})
 		}
-		line = append(line, point{sample[0], value / s.scale})
 	}
 	return line
 }
