@@ -84,13 +84,6 @@ func changed(ctx context.Context, o options, change func(context.Context, *world
 	return v, w.keep()
 }
 
-// continueSidecar starts the sidecar that the end of a stage has stopped.
-func (w *world) continueSidecar() (err error) {
-	w.retired = append(w.retired, w.sidecar)
-	w.sidecar, err = startInstance(w.dir, "sidecar", w.command)
-	return err
-}
-
 // stage writes and injects faults for a while, and lets both streams come to the end of what was written.
 func (w *world) stage(ctx context.Context, v *verdict) error {
 	load, err := startLoad(ctx, w, writers)

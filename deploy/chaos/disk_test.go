@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"testing"
 
-	"lowcap-cdc/deploy/chaos/oracle"
 	"lowcap-cdc/deploy/lab"
 )
 
@@ -43,7 +42,7 @@ func TestDiskFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, want := journalOf(t, w, filepath.Join(disk, "sink")), journalOf(t, w, filepath.Join(w.dir, "reference"))
-	d := oracle.Compare(digests(got), digests(want))
+	d := got.compare(want)
 	t.Logf("%d events, %d lost, %d doubled, %d out of order", d.Total, d.Lost, d.Doubled, d.Disorder)
 	if !d.Clean() || d.Total == 0 {
 		t.Fatal(got.explain(t.Output(), want))

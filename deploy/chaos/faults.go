@@ -41,6 +41,12 @@ func faults(o options) deck {
 	if o.seals {
 		d = append(d, fault{"sealer: SIGKILL", 10, true, killSealer})
 	}
+	if o.pages {
+		d = append(d, fault{"notify: SIGKILL", 10, true, killNotify})
+	}
+	if o.changes {
+		d = append(d, changeFaults(o)...)
+	}
 	if o.brokers > 1 {
 		d = append(d, fault{"leaders moved", 60, false, moveLeaders})
 	}

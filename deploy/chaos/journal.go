@@ -17,6 +17,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"lowcap-cdc/deploy/chaos/oracle"
 	"lowcap-cdc/deploy/lab"
 )
 
@@ -32,6 +33,7 @@ type journal struct {
 
 type entry struct {
 	sequence string
+	found    bool // by a snapshot, which each slot takes at a place of its own, while nothing is written to the table
 	digest   [16]byte
 	at       int64
 	size     int
@@ -56,7 +58,7 @@ func (j *journal) add(sequence string, event []byte) error {
 	}
 	digest := sha256.Sum256(j.compared(value))
 	n, err := j.file.Write(value)
-	j.entries = append(j.entries, entry{sequence, [16]byte(digest[:16]), j.written, n})
+	j.entries = append(j.entries, entry{sequence, isFound(value), [16]byte(digest[:16]), j.written, n})
 	j.written += int64(n)
 	return err
 }
@@ -69,7 +71,7 @@ func (j *journal) compared(value []byte) []byte {
 	if j.reconciled {
 		value = alive.ReplaceAll(value, nil)
 	}
-	if !bytes.Contains(value, []byte(`"op":"reconcile"`)) {
+	if !isFound(value) {
 		return value
 	}
 	var said []byte
@@ -77,6 +79,25 @@ func (j *journal) compared(value []byte) []byte {
 		said = append(append(said, part.Raw...), '\n')
 	}
 	return said
+}
+
+func isFound(event []byte) bool { return bytes.Contains(event, []byte(`"op":"reconcile"`)) }
+
+// compare compares the journal with that of another slot: what was streamed, and what was found.
+func (j *journal) compare(want *journal) (sum oracle.Difference) {
+	for _, found := range []bool{false, true} {
+		sum.Add(oracle.Compare(j.digests(found), want.digests(found)))
+	}
+	return sum
+}
+
+func (j *journal) digests(found bool) (all [][16]byte) {
+	for _, e := range j.entries {
+		if e.found == found {
+			all = append(all, e.digest)
+		}
+	}
+	return all
 }
 
 // addLink adds an event's place in the chain.

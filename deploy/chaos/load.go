@@ -59,24 +59,38 @@ func (l *loading) lane(ctx context.Context, w *world, lane, lanes int) error {
 			return nil
 		case <-ticker.C:
 		}
-		if conn == nil {
-			conn, _ = pgx.Connect(ctx, w.postgres.DSN(w.database)) // the database may be down: at the next tick again
-			continue
-		}
-		err := load.Write(context.WithoutCancel(ctx), conn)
-		if err == nil && lane == 0 && n%hugeEvery == hugeFirst {
-			err = load.WriteHuge(context.WithoutCancel(ctx), conn, hugeTokens)
-		}
-		if err != nil {
-			if !lostConnection(err) {
-				return err
+		err := l.write(ctx, w, &conn, func(conn *pgx.Conn) error {
+			err := load.Write(context.WithoutCancel(ctx), conn)
+			if err == nil && lane == 0 && n%hugeEvery == hugeFirst {
+				err = load.WriteHuge(context.WithoutCancel(ctx), conn, hugeTokens)
 			}
-			conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it is lost
-			conn = nil
-			continue
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		l.writes.Add(1)
 	}
+}
+
+// write writes once, on a connection that is made anew where there is none. The database may be down: then nothing is written.
+func (l *loading) write(ctx context.Context, w *world, conn **pgx.Conn, what func(*pgx.Conn) error) error {
+	w.gate.RLock()
+	defer w.gate.RUnlock()
+	if *conn == nil {
+		*conn, _ = pgx.Connect(ctx, w.postgres.DSN(w.database)) // at the next tick again
+		return nil
+	}
+	err := what(*conn)
+	if err == nil {
+		l.writes.Add(1)
+		return nil
+	}
+	if !lostConnection(err) {
+		return err
+	}
+	(*conn).Close(context.WithoutCancel(ctx)) //nolint:errcheck // it is lost
+	*conn = nil
+	return nil
 }
 
 // lostConnection reports whether the server went away. Whether it had committed is then not known, and does not matter:

@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	o := options{out: os.Stdout, seals: true}
+	o := options{out: os.Stdout, seals: true, pages: true, changes: true}
 	flag.StringVar(&o.binary, "binary", "bin/lowcap-cdc", "the sidecar")
 	flag.Uint64Var(&o.seed, "seed", 0, "of the load and the faults; 0 draws one")
 	flag.IntVar(&o.kills, "kills", 0, "end after so many kills; 0 for no such limit")

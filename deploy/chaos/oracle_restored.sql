@@ -4,14 +4,12 @@ with last as (
   select distinct on (position, entity) position, entity, case when op <> 'DELETE' then new end as known
   from chaos_log order by position, entity, ordinal desc
 ), found as (
-  select true as position, id::text as entity, chaos_position(p) as now from lowcap_positions p
+  select true as position, entity, value as now from chaos_rows(true, 'lowcap_positions')
   union all
-  select false, token_contract || '/' || token_chain || '/' || timeframe || '/' || book_id,
-    jsonb_build_object('s1', coalesce(blocked_s1, false), 's2', coalesce(blocked_s2, false)) from token_timeframe_blocks
+  select false, entity, value from chaos_rows(false, 'token_timeframe_blocks')
 )
 insert into chaos_log (position, entity, op, old, new)
 select last.position, last.entity, case when now is null then 'DELETE' when known is null then 'BASELINE' else 'UPDATE' end,
-  coalesce(known, case when not last.position then '{"s1": false, "s2": false}'::jsonb end),
-  coalesce(now, case when not last.position then '{"s1": false, "s2": false}'::jsonb end)
+  coalesce(known, chaos_none(last.position)), coalesce(now, chaos_none(last.position))
 from last left join found on found.position = last.position and found.entity = last.entity
 where known is distinct from now order by last.position, last.entity;

@@ -27,11 +27,13 @@ type readback struct {
 	abortedSeen int // of these, records that the committed reading returned
 	foreign     int // records that are no events: the intruder's
 	tail        int // events that the sidecar's own verb reads between them
+	exits       exits
 	java        int // records that Kafka's own client read and franz-go did not, or the other way round
 }
 
 func readBack(ctx context.Context, w *world) (*readback, error) {
-	b := &readback{}
+	b := &readback{exits: make(exits)}
+	exitsIn := make(map[int32]int)
 	var err error
 	if b.events, err = newJournal(w.dir); err != nil {
 		return nil, err
@@ -64,6 +66,7 @@ func readBack(ctx context.Context, w *world) (*readback, error) {
 			b.disorder++
 		}
 		last[p] = sequence
+		b.exits.add(r, exitsIn)
 		b.events.addLink(sequence, header(r, "ce_number"), header(r, "ce_chain"), r.Value)
 		return b.events.add(sequence, r.Value)
 	})

@@ -19,6 +19,9 @@ type options struct {
 	rate     int             // transactions a second
 	postgres string          // major version; empty for the usual server
 	seals    bool            // a sealer runs beside the sidecar
+	pages    bool            // and notify
+	changes  bool            // tables and servers go and come
+	seldom   bool            // what is drawn seldom comes often
 	trace    string          // a file that the sidecar, built with failpoints, writes the steps of its protocol to; empty for none
 	enough   <-chan struct{} // closed to end it early; nil for never
 	out      io.Writer

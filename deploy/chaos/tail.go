@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ type tail struct {
 
 	mu      sync.Mutex
 	lsn     uint64 // of the newest event
+	present int    // how often a table was back
 	arrived time.Time
 	stall   time.Duration
 }
@@ -59,6 +61,9 @@ func (t *tail) note(r *kgo.Record) {
 		t.stall = max(t.stall, now.Sub(t.arrived))
 	}
 	t.lsn, t.arrived = max(t.lsn, lsn), now
+	if strings.HasPrefix(header(r, "ce_type"), "lowcap.table.present.") {
+		t.present++
+	}
 }
 
 func header(r *kgo.Record, name string) string {
@@ -75,6 +80,20 @@ func (t *tail) newest() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.lsn
+}
+
+// returned returns how often an event has said that a table is back.
+func (t *tail) returned() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.present
+}
+
+// rest leaves out of the longest stall what has passed since the last event.
+func (t *tail) rest() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.arrived = time.Time{}
 }
 
 // longestStall returns the longest time in which nothing arrived.

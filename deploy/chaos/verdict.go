@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -31,6 +30,7 @@ type verdict struct {
 	exits    map[int]int
 	readback *readback
 	seals    *seals            // nil where nothing was sealed
+	told     []told            // a program, a person; empty where nobody is told
 	broken   int               // events that do not fit the one before them in number and hash
 	events   oracle.Difference // against the undisturbed run, byte for byte
 	steps    oracle.Difference // against the triggers' log
@@ -74,6 +74,11 @@ func (v *verdict) count(ctx context.Context, w *world) (err error) {
 	if v.readback, err = readBack(ctx, w); err != nil {
 		return fmt.Errorf("read back: %w", err)
 	}
+	if w.pages != nil {
+		if v.told, err = w.pages.verify(ctx, v.readback.exits); err != nil {
+			return err
+		}
+	}
 	if w.sealer != nil {
 		if v.seals, err = w.verifySeals(); err != nil {
 			return err
@@ -86,10 +91,10 @@ func (v *verdict) count(ctx context.Context, w *world) (err error) {
 		return err
 	}
 	reference.reconciled = w.reconciled
-	if err := reference.readFile(filepath.Join(w.dir, "reference", "events.jsonl")); err != nil {
+	if err := reference.readFile(w.referenceFile()); err != nil {
 		return fmt.Errorf("read the reference: %w", err)
 	}
-	v.events = oracle.Compare(digests(v.readback.events), digests(reference))
+	v.events = v.readback.events.compare(reference)
 	if err := v.readback.events.explain(v.options.out, reference); err != nil {
 		return err
 	}
@@ -102,14 +107,6 @@ func (v *verdict) count(ctx context.Context, w *world) (err error) {
 		return err
 	}
 	return v.countSteps(ctx, conn)
-}
-
-func digests(j *journal) [][16]byte {
-	all := make([][16]byte, len(j.entries))
-	for i, e := range j.entries {
-		all[i] = e.digest
-	}
-	return all
 }
 
 func (v *verdict) countSteps(ctx context.Context, conn *pgx.Conn) error {
@@ -140,6 +137,11 @@ func (v *verdict) clean() bool {
 	if v.exits[2]+v.exits[3] > 0 || (v.seals != nil && !v.seals.clean(len(r.events.links))) || (r.foreign > 0 && r.tail != len(r.events.links)) {
 		return false
 	}
+	for i := range v.told {
+		if !v.told[i].clean() {
+			return false
+		}
+	}
 	return v.events.Clean() && v.steps.Clean() && v.events.Total > 0 && v.steps.Total > 0 && r.disorder+r.abortedSeen+r.java+v.broken == 0
 }
 
@@ -162,6 +164,10 @@ func (v *verdict) print(out io.Writer) {
 	}
 	if s := v.seals; s != nil {
 		fmt.Fprintf(out, "%d seals over %d events, %d of them hold; findings of audit verify: %q\n", s.Sealed.Seals, s.Sealed.Last, s.Sealed.Held, s.Findings)
+	}
+	for _, t := range v.told {
+		fmt.Fprintf(out, "%d exits to tell %s: %d missed, %d out of order, %d of no exit; %d repeats, %d of them do not say so\n",
+			t.Pages, t.whom, t.Missed, t.Disorder, t.Strange, t.Repeats, t.Unmarked)
 	}
 	for _, code := range slices.Sorted(maps.Keys(v.exits)) {
 		fmt.Fprintf(out, "the sidecar ended by itself with exit code %d: %d times\n", code, v.exits[code])

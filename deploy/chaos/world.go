@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,8 +43,11 @@ type world struct {
 	retired  []*instance // second instances of earlier faults
 	replaced []io.Closer // servers that another one has taken the place of
 	sealer   *instance   // nil where there is none
+	pages    *pages      // nil where nobody is told
 	tail     *tail
 	kept     bool
+	// gate is held for writing by what must happen between two writes of the load.
+	gate sync.RWMutex
 	// reconciled says that the streams have found differences, each at a place of its own.
 	reconciled bool
 }
@@ -76,6 +80,11 @@ func newWorldWith(ctx context.Context, o options, startKafka func(*world, contex
 	}
 	if o.seals {
 		if err := w.startSealer(); err != nil {
+			return w, err
+		}
+	}
+	if o.pages {
+		if w.pages, err = startPages(w); err != nil {
 			return w, err
 		}
 	}
@@ -225,6 +234,14 @@ func (w *world) keep() error {
 	return nil
 }
 
+// closeReplaced removes what another server has taken the place of.
+func (w *world) closeReplaced() {
+	for _, server := range w.replaced {
+		server.Close() //nolint:errcheck // it may have been stopped
+	}
+	w.replaced = nil
+}
+
 // close ends everything that was started.
 func (w *world) close() error {
 	var errs []error
@@ -233,6 +250,9 @@ func (w *world) close() error {
 	}
 	if w.sealer != nil {
 		w.sealer.stop()
+	}
+	if w.pages != nil {
+		w.pages.close()
 	}
 	if w.tail != nil {
 		w.tail.close()
@@ -248,9 +268,7 @@ func (w *world) close() error {
 	if w.postgres != nil {
 		errs = append(errs, w.postgres.Close())
 	}
-	for _, server := range w.replaced {
-		server.Close() //nolint:errcheck // it may have been stopped
-	}
+	w.closeReplaced()
 	if !w.kept && w.dir != "" {
 		errs = append(errs, os.RemoveAll(w.dir))
 	}

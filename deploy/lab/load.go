@@ -38,16 +38,33 @@ func NewLoad(seed uint64) *Load {
 
 // SeedPositions inserts n positions; a Load writes to the first LoadPositions of them.
 func SeedPositions(ctx context.Context, conn *pgx.Conn, n int) error {
-	_, err := conn.Exec(ctx, `insert into lowcap_positions (id, token_chain, token_contract, timeframe, features)
-		select md5(i::text)::uuid, 'solana', 'X', 'p' || i, '{"pm_execution_history":{"prev_state":"S2"}}'
-		from generate_series(0, $1::int - 1) i`, n)
+	_, err := conn.Exec(ctx, SeedSQL(n))
 	return err
+}
+
+// SeedSQL returns the statement that inserts n positions.
+func SeedSQL(n int) string {
+	return fmt.Sprintf(`insert into lowcap_positions (id, token_chain, token_contract, timeframe, features)
+		select md5(i::text)::uuid, 'solana', 'X', 'p' || i, '{"pm_execution_history":{"prev_state":"S2"}}'
+		from generate_series(0, %d - 1) i`, n)
 }
 
 // Write makes the next transactions, mostly one. A transaction that lost against another writer is rolled back and is
 // no error. After any other error the connection should be replaced; the next Write continues.
-func (l *Load) Write(ctx context.Context, conn *pgx.Conn) error {
-	for _, sql := range l.next() {
+func (l *Load) Write(ctx context.Context, conn *pgx.Conn) error { return write(ctx, conn, l.next()) }
+
+// WriteTo is Write to one of the two tables only.
+func (l *Load) WriteTo(ctx context.Context, conn *pgx.Conn, table string) error {
+	l.step++
+	if table == "token_timeframe_blocks" {
+		return write(ctx, conn, l.block(l.random.IntN(loadBlocks)))
+	}
+	return write(ctx, conn, l.documents(l.random.IntN(LoadPositions)))
+}
+
+// write makes transactions, each of them one string.
+func write(ctx context.Context, conn *pgx.Conn, all []string) error {
+	for _, sql := range all {
 		if _, err := conn.Exec(ctx, sql); err != nil {
 			if !lostRace(err) {
 				return fmt.Errorf("load: %.200s: %w", sql, err)

@@ -4,10 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,101 +16,34 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/tidwall/gjson"
+
+	"lowcap-cdc/deploy/lab"
 )
 
 var notifyKills = flag.Int("notify-kills", 0, "how many kills TestNotifyKilled makes on each sink; 0 is 10 on Kafka and 24 on files")
 
-// moody is a receiver that answers as it likes, by chance, in the words of its API. What it accepted it keeps, also when it
-// hangs up before it says so.
-type moody struct {
-	*httptest.Server
-	mu       sync.Mutex
-	random   *rand.Rand
-	name     func(body string, r *http.Request) string // what an accepted message is about
-	accepted []accepted
-	calm     bool // from now on everything is accepted and said so
-}
-
-type accepted struct {
-	name   string
-	marked bool // as one that may be a repeat
-}
-
-func newMoody(t *testing.T, seed uint64, name func(string, *http.Request) string) *moody {
-	m := &moody{random: rand.New(rand.NewPCG(seed, 7)), name: name} // not a secret
-	m.Server = httptest.NewServer(m)
-	t.Cleanup(m.Close)
+func newMoody(t *testing.T, seed uint64, name func(body string) (string, bool)) *lab.Moody {
+	m, err := lab.StartMoody(seed, 24, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() }) //nolint:errcheck // the test is over
 	return m
 }
 
-func (m *moody) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body) //nolint:errcheck // a client that was killed
-	m.mu.Lock()
-	mood := m.random.IntN(24)
-	if mood == 1 && m.random.IntN(4) > 0 {
-		mood = 99 // a hang takes long
-	}
-	if m.calm {
-		mood = 99
-	}
-	if mood < 3 || mood > 9 {
-		m.accepted = append(m.accepted, accepted{m.name(string(body), r), strings.Contains(string(body), "may be a repeat")})
-	}
-	m.mu.Unlock()
-	switch mood {
-	case 0: // accepted, and nobody hears of it
-		conn, _, err := w.(http.Hijacker).Hijack()
-		if err == nil {
-			conn.Close() //nolint:errcheck // that is the fault
-		}
-	case 1: // accepted, and never answered
-		select {
-		case <-r.Context().Done():
-		case <-time.After(15 * time.Second):
-		}
-	case 2: // accepted, with a body that takes its time
-		w.WriteHeader(http.StatusOK)
-		w.(http.Flusher).Flush()
-		select {
-		case <-r.Context().Done():
-		case <-time.After(time.Second):
-		}
-		fmt.Fprintln(w, `{"ok":true}`)
-	case 3:
-		w.WriteHeader(http.StatusInternalServerError)
-	case 4:
-		w.WriteHeader(http.StatusTooManyRequests)
-		fmt.Fprintln(w, `{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":1}}`)
-	case 5:
-		w.WriteHeader(http.StatusBadRequest)
-		fmt.Fprintln(w, `{"ok":false,"error_code":400,"description":"Bad Request: can't parse entities"}`)
-	case 6:
-		w.Header().Set("Location", "/elsewhere")
-		w.WriteHeader(http.StatusFound)
-	case 7:
-		w.WriteHeader(http.StatusUnauthorized)
-	case 8:
-		w.WriteHeader(http.StatusNotFound)
-	case 9:
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
-	default:
-		fmt.Fprintln(w, `{"ok":true}`)
-	}
-}
-
 // pages are two routes: a program's, by the event's id, and a person's, by the price, which is another one each time.
-type pages struct{ hook, phone *moody }
+type pages struct{ hook, phone *lab.Moody }
 
 var price = regexp.MustCompile(`price:? (?:<code>)?(\d+)`)
 
 func newPages(t *testing.T, seed uint64) *pages {
 	return &pages{
-		hook: newMoody(t, seed, func(body string, _ *http.Request) string { return gjson.Get(body, "data.price").String() }),
-		phone: newMoody(t, seed+1, func(body string, _ *http.Request) string {
+		hook: newMoody(t, seed, func(body string) (string, bool) { return gjson.Get(body, "data.price").String(), true }),
+		phone: newMoody(t, seed+1, func(body string) (string, bool) {
 			if found := price.FindStringSubmatch(gjson.Get(body, "text").String()); found != nil {
-				return found[1]
+				return found[1], true
 			}
-			return "?" + body
+			return "?" + body, true
 		}),
 	}
 }
@@ -140,7 +70,7 @@ func (p *pages) await(t *testing.T, hook, phone int) {
 	tick, moved := time.NewTicker(50*time.Millisecond), time.Now()
 	defer tick.Stop()
 	for last := 0; ; <-tick.C {
-		ofHook, ofPhone := p.hook.distinct(), p.phone.distinct()
+		ofHook, ofPhone := p.hook.Distinct(), p.phone.Distinct()
 		switch {
 		case ofHook >= hook && ofPhone >= phone:
 			return
@@ -152,37 +82,25 @@ func (p *pages) await(t *testing.T, hook, phone int) {
 	}
 }
 
-func (m *moody) distinct() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	names := make(map[string]bool)
-	for _, a := range m.accepted {
-		names[a.name] = true
-	}
-	return len(names)
-}
-
-// check fails unless every exit is there, in the order of its token, and no second copy is without its mark.
-func (m *moody) check(t *testing.T, exits map[string]string, isMarked bool) (repeats int) {
+// checkPages fails unless every exit is there, in the order of its token, and no second copy is without its mark.
+func checkPages(t *testing.T, m *lab.Moody, exits map[string]string, isMarked bool) (repeats int) {
 	t.Helper()
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	seen, last := make(map[string]bool), make(map[string]int)
-	for _, a := range m.accepted {
-		token, known := exits[a.name]
+	for _, a := range m.Accepted() {
+		token, known := exits[a.Name]
 		switch {
 		case !known:
-			t.Errorf("nobody made the exit %s", a.name)
-		case seen[a.name]:
+			t.Errorf("nobody made the exit %s", a.Name)
+		case seen[a.Name]:
 			repeats++
-			if isMarked && !a.marked {
-				t.Errorf("exit %s came again and does not say so", a.name)
+			if isMarked && !a.Marked {
+				t.Errorf("exit %s came again and does not say so", a.Name)
 			}
 			continue
 		}
-		seen[a.name] = true
+		seen[a.Name] = true
 		var n int
-		fmt.Sscan(a.name, &n) //nolint:errcheck // it is known
+		fmt.Sscan(a.Name, &n) //nolint:errcheck // it is known
 		if n < last[token] {
 			t.Errorf("token %s: exit %d came after %d", token, n, last[token])
 		}
@@ -325,7 +243,7 @@ func notifyKilled(t *testing.T, kind string, kills int) {
 	made := s.exits(map[string]time.Duration{"file": 40 * time.Millisecond, "kafka": 150 * time.Millisecond}[kind], stop)
 	random := rand.New(rand.NewPCG(seed, 9)) // not a secret
 	for n := range kills {
-		p.await(t, p.hook.distinct()+3, p.phone.distinct()+3) // a member that was killed is waited for by its group
+		p.await(t, p.hook.Distinct()+3, p.phone.Distinct()+3) // a member that was killed is waited for by its group
 		select {
 		case <-t.Context().Done():
 		case <-time.After(time.Duration(random.IntN(300)) * time.Millisecond):
@@ -341,17 +259,11 @@ func notifyKilled(t *testing.T, kind string, kills int) {
 	}
 	close(stop)
 	exits := <-made
-	p.hook.calmDown()
-	p.phone.calmDown()
+	p.hook.CalmDown()
+	p.phone.CalmDown()
 	p.await(t, len(exits), len(exits))
-	t.Logf("%d kills, %d exits; repeats: webhook %d, phone %d", kills, len(exits), p.hook.check(t, exits, false), p.phone.check(t, exits, true))
+	t.Logf("%d kills, %d exits; repeats: webhook %d, phone %d", kills, len(exits), checkPages(t, p.hook, exits, false), checkPages(t, p.phone, exits, true))
 	cancel()
-}
-
-func (m *moody) calmDown() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.calm = true
 }
 
 var restarting sync.Mutex

@@ -47,7 +47,7 @@ func CompareSteps(got, want Steps, out io.Writer) Difference {
 	shown := 0
 	for entity := range union(got, want) {
 		d := Compare(got[entity], want[entity])
-		if sum.add(d); !d.Clean() && shown < 3 {
+		if sum.Add(d); !d.Clean() && shown < 3 {
 			shown++
 			explain(out, entity, got[entity], want[entity])
 		}
@@ -66,7 +66,8 @@ func union(a, b Steps) map[string]bool {
 	return all
 }
 
-func (d *Difference) add(other Difference) {
+// Add counts another one too.
+func (d *Difference) Add(other Difference) {
 	d.Total += other.Total
 	d.Lost += other.Lost
 	d.Doubled += other.Doubled

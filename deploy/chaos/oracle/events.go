@@ -53,6 +53,9 @@ func (t *Told) Flush() {
 // step returns what an event tells, empty when that is no step.
 func (e *Event) step() string {
 	name := strings.TrimSuffix(strings.TrimPrefix(e.Type, "lowcap."), ".v1")
+	if strings.HasPrefix(name, "table.") {
+		return ""
+	}
 	switch name {
 	case "position.created":
 		return "row: new"
