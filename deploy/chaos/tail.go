@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/tidwall/gjson"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"lowcap-cdc/decode"
 )
 
 // tail is a consumer at read_committed that is always connected, past the proxy: what it has is what the world has.
@@ -16,7 +18,8 @@ type tail struct {
 	done   chan struct{}
 
 	mu      sync.Mutex
-	lsn     uint64 // of the newest event
+	newest  string // sequence, which rises from one server to the next
+	lsn     uint64 // its place in the WAL of its server
 	present int    // how often a table was back
 	arrived time.Time
 	stall   time.Duration
@@ -47,11 +50,8 @@ func (t *tail) follow() {
 
 func (t *tail) note(r *kgo.Record) {
 	sequence := header(r, "ce_sequence")
-	if len(sequence) < 16 {
-		return
-	}
-	lsn, err := strconv.ParseUint(sequence[:16], 16, 64)
-	if err != nil {
+	lsn, err := decode.ParseLSN(gjson.GetBytes(r.Value, "data.origin.commit_lsn").String())
+	if sequence == "" || err != nil {
 		return
 	}
 	t.mu.Lock()
@@ -60,7 +60,9 @@ func (t *tail) note(r *kgo.Record) {
 	if !t.arrived.IsZero() {
 		t.stall = max(t.stall, now.Sub(t.arrived))
 	}
-	t.lsn, t.arrived = max(t.lsn, lsn), now
+	if t.arrived = now; sequence > t.newest {
+		t.newest, t.lsn = sequence, uint64(lsn)
+	}
 	if strings.HasPrefix(header(r, "ce_type"), "lowcap.table.present.") {
 		t.present++
 	}
@@ -75,8 +77,8 @@ func header(r *kgo.Record, name string) string {
 	return ""
 }
 
-// newest returns the commit LSN of the newest event.
-func (t *tail) newest() uint64 {
+// place returns the commit LSN of the newest event.
+func (t *tail) place() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.lsn

@@ -166,8 +166,12 @@ func (v *verdict) print(out io.Writer) {
 		fmt.Fprintf(out, "%d seals over %d events, %d of them hold; findings of audit verify: %q\n", s.Sealed.Seals, s.Sealed.Last, s.Sealed.Held, s.Findings)
 	}
 	for _, t := range v.told {
-		fmt.Fprintf(out, "%d exits to tell %s: %d missed, %d out of order, %d of no exit; %d repeats, %d of them do not say so\n",
-			t.Pages, t.whom, t.Missed, t.Disorder, t.Strange, t.Repeats, t.Unmarked)
+		fmt.Fprintf(out, "%d exits to tell %s: %d missed, %d out of order, %d of no exit; %d repeats", t.Pages, t.whom, t.Missed, t.Disorder,
+			t.Strange, t.Repeats)
+		if t.isPerson {
+			fmt.Fprintf(out, ", %d of them do not say so", t.Unmarked)
+		}
+		fmt.Fprintln(out)
 	}
 	for _, code := range slices.Sorted(maps.Keys(v.exits)) {
 		fmt.Fprintf(out, "the sidecar ended by itself with exit code %d: %d times\n", code, v.exits[code])

@@ -175,7 +175,7 @@ func (w *world) recovered(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	err = eventually(ctx, "wait for an event", func() error {
-		if newest := w.tail.newest(); newest <= now {
+		if newest := w.tail.place(); newest <= now {
 			return fmt.Errorf("the newest event is at %s, the database at %s", decode.LSN(newest), decode.LSN(now))
 		}
 		return nil
