@@ -62,6 +62,26 @@ func TestOracleReadsTheLog(t *testing.T) {
 	}
 }
 
+// TestSameText: a value that is written in another way is the same; what is no value is only itself.
+func TestSameText(t *testing.T) {
+	for _, c := range []struct {
+		part, a, b string
+		same       bool
+	}{
+		{"trim_pool", `{"usd_basis":5,"recovery_started":false}`, `{"usd_basis":5.0}`, true},
+		{"trim_pool", `{"usd_basis":5,"recovery_started":true}`, `{"usd_basis":5}`, false},
+		{"trim_pool", `{"usd_basis":5}`, `null`, false},
+		{"last_trim", `{"timestamp":"2026-01-01T00:00:00Z","price":1.50}`, `{"price":1.5,"timestamp":"2026-01-01T00:00:00+00:00"}`, true},
+		{"last_trim", `{"recovery_started":false}`, `{}`, false},
+		{"row", "row: new", "row: gone", false},
+		{"flags", `{"S1":true,"S2":false}`, "", false},
+	} {
+		if SameText(c.part, c.a, c.b) != c.same {
+			t.Errorf("%s: %q and %q", c.part, c.a, c.b)
+		}
+	}
+}
+
 // TestDifference counts what is lost, doubled and out of order.
 func TestDifference(t *testing.T) {
 	for _, c := range []struct {

@@ -92,6 +92,12 @@ func sameValue(key string, a, b any) bool {
 	return isEmptyPool(a) && isEmptyPool(b) || equal(withDefaults(a), withDefaults(b))
 }
 
+// SameText reports whether two values of a part of a row, as steps print them, say the same: 1.50 and 1.5 do, and a pool without a
+// field and one with what the field is then.
+func SameText(part, a, b string) bool {
+	return a == b || json.Valid([]byte(a)) && json.Valid([]byte(b)) && sameValue(part, parse([]byte(a)), parse([]byte(b)))
+}
+
 func withDefaults(v any) any {
 	pool, ok := v.(map[string]any)
 	if !ok {
