@@ -28,39 +28,44 @@ type end struct {
 	link     *link
 	writes   direction
 	in       []byte
-	failed   error // of the next read, behind in
-	refused  error // of the next write
-	wake     chan struct{}
-	deadline time.Time // of reads
-	partial  []byte    // of a Kafka message that is not whole yet
+	failed   error         // of the next read, behind in
+	refused  error         // of the next write
+	wake     chan struct{} // tells the one that waits in Read to look again
+	deadline time.Time     // of reads
+	timer    *time.Timer   // of the deadline
+	partial  []byte        // of a Kafka message that is not whole yet
 }
 
 func newEnd(n *network, l *link, writes direction) *end {
-	return &end{net: n, link: l, writes: writes, wake: make(chan struct{})}
+	return &end{net: n, link: l, writes: writes, wake: make(chan struct{}, 1)}
 }
 
 // Read implements net.Conn.
 func (e *end) Read(p []byte) (int, error) {
 	for {
-		n, wake, wait, err := e.take(p)
+		n, wait, err := e.take(p)
 		if n > 0 || err != nil {
 			return n, err
 		}
 		if wait == 0 {
-			<-wake
+			<-e.wake
 			continue
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-wake:
-		case <-timer.C:
+		if e.timer == nil {
+			e.timer = time.NewTimer(wait)
+		} else {
+			e.timer.Reset(wait)
 		}
-		timer.Stop()
+		select {
+		case <-e.wake:
+		case <-e.timer.C:
+		}
+		e.timer.Stop()
 	}
 }
 
-// take returns what is there, or what has to be waited for, and how long at most; 0 is for ever.
-func (e *end) take(p []byte) (n int, wake chan struct{}, wait time.Duration, err error) {
+// take returns what is there, or how long to wait for it at most; 0 is for ever.
+func (e *end) take(p []byte) (n int, wait time.Duration, err error) {
 	e.net.mu.Lock()
 	defer e.net.mu.Unlock()
 	if len(e.in) > 0 && !isPast(e.deadline) {
@@ -68,17 +73,17 @@ func (e *end) take(p []byte) (n int, wake chan struct{}, wait time.Duration, err
 		if e.in = e.in[n:]; len(e.in) == 0 {
 			e.in = nil
 		}
-		return n, nil, 0, nil
+		return n, 0, nil
 	}
 	switch {
 	case e.failed != nil && len(e.in) == 0:
-		return 0, nil, 0, e.failed
+		return 0, 0, e.failed
 	case isPast(e.deadline):
-		return 0, nil, 0, &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded}
+		return 0, 0, &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded}
 	case !e.deadline.IsZero():
 		wait = time.Until(e.deadline)
 	}
-	return 0, e.wake, wait, nil
+	return 0, wait, nil
 }
 
 func isPast(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }
@@ -128,8 +133,10 @@ func (e *end) fail(reads, writes error) {
 
 // stir makes whoever waits in Read look again; the lock is held.
 func (e *end) stir() {
-	close(e.wake)
-	e.wake = make(chan struct{})
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
 }
 
 // SetReadDeadline implements net.Conn.

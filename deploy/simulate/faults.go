@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -116,8 +117,8 @@ func (r *rules) befall(p *parcel) fate {
 	}
 	r.met[p.line.link.client]++
 	r.admitStranger()
-	draw := r.world.net.draw(p.name + " fate")
-	if draw.IntN(1_000_000) >= r.rateOf(p) || !r.world.happens(p.name) {
+	draw := p.hash.with(" fate").draw(r.world.seed)
+	if draw.IntN(1_000_000) >= r.rateOf(p) || !r.world.happens(p.name()) {
 		return fate{}
 	}
 	f := fate{kind: r.kinds[draw.IntN(len(r.kinds))]}
@@ -164,7 +165,7 @@ func (r *rules) rateOf(p *parcel) int {
 	switch {
 	case r.focus == slots && p.turn() == ofSlots:
 		return 200_000
-	case r.focus == slots && strings.Contains(p.statement(), "slot"):
+	case r.focus == slots && bytes.Contains(p.statement(), []byte("slot")):
 		return 10 * r.rate
 	case r.focus == transactions && ofTransaction, r.focus == starts && r.met[p.line.link.client] < startMessages,
 		r.focus == streams && !p.line.link.isKafka && p.data[0] == 'd':
@@ -230,27 +231,28 @@ func (p *parcel) turn() turn {
 	if _, ofTransaction := p.request(); ofTransaction {
 		return ofTransactions
 	}
-	text := p.statement()
-	for _, command := range []string{"CREATE_REPLICATION_SLOT", "START_REPLICATION", "pg_drop_replication_slot"} {
-		if strings.Contains(text, command) {
+	for _, command := range commandsOnSlots {
+		if bytes.Contains(p.statement(), command) {
 			return ofSlots
 		}
 	}
 	return noTurn
 }
 
+var commandsOnSlots = [][]byte{[]byte("CREATE_REPLICATION_SLOT"), []byte("START_REPLICATION"), []byte("pg_drop_replication_slot")}
+
 // statement returns the beginning of the SQL or of the replication command in a message; empty where there is none.
-func (p *parcel) statement() string {
+func (p *parcel) statement() []byte {
 	if p.line.link.isKafka || p.line.way != up || len(p.data) < 6 || (p.data[0] != 'Q' && p.data[0] != 'P') {
-		return ""
+		return nil
 	}
-	return string(p.data[5:min(len(p.data), 300)])
+	return p.data[5:min(len(p.data), 300)]
 }
 
 // heldTil says until when nothing passes between a client and a server.
 func (r *rules) heldTil(client, server string) time.Time {
 	name, ours := isOurs(client)
-	if r.calm || !ours {
+	if r.calm || !ours || len(r.held) == 0 {
 		return time.Time{}
 	}
 	until := r.held[name]

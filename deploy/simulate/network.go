@@ -5,10 +5,10 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -35,22 +35,24 @@ type network struct {
 	adrift  []*parcel // that arrive behind a number of others
 	astray  int       // messages that are late, delayed or held, and have not arrived yet
 	arrived chan struct{}
+	timer   *time.Timer // of step
 }
 
 func newNetwork(seed uint64, t *trace) *network {
 	return &network{seed: seed, trace: t, servers: make(map[string]func(net.Conn)), opened: make(map[string]int),
-		arrived: make(chan struct{}, 1), befall: func(*parcel) fate { return fate{} }, strike: func(*parcel, fate) {},
+		arrived: make(chan struct{}, 1), timer: time.NewTimer(0), befall: func(*parcel) fate { return fate{} }, strike: func(*parcel, fate) {},
 		heldTil: func(string, string) time.Time { return time.Time{} }}
 }
 
 // parcel is something that is to happen: bytes that arrive, the end of a stream, a connection that is taken, a step of the plan.
 type parcel struct {
 	at   time.Time
-	name string // unique
+	step string // the name of a step of the plan; unique
 	line *line  // it travels on; nil for a step
 	data []byte // nil for the end of the stream
 	do   func() // a step of the plan, or the arrival of a connection
 	n    int    // how many came before it on the line
+	hash digest // of its name
 	met  bool   // its fate has been drawn
 
 	strayed        bool // it is late, delayed or held
@@ -61,6 +63,8 @@ type parcel struct {
 type line struct {
 	link    *link
 	way     direction
+	name    string // what the names of its parcels begin with
+	hash    digest // of that
 	waiting []*parcel
 	sent    int
 }
@@ -78,16 +82,25 @@ type link struct {
 	dialled        chan error
 }
 
-// draw returns the random numbers of a name.
-func (n *network) draw(name string) *rand.Rand {
-	h := fnv.New64a()
-	h.Write([]byte(name)) //nolint:errcheck // it never fails
-	return rand.New(rand.NewPCG(n.seed, h.Sum64()))
+func newLine(l *link, way direction) *line {
+	name := l.name + " " + way.String() + " "
+	return &line{link: l, way: way, name: name, hash: digestOf(name)}
 }
 
+// name is unique.
+func (p *parcel) name() string {
+	if p.line == nil {
+		return p.step
+	}
+	return p.line.name + strconv.Itoa(p.n)
+}
+
+// draw returns the random numbers of a name.
+func (n *network) draw(name string) *rand.Rand { return digestOf(name).draw(n.seed) }
+
 // latency is how long a parcel travels: mostly a fraction of a millisecond.
-func (n *network) latency(name string) time.Duration {
-	r := n.draw(name)
+func (n *network) latency(of digest) time.Duration {
+	r := of.draw(n.seed)
 	d := time.Duration(20+r.IntN(400)) * time.Microsecond
 	if r.IntN(50) == 0 {
 		d += time.Duration(r.IntN(30_000)) * time.Microsecond
@@ -99,7 +112,7 @@ func (n *network) latency(name string) time.Duration {
 func (n *network) plan(after time.Duration, name string, do func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.push(&parcel{at: time.Now().Add(after), name: name, do: do})
+	n.push(&parcel{at: time.Now().Add(after), step: name, do: do})
 }
 
 // push puts a parcel into the queue; the lock is held.
@@ -126,7 +139,7 @@ func (n *network) dial(ctx context.Context, from *host, to string, isKafka bool)
 	l := &link{net: n, name: fmt.Sprintf("%s#%d", route, n.opened[route]), client: from.name, server: to, isKafka: isKafka, asked: make(map[int32]asked),
 		dialled: make(chan error, 2)}
 	for _, way := range []direction{up, down} {
-		l.ends[way], l.lines[way] = newEnd(n, l, way), &line{link: l, way: way}
+		l.ends[way], l.lines[way] = newEnd(n, l, way), newLine(l, way)
 	}
 	l.enqueue(&parcel{line: l.lines[up], do: func() { l.dialled <- n.accept(l) }})
 	n.links = append(n.links, l)
@@ -190,8 +203,8 @@ func (l *link) send(way direction, data []byte) {
 func (l *link) enqueue(p *parcel) {
 	p.n = p.line.sent
 	p.line.sent++
-	p.name = fmt.Sprintf("%s %v %d", l.name, p.line.way, p.n)
-	p.at = time.Now().Add(l.net.latency(p.name))
+	p.hash = p.line.hash.number(p.n)
+	p.at = time.Now().Add(l.net.latency(p.hash))
 	p.line.waiting = append(p.line.waiting, p)
 	if len(p.line.waiting) == 1 {
 		l.net.push(p)
@@ -249,12 +262,12 @@ func (n *network) step(until time.Time) bool {
 			return true
 		}
 		n.mu.Unlock()
-		timer := time.NewTimer(wait)
+		n.timer.Reset(wait)
 		select {
-		case <-timer.C:
+		case <-n.timer.C:
 		case <-n.arrived:
 		}
-		timer.Stop()
+		n.timer.Stop()
 	}
 }
 
@@ -266,7 +279,7 @@ func (n *network) happen(p *parcel) {
 	}
 	l := p.line.link
 	if til := n.heldTil(l.client, l.server); time.Now().Before(til) {
-		n.stray(p, fate{lateness: lateness{by: time.Until(til) + n.latency(p.name+" held")}})
+		n.stray(p, fate{lateness: lateness{by: time.Until(til) + n.latency(p.hash.with(" held"))}})
 		return
 	}
 	var f fate
@@ -292,8 +305,7 @@ func (n *network) happen(p *parcel) {
 		return
 	}
 	n.precede(p)
-	n.trace.deliver(p)
-	n.arrive(p)
+	n.deliver(p)
 	n.pass(p)
 	if f.kind == unanswered {
 		synctest.Wait() // it takes effect
@@ -390,8 +402,7 @@ func (n *network) precede(p *parcel) {
 	}
 	n.mu.Unlock()
 	for _, p := range due {
-		n.trace.deliver(p)
-		n.arrive(p)
+		n.deliver(p)
 		synctest.Wait()
 	}
 }
@@ -401,7 +412,7 @@ func (n *network) land() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, p := range n.adrift {
-		p.at = time.Now().Add(time.Duration(n.draw(p.name + " lands").Int64N(int64(time.Minute))))
+		p.at = time.Now().Add(time.Duration(p.hash.with(" lands").draw(n.seed).Int64N(int64(time.Minute))))
 		n.push(p)
 	}
 	n.adrift = nil
@@ -421,22 +432,36 @@ func (n *network) delay(p *parcel, by time.Duration) {
 	n.push(p)
 }
 
-func (n *network) arrive(p *parcel) {
+// deliver has a message, a connection or the end of a stream arrive.
+func (n *network) deliver(p *parcel) {
+	n.trace.deliver(p)
 	if p.do != nil {
 		p.do()
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	p.line.link.ask(p)
 	to := p.line.link.ends[1-p.line.way]
 	switch {
 	case to.failed != nil:
 	case p.data == nil:
 		to.failed = errEnded
 		to.stir()
+	case len(to.in) == 0:
+		to.in = p.data
+		to.stir()
 	default:
 		to.in = append(to.in, p.data...)
 		to.stir()
+	}
+}
+
+// ask takes down which request is made; the lock is held.
+func (l *link) ask(p *parcel) {
+	if l.isKafka && p.line.way == up && len(p.data) >= 12 {
+		correlation := int32(binary.BigEndian.Uint32(p.data[8:]))
+		l.asked[correlation] = asked{int16(binary.BigEndian.Uint16(p.data[4:])), int16(binary.BigEndian.Uint16(p.data[6:]))}
 	}
 }
 
@@ -472,7 +497,7 @@ func (q parcels) Less(i, j int) bool {
 	if !q[i].at.Equal(q[j].at) {
 		return q[i].at.Before(q[j].at)
 	}
-	return q[i].name < q[j].name
+	return q[i].name() < q[j].name()
 }
 func (q parcels) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
 func (q *parcels) Push(x any)   { *q = append(*q, x.(*parcel)) }

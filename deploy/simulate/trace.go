@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"strings"
 	"sync"
@@ -14,67 +13,94 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// trace is what happened, in order: its hash tells whether two runs were the same, its lines are for a person.
+// trace is what happened, in order: its hash tells whether two runs were the same, its lines are for a person. They are put into
+// words when somebody asks for them.
 type trace struct {
 	begun     time.Time
 	mu        sync.Mutex
 	hash      uint64
 	delivered int
-	lines     []string  // of faults, steps of the plan and what the instances log
-	recent    []string  // the last messages
+	lines     []entry   // of faults, steps of the plan and what the instances log
+	recent    []entry   // the last messages
 	all       io.Writer // gets every line; nil for nobody
+}
+
+// entry is one thing that happened: a message that was delivered, a line of an instance's log, or a text.
+type entry struct {
+	at       time.Duration
+	message  *parcel
+	instance string
+	text     string
 }
 
 const recentMessages = 40
 
 func newTrace(all io.Writer) *trace { return &trace{begun: time.Now(), all: all} }
 
-func (t *trace) stamp() string { return fmt.Sprintf("%9.4fs", time.Since(t.begun).Seconds()) }
-
-func (t *trace) mix(line string) {
-	if t.all != nil {
-		fmt.Fprintln(t.all, line)
+func (e entry) String() string {
+	at := fmt.Sprintf("%9.4fs  ", e.at.Seconds())
+	switch {
+	case e.message != nil:
+		return at + e.message.String()
+	case e.instance != "":
+		return at + e.instance + " says " + shortLog([]byte(e.text))
 	}
-	h := fnv.New64a()
-	binary.Write(h, binary.BigEndian, t.hash) //nolint:errcheck // it never fails
-	io.WriteString(h, line)                   //nolint:errcheck // as above
-	t.hash = h.Sum64()
+	return at + e.text
+}
+
+// mix has the hash go on with an entry; of a message with its name, its size and its kind.
+func (t *trace) mix(e entry) {
+	t.mixIn(uint64(e.at))
+	if p := e.message; p != nil {
+		t.mixIn(uint64(p.hash))
+		t.mixIn(uint64(len(p.data))<<16 | uint64(p.kind()))
+	} else {
+		t.mixIn(uint64(digestOf(e.text)))
+	}
+	if t.all != nil {
+		fmt.Fprintln(t.all, e)
+	}
+}
+
+func (t *trace) mixIn(number uint64) {
+	t.hash = (t.hash ^ number) * 0x9e3779b97f4a7c15
+	t.hash ^= t.hash >> 32
 }
 
 // deliver takes down that a message arrives.
 func (t *trace) deliver(p *parcel) {
 	t.delivered++
-	line := fmt.Sprintf("%s  %s %v  %s", t.stamp(), p.line.link.name, p.line.way, p.describe())
 	if _, ours := isOurs(p.line.link.client); !ours {
 		return // the reader at the end
 	}
-	t.mix(line)
+	e := entry{at: time.Since(t.begun), message: p}
+	t.mix(e)
 	if len(t.recent) == recentMessages {
 		t.recent = append(t.recent[:0], t.recent[1:]...)
 	}
-	t.recent = append(t.recent, line)
+	t.recent = append(t.recent, e)
 }
 
 // note takes down what befalls a message.
 func (t *trace) note(p *parcel, format string, args ...any) {
-	t.say("%s %v  %s: %s", p.line.link.name, p.line.way, p.describe(), fmt.Sprintf(format, args...))
+	t.say("%s: %s", p, fmt.Sprintf(format, args...))
 }
 
 // say takes down a step of the plan.
 func (t *trace) say(format string, args ...any) {
-	line := t.stamp() + "  " + fmt.Sprintf(format, args...)
+	e := entry{at: time.Since(t.begun), text: fmt.Sprintf(format, args...)}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.mix(line)
-	t.lines = append(t.lines, line)
+	t.mix(e)
+	t.lines = append(t.lines, e)
 }
 
 // log takes down what an instance logs. That is no part of the hash: its order is that of goroutines.
-func (t *trace) log(name, line string) {
+func (t *trace) log(instance, line string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if short := shortLog([]byte(line)); short != "info: topic created" {
-		t.lines = append(t.lines, t.stamp()+"  "+name+" says "+short)
+	if !strings.Contains(line, "topic created") {
+		t.lines = append(t.lines, entry{at: time.Since(t.begun), instance: instance, text: line})
 	}
 }
 
@@ -97,7 +123,22 @@ func shortLog(line []byte) string {
 	return short
 }
 
-// describe says in a few words what a parcel is.
+// kind is the key of a request to Kafka, or the letter that a message of Postgres begins with.
+func (p *parcel) kind() uint16 {
+	switch {
+	case !p.line.link.isKafka && len(p.data) > 0:
+		return uint16(p.data[0])
+	case p.line.way == up && len(p.data) >= 6:
+		return binary.BigEndian.Uint16(p.data[4:])
+	}
+	return 0
+}
+
+// String says where a message goes, and in a few words what it is.
+func (p *parcel) String() string {
+	return fmt.Sprintf("%s %v  %s", p.line.link.name, p.line.way, p.describe())
+}
+
 func (p *parcel) describe() string {
 	switch {
 	case p.do != nil:
@@ -115,9 +156,7 @@ func (l *link) describeKafka(p *parcel) string {
 		return "message"
 	}
 	if p.line.way == up {
-		key, correlation := int16(binary.BigEndian.Uint16(p.data[4:])), int32(binary.BigEndian.Uint32(p.data[8:]))
-		l.asked[correlation] = asked{key, int16(binary.BigEndian.Uint16(p.data[6:]))}
-		return kmsg.NameForKey(key)
+		return kmsg.NameForKey(int16(binary.BigEndian.Uint16(p.data[4:])))
 	}
 	return kmsg.NameForKey(l.asked[int32(binary.BigEndian.Uint32(p.data[4:]))].key) + " answered"
 }

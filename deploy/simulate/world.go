@@ -276,14 +276,14 @@ func (w *world) transcript() string {
 	fmt.Fprintf(&b, "seed %d, Postgres %d, batches of %d, %d messages\n", w.seed, w.server.major, w.batch, w.trace.delivered)
 	lines := w.trace.lines
 	if len(lines) > 120 {
-		lines = append(append(slices.Clone(lines[:30]), "…"), lines[len(lines)-90:]...)
+		lines = append(append(slices.Clone(lines[:30]), entry{at: lines[30].at, text: "…"}), lines[len(lines)-90:]...)
 	}
-	for _, line := range lines {
-		fmt.Fprintf(&b, "%.400s\n", line)
+	for _, e := range lines {
+		fmt.Fprintf(&b, "%.400s\n", e)
 	}
 	fmt.Fprintln(&b, "the last messages:")
-	for _, line := range w.trace.recent {
-		fmt.Fprintln(&b, line)
+	for _, e := range w.trace.recent {
+		fmt.Fprintln(&b, e)
 	}
 	return b.String()
 }
