@@ -66,6 +66,9 @@ var sessionParameters = map[string]string{
 	"row_security":       "off",   // a snapshot that row-level security would thin out is an error
 }
 
+// preparedStatements is how many of them a session keeps. The driver makes room for 512, twice, and no session gives ten.
+const preparedStatements = 16
+
 // connect opens an ordinary connection.
 func (c Config) connect(ctx context.Context) (*pgx.Conn, error) {
 	config, err := parseDSN(c.DSN)
@@ -73,6 +76,7 @@ func (c Config) connect(ctx context.Context) (*pgx.Conn, error) {
 		return nil, &Permanent{fmt.Errorf("read --postgres: %w", err)}
 	}
 	c.prepare(&config.Config)
+	config.StatementCacheCapacity, config.DescriptionCacheCapacity = preparedStatements, 0
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, c.explainConnect(ctx, err, &config.Config)

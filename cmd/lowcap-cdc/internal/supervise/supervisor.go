@@ -26,6 +26,7 @@ const (
 	shortestWait = 200 * time.Millisecond
 	longestWait  = 10 * time.Second
 	standbyEvery = time.Second
+	reachEvery   = 10 * time.Second
 )
 
 // Supervisor starts pipelines.
@@ -48,6 +49,7 @@ type Supervisor struct {
 	snapshot snapshotWatch
 	started  bool // a pipeline has moved something, or has resumed what an earlier run moved: the configuration is right
 	standby  bool
+	reached  time.Time     // when the sink was looked at last
 	lost     string        // why the next pipeline begins with a reconcile, although nobody has asked for one; empty for not
 	wait     time.Duration // before the next attempt
 }
@@ -129,6 +131,10 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // attempt runs one pipeline from a new source into a new sink.
 func (v *Supervisor) attempt(ctx context.Context) (err error) {
+	if err := v.rest(ctx); err != nil {
+		return err
+	}
+	v.reached = time.Now()
 	to, err := v.Settings.OpenSink(v.Out)
 	if err != nil {
 		return err
@@ -157,6 +163,19 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 		v.Log.Info().Str("slot", v.Settings.SlotName()).Str("sink", settings.Redact(v.Settings.Sink)).Msg("starting")
 	}
 	return p.Run(ctx)
+}
+
+// rest returns an error while a standby need not look at more than the slot. Now and then it looks at the sink as well, or nobody
+// would know that it could not take over.
+func (v *Supervisor) rest(ctx context.Context) error {
+	if !v.standby || time.Since(v.reached) >= reachEvery {
+		return nil
+	}
+	v.Monitor.Hooks().Starting()
+	if err := pg.New(v.Settings.Source()).Free(ctx); err != nil {
+		return &cdc.PartError{Part: cdc.PartSource, Op: "start source", Err: err}
+	}
+	return nil
 }
 
 // missed returns hooks that say what it means that topics had to be created, once it is known that there is a history.

@@ -3,13 +3,16 @@ package supervise
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/sink"
 )
@@ -80,5 +83,33 @@ func TestFencedInTheMiddleOfAReconcile(t *testing.T) {
 	}
 	if err := v.next(ctx, errors.Join(lost, sink.ErrFenced)); err != nil || v.lost != "" {
 		t.Errorf("%v, still reconciles because of %q", err, v.lost)
+	}
+}
+
+// TestStandbyLeavesTheSinkAlone: a standby asks Postgres each second whether the slot is free, and the sink now and then. An instance
+// that is none looks at both.
+func TestStandbyLeavesTheSinkAlone(t *testing.T) {
+	var asked error
+	v := &Supervisor{Monitor: monitor.New("test"), standby: true, reached: time.Now(), Settings: &settings.Settings{
+		Postgres: "postgres://cdc@db/app?sslmode=disable", Slot: "slot", Dial: settings.Dialers{
+			Postgres: func(context.Context, string, string) (net.Conn, error) {
+				asked = errors.ErrUnsupported
+				return nil, asked
+			},
+			Kafka: func(context.Context, string, string) (net.Conn, error) {
+				t.Error("asked Kafka")
+				return nil, errors.ErrUnsupported
+			}}}}
+	var part *cdc.PartError
+	if err := v.attempt(t.Context()); asked == nil || !errors.As(err, &part) || part.Part != cdc.PartSource {
+		t.Errorf("asked Postgres: %v; %v", asked, err)
+	}
+	v.reached = time.Now().Add(-reachEvery)
+	if err := v.rest(t.Context()); err != nil {
+		t.Errorf("it has not looked at the sink for a while: %v", err)
+	}
+	v.standby, v.reached = false, time.Now()
+	if err := v.rest(t.Context()); err != nil {
+		t.Errorf("it is no standby: %v", err)
 	}
 }
