@@ -286,7 +286,7 @@ func (r *rules) schedule(within time.Duration) {
 	}
 }
 
-// settle ends what befalls the world. What is late arrives within a minute.
+// settle ends what befalls the world. What is late arrives soon.
 func (r *rules) settle() {
 	r.calm = true
 	for n := range brokerCount {

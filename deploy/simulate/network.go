@@ -407,12 +407,25 @@ func (n *network) precede(p *parcel) {
 	}
 }
 
-// land lets the messages that are adrift arrive within a minute.
+// landWithin is how long after the last fault the last message may still be late.
+const landWithin = 10 * time.Second
+
+// land lets the messages that are astray arrive soon.
 func (n *network) land() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	end := time.Now().Add(landWithin)
+	soon := func(p *parcel) {
+		p.at = end.Add(-time.Duration(p.hash.with(" lands").draw(n.seed).Int64N(int64(landWithin))))
+	}
+	for _, p := range n.queue {
+		if p.strayed && p.at.After(end) {
+			soon(p)
+		}
+	}
+	heap.Init(&n.queue)
 	for _, p := range n.adrift {
-		p.at = time.Now().Add(time.Duration(p.hash.with(" lands").draw(n.seed).Int64N(int64(time.Minute))))
+		soon(p)
 		n.push(p)
 	}
 	n.adrift = nil

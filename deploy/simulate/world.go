@@ -113,8 +113,8 @@ func (w *world) play() {
 	w.until(time.Now().Add(length), func() bool { return false })
 	w.trace.say("calm")
 	w.rules.settle()
-	w.net.plan(10*time.Second, "the last flush", w.server.flushAll)
-	quiet := time.Now().Add(11 * time.Second)
+	w.net.plan(3*time.Second, "the last flush", w.server.flushAll)
+	quiet := time.Now().Add(4 * time.Second)
 	if !w.until(time.Now().Add(recoverWithin), func() bool { return time.Now().After(quiet) && w.net.isStill() && w.isTold() }) {
 		w.failed("after %v of calm not everything is told: %s", recoverWithin, w.standing())
 	}
