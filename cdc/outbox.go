@@ -29,7 +29,13 @@ type outbox struct {
 	known map[row]bool // what is in dirty
 	size  int
 	limit int // events and images of a batch, each
+	grown bool
+	small int // batches in a row since it grew
 }
+
+// smallBatches in a row, and the memory of a large one is given back: some seconds of a usual load, and nothing where large
+// ones come often.
+const smallBatches = 256
 
 func newOutbox(chain *schemas.Chain, limit int) *outbox {
 	return &outbox{chain: chain, known: make(map[row]bool), limit: limit}
@@ -93,14 +99,23 @@ func (o *outbox) seal(state *State, more bool) (*Batch, error) {
 	return &o.batch, nil
 }
 
-// reset empties the outbox for the next batch and keeps its memory, unless a huge row made it grow.
+// reset empties the outbox for the next batch. It keeps the memory while large batches come, unless a huge row made it grow.
 func (o *outbox) reset() {
-	if cap(o.bytes) > 4*maxBatchBytes {
-		o.bytes = nil
+	if o.small++; !o.isSmall() {
+		o.grown, o.small = true, 0
+	}
+	if o.grown && o.small >= smallBatches || cap(o.bytes) > 4*maxBatchBytes {
+		*o = *newOutbox(o.chain, o.limit)
+		return
 	}
 	o.bytes, o.ends, o.dirty, o.size = o.bytes[:0], o.ends[:0], o.dirty[:0], 0
 	clear(o.batch.Events)
 	clear(o.batch.State)
 	o.batch = Batch{Events: o.batch.Events[:0], State: o.batch.State[:0]}
 	clear(o.known)
+}
+
+// isSmall reports whether the batch has less than a sixteenth of what one may have.
+func (o *outbox) isSmall() bool {
+	return len(o.ends) < maxBatchRecords/16 && len(o.dirty) < maxBatchRecords/16 && len(o.bytes) < maxBatchBytes/16
 }

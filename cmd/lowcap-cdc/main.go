@@ -10,6 +10,6 @@ import (
 )
 
 func main() {
-	monitor.LimitMemory(0)
+	monitor.LimitMemory()
 	os.Exit(run(os.Args[1:], &settings.Output{File: os.Stdout}, os.Stderr))
 }

@@ -11,7 +11,7 @@ import (
 
 // Hooks follow a pipeline. One set serves one pipeline after the other.
 func (m *Monitor) Hooks() cdc.Hooks {
-	state := &stateRead{memory: &m.memory, log: m.log}
+	state := &stateRead{log: m.log}
 	var begun time.Time // of the commit under way: there is never a second one
 	return cdc.Hooks{
 		Starting: func() { m.loop.enter(starting) },
@@ -58,7 +58,7 @@ func (m *Monitor) observe(p cdc.Progress) {
 	m.mu.Lock()
 	m.failure = failure{}
 	m.mu.Unlock()
-	m.memory.holds(p.Images, p.ImageBytes)
+	limits.holds(p.Images, p.ImageBytes)
 	m.metrics.observe(p, time.Now())
 	if !p.Snapshot {
 		m.streams(p.Checkpoint.LSN)
@@ -68,9 +68,8 @@ func (m *Monitor) observe(p cdc.Progress) {
 // stateLineEvery is how often reading the state says how far it is.
 const stateLineEvery = 2 * time.Second
 
-// stateRead follows how the state is read back. It watches the memory, and logs a line every stateLineEvery.
+// stateRead follows how the state is read back. It tells the collector, and logs a line every stateLineEvery.
 type stateRead struct {
-	memory       *memory
 	log          zerolog.Logger
 	records      int
 	bytes        int64
@@ -87,7 +86,7 @@ func (s *stateRead) add(bytes int) {
 	if s.records%1000 != 0 {
 		return
 	}
-	s.memory.holds(s.records, s.bytes)
+	limits.holds(s.records, s.bytes)
 	if time.Since(s.spoke) > stateLineEvery {
 		s.spoke = time.Now()
 		s.line().Msg("reading the state")

@@ -2,7 +2,10 @@ package monitor
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
+	stats "runtime/metrics"
+	"sync"
 )
 
 const (
@@ -14,25 +17,91 @@ const (
 	imageOverhead = 80
 )
 
-// imageStep is by how many bytes images may grow before the collector is told.
-const imageStep = 4 << 20
+const (
+	// imageStep is by how many bytes images may grow before the collector is told.
+	imageStep = 4 << 20
+	// limitStep is by how many bytes the limit may be wrong.
+	limitStep = 1 << 20
+	// leastRoom is what may be allocated between two collections, and less only where less than four times that is alive.
+	leastRoom = 16 << 20
+)
 
-// memory tells the collector how much it may leave uncollected: what the work needs, beside the images. Without the
-// second part it would collect without an end once the images alone are more than the limit. GOMEMLIMIT has precedence.
-type memory struct{ images int64 }
+// collector tells the garbage collector how much it may leave uncollected: what the work needs, beside the images. Where so much
+// is alive that little room is left below that, it gets room nevertheless: it would collect without an end, for half of the
+// processor's time.
+type collector struct {
+	mu      sync.Mutex
+	images  int64 // bytes that the images take
+	limit   int64
+	samples [5]stats.Sample
+}
+
+// limits is the process's only one, nil where GOMEMLIMIT has precedence.
+var limits *collector
+
+// LimitMemory sets the limit, and anew after each collection.
+func LimitMemory() {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	limits = newCollector()
+	limits.update()
+	limits.follow(&collected{of: limits})
+}
+
+func newCollector() *collector {
+	c := &collector{}
+	for i, name := range []string{"/gc/heap/live:bytes", "/memory/classes/total:bytes", "/memory/classes/heap/released:bytes",
+		"/memory/classes/heap/free:bytes", "/memory/classes/heap/objects:bytes"} {
+		c.samples[i].Name = name
+	}
+	return c
+}
+
+// collected is nothing that anybody holds: each collection finds that, and its finalizer tells of it.
+type collected struct{ of *collector }
+
+func (c *collector) follow(end *collected) {
+	runtime.SetFinalizer(end, func(end *collected) {
+		end.of.update()
+		end.of.follow(end)
+	})
+}
 
 // holds says how many images there are, and their bytes.
-func (m *memory) holds(rows int, bytes int64) {
+func (c *collector) holds(rows int, bytes int64) {
+	if c == nil {
+		return
+	}
 	images := bytes + int64(rows)*imageOverhead
-	if change := images - m.images; change > imageStep || change < -imageStep {
-		m.images = images
-		LimitMemory(images)
+	c.mu.Lock()
+	change := images - c.images
+	isLarge := change > imageStep || change < -imageStep
+	if isLarge {
+		c.images = images
+	}
+	c.mu.Unlock()
+	if isLarge {
+		c.update()
 	}
 }
 
-// LimitMemory sets the limit for images of this many bytes.
-func LimitMemory(images int64) {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(workingMemory + images)
+// update sets the limit, where it is wrong.
+func (c *collector) update() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	stats.Read(c.samples[:])
+	value := func(i int) int64 { return int64(c.samples[i].Value.Uint64()) }
+	limit := limitFor(c.images, value(0), value(1)-value(2)-value(3)-value(4))
+	if change := limit - c.limit; change > limitStep || change < -limitStep {
+		c.limit = limit
+		debug.SetMemoryLimit(limit)
 	}
+}
+
+// limitFor returns the limit for this many bytes of images, of everything that is alive, and of what the runtime takes beside it.
+func limitFor(images, live, beside int64) int64 {
+	room := max((live-images)/4, min(live/4, leastRoom))
+	own := live/32 + limitStep // the runtime stays below the limit by 3 %, and by a megabyte at least
+	return max(workingMemory+images, live+room+own+beside)
 }

@@ -29,7 +29,6 @@ type Monitor struct {
 	loop    loop
 	log     zerolog.Logger
 
-	memory    memory
 	committed atomic.Int64
 	lsn       atomic.Uint64 // everything before it is in the sink
 	streaming atomic.Bool

@@ -12,16 +12,16 @@ import (
 // Board holds the rows that an operator looks for: blocks in force, open pools, and positions that
 // wait for something. It follows the state records as they are committed.
 type Board struct {
-	blocks map[string]cdc.KnownBlock
-	pools  map[string]cdc.KnownPosition
-	waits  map[string]cdc.KnownPosition
+	blocks map[string]*cdc.KnownBlock // pointers: a map never gives back the room for its values
+	pools  map[string]*cdc.KnownPosition
+	waits  map[string]*cdc.KnownPosition
 	failed map[string]schemas.Instant // newest failure of each block that had one, in force or not
 }
 
 // NewBoard returns an empty board.
 func NewBoard() *Board {
-	return &Board{blocks: make(map[string]cdc.KnownBlock), pools: make(map[string]cdc.KnownPosition),
-		waits: make(map[string]cdc.KnownPosition), failed: make(map[string]schemas.Instant)}
+	return &Board{blocks: make(map[string]*cdc.KnownBlock), pools: make(map[string]*cdc.KnownPosition),
+		waits: make(map[string]*cdc.KnownPosition), failed: make(map[string]schemas.Instant)}
 }
 
 // Row is what a board shows of a state record.
@@ -71,13 +71,13 @@ func (b *Board) Put(row Row) (shown bool) {
 		b.failed[row.key] = row.failed
 	}
 	if row.block != nil {
-		b.blocks[row.key] = *row.block
+		b.blocks[row.key] = row.block
 	}
 	if row.pool != nil {
-		b.pools[row.key] = *row.pool
+		b.pools[row.key] = row.pool
 	}
 	if row.waits != nil {
-		b.waits[row.key] = *row.waits
+		b.waits[row.key] = row.waits
 	}
 	return shown || b.shows(row.key)
 }
@@ -101,7 +101,7 @@ func (b *Board) Load(key string, value []byte) error {
 func (b *Board) Blocked() []cdc.KnownBlock {
 	list := make([]cdc.KnownBlock, 0, len(b.blocks))
 	for _, block := range b.blocks {
-		list = append(list, block)
+		list = append(list, *block)
 	}
 	slices.SortFunc(list, func(x, y cdc.KnownBlock) int {
 		return cmp.Or(cmp.Compare(x.FailureTS, y.FailureTS), cmp.Compare(x.Block.TokenContract, y.Block.TokenContract),
@@ -113,10 +113,10 @@ func (b *Board) Blocked() []cdc.KnownBlock {
 // Open returns the pools that hold something, by token.
 func (b *Board) Open() []cdc.KnownPosition { return byToken(b.pools) }
 
-func byToken(positions map[string]cdc.KnownPosition) []cdc.KnownPosition {
+func byToken(positions map[string]*cdc.KnownPosition) []cdc.KnownPosition {
 	list := make([]cdc.KnownPosition, 0, len(positions))
 	for _, position := range positions {
-		list = append(list, position)
+		list = append(list, *position)
 	}
 	slices.SortFunc(list, func(x, y cdc.KnownPosition) int {
 		return cmp.Or(cmp.Compare(TokenOf(&x.Position), TokenOf(&y.Position)), cmp.Compare(x.Position.ID, y.Position.ID))

@@ -20,7 +20,8 @@ type Waiting struct {
 // Waiting returns the positions of which something did not happen: those first that wake somebody, and of these the oldest.
 func (b *Board) Waiting() []Waiting {
 	list := make([]Waiting, 0, len(b.waits))
-	for _, position := range b.waits {
+	for _, waits := range b.waits {
+		position := *waits
 		if l := position.NotSet; l != nil && b.failed[l.BlockKey] >= l.FirstBuy {
 			position.NotSet = nil // the block came late
 		}
