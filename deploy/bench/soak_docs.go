@@ -11,8 +11,8 @@ import (
 // print writes the soak's outcome in Markdown: what was measured, and a line for each series.
 func (r *soakRecord) print(out io.Writer, verdicts []growth) {
 	fmt.Fprintf(out, "%s.\n\n", r.where())
-	fmt.Fprintf(out, "%s at %d writes a second: %.0f rows written, %.0f events, %.0f delivered by `notify`, %.0f restarts of the pipeline.\n", r.duration(), r.Rate, r.total("changes"),
-		r.total("events"), r.total("notified"), r.total("restarts"))
+	fmt.Fprintf(out, "%s at %d writes a second: %.0f rows written, %.0f events, %.0f delivered by `notify`, %.0f restarts of the pipeline.\n",
+		r.duration(), r.Rate, r.total("changes"), r.total("events"), r.total("notified"), r.total("restarts"))
 	for _, said := range []string{r.end.Compared, r.end.Verified} {
 		if said != "" {
 			fmt.Fprintf(out, "At its end: `%s`\n", said)
@@ -36,14 +36,26 @@ func (v growth) row() string {
 	if v.unit != "" {
 		name += ", " + v.unit
 	}
-	if v.short {
-		return fmt.Sprintf("| %s | – | – | too short to judge | – | %.1f | %s |", name, v.most, v.after())
+	if v.bound > 0 {
+		name += fmt.Sprintf(" (at most %g)", v.bound)
 	}
-	growth := fmt.Sprintf("%+.1f", v.last-v.first)
+	if v.short {
+		return fmt.Sprintf("| %s | – | – | too short to judge | – | %.*f | %s |", name, v.digits(), v.most, v.after())
+	}
+	growth := fmt.Sprintf("%+.*f", v.digits(), v.last-v.first)
 	if v.grown() {
 		growth = "**" + growth + "**"
 	}
-	return fmt.Sprintf("| %s | %.1f | %.1f | %s | %.1f | %.1f | %s |", name, v.first, v.last, growth, v.allowed(), v.most, v.after())
+	return fmt.Sprintf("| %s | %.*f | %.*f | %s | %.*f | %.*f | %s |", name, v.digits(), v.first, v.digits(), v.last, growth,
+		v.digits(), v.allowed(), v.digits(), v.most, v.after())
+}
+
+// digits is how many decimals a value is printed with.
+func (v growth) digits() int {
+	if v.slack > 0 && v.slack < 1 {
+		return 2
+	}
+	return 1
 }
 
 func (v growth) after() string { return fmt.Sprintf("%.0f min", v.warm.Minutes()) }

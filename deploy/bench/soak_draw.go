@@ -32,12 +32,13 @@ func (r *soakRecord) draw(verdicts []growth) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%[1]d" height="%[2]d" role="img">
 <title>What a sidecar and its servers take, over %s</title>
-<style>text { font: 11px sans-serif; fill: #57606a } .head { font-size: 15px; font-weight: 600 } .name { font-weight: 600 }
-.grid { stroke: #8c959f; stroke-opacity: .35 } .band { fill: #2f81f7; fill-opacity: .22 } .line { fill: none; stroke: #2f81f7; stroke-width: 1.2 }
-.quarter { stroke: #d4622a; stroke-width: 2 } .warm { fill: #8c959f; fill-opacity: .1 }
+<style>text { font: 11px sans-serif; fill: #57606a }
+.head { font-size: 15px; font-weight: 600 } .name { font-weight: 600 }
+.grid { stroke: #8c959f; stroke-opacity: .35 } .band { fill: #2f81f7; fill-opacity: .22 }
+.line { fill: none; stroke: #2f81f7; stroke-width: 1.2 } .quarter { stroke: #d4622a; stroke-width: 2 } .warm { fill: #8c959f; fill-opacity: .1 }
 @media (prefers-color-scheme: dark) { text { fill: #b1bac4 } }</style>
 <text class="head" x="0" y="16">One sidecar for %[3]s</text>
-<text x="0" y="34">Each series by its medians, with its least and its most around them; in orange the quarters that are compared, grey the warm-up.</text>
+<text x="0" y="34">Medians, and around them the least and the most; in orange the quarters that are compared, grey the warm-up.</text>
 <text x="0" y="50">%[4]s</text>
 `, panelColumns*panelWidth, soakHeading+rows*panelHeight, r.duration(), html.EscapeString(r.where()))
 	for i, v := range panels {
@@ -61,7 +62,8 @@ func (v growth) draw(b *strings.Builder, seconds float64) {
 	}
 	fmt.Fprintf(b, `<text class="name" x="%d" y="14">%s</text>`, panelLeft, html.EscapeString(title))
 	if v.judged && v.warm.Seconds() < seconds && v.warm > 0 {
-		fmt.Fprintf(b, `<rect class="warm" x="%d" y="%d" width="%.1f" height="%d"/>`, panelLeft, panelTop, x(v.warm.Seconds())-panelLeft, plotHeight)
+		fmt.Fprintf(b, `<rect class="warm" x="%d" y="%d" width="%.1f" height="%d"/>`, panelLeft, panelTop,
+			x(v.warm.Seconds())-panelLeft, plotHeight)
 	}
 	for _, value := range []float64{0, top / 2, top} {
 		fmt.Fprintf(b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/><text x="%d" y="%.1f" text-anchor="end">%g</text>`,

@@ -62,10 +62,17 @@ func medianOf(points []point) float64 {
 // allowed is the growth that is still noise.
 func (v growth) allowed() float64 { return max(v.slack, v.share*v.first) }
 
-// grown reports whether the series has grown more than noise does.
-func (v growth) grown() bool { return v.judged && !v.short && v.last-v.first > v.allowed() }
+// grown reports whether the series has grown more than noise does, or is above its bound.
+func (v growth) grown() bool {
+	return v.judged && !v.short && (v.last-v.first > v.allowed() || v.isAbove())
+}
+
+func (v growth) isAbove() bool { return v.bound > 0 && v.last > v.bound }
 
 func (v growth) String() string {
+	if v.isAbove() {
+		return fmt.Sprintf("%s (%s) is %.1f %s, more than %g", v.name, v.title, v.last, v.unit, v.bound)
+	}
 	return fmt.Sprintf("%s (%s) grew from %.1f to %.1f %s, more than %.1f", v.name, v.title, v.first, v.last, v.unit, v.allowed())
 }
 

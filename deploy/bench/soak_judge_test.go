@@ -25,6 +25,7 @@ func TestJudge(t *testing.T) {
 		return points
 	}
 	memory := soaked[0]
+	memory.bound = 0 // for itself below
 	for _, test := range []struct {
 		name  string
 		of    []point
@@ -53,6 +54,13 @@ func TestJudge(t *testing.T) {
 	}
 	if v := memory.judge(nil); !v.short {
 		t.Error("nothing is judged")
+	}
+	memory.bound = 64
+	for value, above := range map[float64]bool{63: false, 65: true} {
+		err := failed([]growth{memory.judge(hours(func(float64) float64 { return value }))})
+		if (err != nil) != above || above && !strings.Contains(err.Error(), "rss (resident memory) is 65.0 MB, more than 64") {
+			t.Errorf("%g MB all the time: %v", value, err)
+		}
 	}
 }
 
@@ -83,7 +91,7 @@ func TestLeakIsNoticed(t *testing.T) {
 		}
 		own := append([]series(nil), soaked[:4]...)
 		for i := range own {
-			own[i].warm = 0
+			own[i].warm, own[i].bound = 0, 0
 		}
 		err := failed(judge(own, samples))
 		for _, s := range own {

@@ -42,7 +42,8 @@ func (p observed) look(ctx context.Context) (four []float64, metrics map[string]
 	if metrics, err = scrape(ctx, p.url); err != nil {
 		return nil, nil, err
 	}
-	return []float64{resident * 1024, metrics["go_memstats_heap_inuse_bytes"], metrics["go_goroutines"], float64(len(descriptors))}, metrics, nil
+	heap, goroutines := metrics["go_memstats_heap_inuse_bytes"], metrics["go_goroutines"]
+	return []float64{resident * 1024, heap, goroutines, float64(len(descriptors))}, metrics, nil
 }
 
 // scrape reads metrics in Prometheus' text format.
@@ -111,8 +112,8 @@ func (s *sampler) sample(ctx context.Context) ([]float64, error) {
 	}
 	all := append([]float64{time.Since(s.began).Seconds()}, own...)
 	all = append(all, beside...)
-	return append(all, state, float64(s.records.Load()), kept, metrics["lowcap_cdc_end_to_end_latency_seconds_sum"], used(s.sidecar.pid), changes,
-		metrics["lowcap_cdc_events_total"], float64(s.notified.Load()), metrics["lowcap_cdc_restarts_total"]), nil
+	return append(all, state, float64(s.records.Load()), kept, metrics["lowcap_cdc_end_to_end_latency_seconds_sum"], used(s.sidecar.pid),
+		changes, metrics["lowcap_cdc_events_total"], float64(s.notified.Load()), metrics["lowcap_cdc_restarts_total"]), nil
 }
 
 // topicSize returns the bytes that a topic takes on the broker's disk.

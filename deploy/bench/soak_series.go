@@ -16,6 +16,7 @@ type series struct {
 	warm        time.Duration
 	slack       float64 // in the unit: a smaller growth is noise
 	share       float64 // and so is one that is a smaller part of what it grew from
+	bound       float64 // what the last quarter may be at most, grown or not; 0 for anything
 }
 
 const (
@@ -28,24 +29,29 @@ const (
 )
 
 // soaked are all of them, in the order of a sample's values and of the picture's panels.
-var soaked = []series{
-	{name: "rss", title: "resident memory", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 2, share: 0.05},
-	{name: "heap", title: "heap in use", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 2, share: 0.1},
-	{name: "goroutines", title: "goroutines", scale: 1, judged: true, warm: warmUp, slack: 4, share: 0.1},
-	{name: "descriptors", title: "open descriptors", scale: 1, judged: true, warm: warmUp, slack: 4, share: 0.1},
-	{name: "notify-rss", title: "notify: resident memory", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 2, share: 0.05},
-	{name: "notify-heap", title: "notify: heap in use", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 2, share: 0.1},
-	{name: "notify-goroutines", title: "notify: goroutines", scale: 1, judged: true, warm: warmUp, slack: 4, share: 0.1},
-	{name: "notify-descriptors", title: "notify: open descriptors", scale: 1, judged: true, warm: warmUp, slack: 4, share: 0.1},
+var soaked = slices.Concat(processSeries("", ""), processSeries("notify-", "notify: "), []series{
 	{name: "state-bytes", title: "state topic", unit: "MB", scale: mega, judged: true, warm: stateWarmUp, slack: 16, share: 0.1},
 	{name: "state-records", title: "records in it", unit: "thousand", scale: 1000, judged: true, warm: stateWarmUp, slack: 20, share: 0.1},
 	{name: "wal-kept", title: "WAL kept for the slot", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 64, share: 0.5},
-	{name: "latency", title: "mean latency, commit to commit", unit: "ms", scale: 0.001, total: true, per: "events", judged: true, warm: warmUp, slack: 100, share: 0.5},
-	{name: "cpu", title: "processor", unit: "% of a core", scale: 0.01, total: true},
+	{name: "latency", title: "mean latency", unit: "ms", scale: 0.001, total: true, per: "events",
+		judged: true, warm: warmUp, slack: 100, share: 0.5},
+	{name: "cpu", title: "processor time of an event", unit: "ms", scale: 0.001, total: true, per: "events",
+		judged: true, warm: warmUp, slack: 0.1, share: 0.5, bound: 1},
 	{name: "changes", title: "rows written", unit: "/s", scale: 1, total: true},
 	{name: "events", title: "events", unit: "/s", scale: 1, total: true},
 	{name: "notified", title: "delivered by notify", unit: "/s", scale: 1, total: true},
 	{name: "restarts", title: "restarts of the pipeline", scale: 1, judged: true},
+})
+
+// processSeries are those of a process, in the order of what observed.look returns.
+func processSeries(name, title string) []series {
+	return []series{
+		{name: name + "rss", title: title + "resident memory", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 2, share: 0.05,
+			bound: 64},
+		{name: name + "heap", title: title + "heap in use", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 2, share: 0.1},
+		{name: name + "goroutines", title: title + "goroutines", scale: 1, judged: true, warm: warmUp, slack: 4, share: 0.1},
+		{name: name + "descriptors", title: title + "open descriptors", scale: 1, judged: true, warm: warmUp, slack: 4, share: 0.1},
+	}
 }
 
 // of returns the series in its unit, each value with its time. Where nothing has risen that a value would be divided by, there is none.
