@@ -13,13 +13,19 @@ const AnnotationPrefix = "lowcap-cdc"
 // pass. Nothing is read out of them: their transaction's commit tells the time, whoever wrote them.
 const TickPrefix = "lowcap-cdc.tick"
 
-// SessionPrefix is the prefix of the transactional messages in which the server records who makes a change.
-const SessionPrefix = "lowcap-cdc.session"
+// The prefixes of the transactional messages in which the server records who makes a change. The trigger of older versions
+// writes the first one: 64 hexadecimal digits, and JSON. That of this version writes the second one: 48 bytes of code, the
+// eight bytes of the transaction's number, and JSON.
+const (
+	SessionPrefix  = "lowcap-cdc.session"
+	Session2Prefix = "lowcap-cdc.session.2"
+)
 
-// macDigits is the length of the code that such a message begins with, and longestSession the most that it may take with it.
 const (
 	macDigits      = 64
-	longestSession = 16 << 10
+	macBytes       = 48
+	xidBytes       = 8
+	longestSession = 16 << 10 // bytes of such a message; a longer one is none of the server's
 )
 
 // microsFrom1970To2000 is the distance between the Unix epoch and the Postgres epoch.
@@ -154,7 +160,10 @@ func (d *Decoder) decodeAnnotation(c *cursor) (Message, error) {
 		d.annotation.Content = content
 		return &d.annotation, nil
 	case transactional && string(prefix) == SessionPrefix && len(content) > macDigits && len(content) <= longestSession:
-		d.session = Session{MAC: content[:macDigits], Content: content[macDigits:]}
+		d.session = Session{Version: 1, MAC: content[:macDigits], Signed: content[macDigits:], Content: content[macDigits:]}
+		return &d.session, nil
+	case transactional && string(prefix) == Session2Prefix && len(content) > macBytes+xidBytes && len(content) <= longestSession:
+		d.session = Session{Version: 2, MAC: content[:macBytes], Signed: content[macBytes:], Content: content[macBytes+xidBytes:]}
 		return &d.session, nil
 	case transactional && string(prefix) == MarkerPrefix:
 		return d.decodeMarker(content), nil

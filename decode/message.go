@@ -116,8 +116,13 @@ type TableGone struct {
 type Annotation struct{ Content []byte }
 
 // Session is what the trigger of the attribution says of who makes the changes of the surrounding transaction, from here on.
-// Everybody can write such a message: it counts only when MAC, in hexadecimal, is the code of Content.
-type Session struct{ MAC, Content []byte }
+// Everybody can write such a message: it counts only when MAC is the code of Signed.
+type Session struct {
+	Version int    // the form of the message, 1 or 2
+	MAC     []byte // of version 1 in hexadecimal
+	Signed  []byte // the end of it is Content
+	Content []byte // JSON: an object, or of version 2 an array
+}
 
 func (*Begin) message()          {}
 func (*Commit) message()         {}

@@ -3,7 +3,9 @@ package pg
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/subtle"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"strconv"
@@ -17,16 +19,26 @@ import (
 // rereadSecret is how often the secret is read again at most, when a record does not fit it: it may have been made anew.
 const rereadSecret = 2 * time.Second
 
-// attributionKeys are the secret with the two pads of HMAC-SHA-256 (RFC 2104).
+// attributionKeys are the secret with the two pads of HMAC-SHA-256 (RFC 2104). SHA-384 takes the first one.
 type attributionKeys struct{ inner, outer []byte }
 
-// sums reports whether a code is that of a content. buffer is scratch.
-func (k *attributionKeys) sums(mac *[sha256.Size]byte, content []byte, buffer *[]byte) bool {
+// hmac reports whether a code, in hexadecimal, is that of a content: HMAC-SHA-256. buffer is scratch.
+func (k *attributionKeys) hmac(digits, content []byte, buffer *[]byte) bool {
 	*buffer = append(append((*buffer)[:0], k.inner...), content...)
 	inner := sha256.Sum256(*buffer)
 	*buffer = append(append((*buffer)[:0], k.outer...), inner[:]...)
 	outer := sha256.Sum256(*buffer)
-	return subtle.ConstantTimeCompare(outer[:], mac[:]) == 1
+	var mac [sha256.Size]byte
+	n, err := hex.Decode(mac[:], digits)
+	return err == nil && n == len(mac) && subtle.ConstantTimeCompare(outer[:], mac[:]) == 1
+}
+
+// sha384 reports whether a code is that of a content: SHA-384 over a key and it. Nobody can go on from there to a longer content, as
+// with SHA-256, for SHA-384 keeps a part of its state to itself.
+func (k *attributionKeys) sha384(mac, content []byte, buffer *[]byte) bool {
+	*buffer = append(append((*buffer)[:0], k.inner...), content...)
+	sum := sha512.Sum384(*buffer)
+	return subtle.ConstantTimeCompare(sum[:], mac) == 1
 }
 
 // attributed checks the records of who makes a change. Every role can write such messages, so only those count that carry a
@@ -75,10 +87,12 @@ func (a *attributed) reread(ctx context.Context, c Config) error {
 
 // fits reports whether a record is the server's, and of this transaction.
 func (a *attributed) fits(s *decode.Session, xid uint32) bool {
-	var mac [sha256.Size]byte
-	if n, err := hex.Decode(mac[:], s.MAC); a.keys == nil || n != len(mac) || err != nil || !a.keys.sums(&mac, s.Content, &a.buffer) {
+	if a.keys == nil {
 		return false
 	}
-	number, err := strconv.ParseUint(gjson.GetBytes(s.Content, "xid").Str, 10, 64)
-	return err == nil && uint32(number) == xid
+	if s.Version == 1 {
+		number, err := strconv.ParseUint(gjson.GetBytes(s.Content, "xid").Str, 10, 64)
+		return err == nil && uint32(number) == xid && a.keys.hmac(s.MAC, s.Signed, &a.buffer)
+	}
+	return uint32(binary.BigEndian.Uint64(s.Signed)) == xid && a.keys.sha384(s.MAC, s.Signed, &a.buffer)
 }

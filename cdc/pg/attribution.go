@@ -32,6 +32,8 @@ type attribution struct {
 	schema   bool
 	secret   bool              // the table is there
 	readable bool              // this role may read the secret
+	secrets  int               // how many it holds, as far as this role may read them: it must be one
+	readers  []string          // roles that may read it besides, as a grant says
 	found    map[string]string // the functions by name: how each runs, and the MD5 of its body
 	owner    string            // of the trigger's function
 	mayEmit  bool              // the owner may write messages into the WAL
@@ -52,18 +54,42 @@ func readAttribution(ctx context.Context, conn *pgx.Conn, c Config) (attribution
 	if err != nil {
 		return a, fmt.Errorf("look for the attribution: %w", err)
 	}
+	if err = a.readSecrets(ctx, conn); err != nil {
+		return a, fmt.Errorf("look for the attribution's secret: %w", err)
+	}
 	if a.found, err = readAttributionFunctions(ctx, conn); err != nil {
 		return a, fmt.Errorf("look for the attribution: %w", err)
 	}
 	for _, t := range decode.Tables {
 		err := conn.QueryRow(ctx, `select exists (select from pg_trigger g join pg_proc p on p.oid = g.tgfoid join pg_namespace s on s.oid = p.pronamespace
-			where g.tgrelid = to_regclass($1) and g.tgname = $2 and g.tgenabled <> 'D' and s.nspname = 'lowcap_cdc' and p.proname = 'attribute')`,
-			c.table(t), attributionTrigger).Scan(&a.on[t])
+			where g.tgrelid = to_regclass($1) and g.tgname = $2 and s.nspname = 'lowcap_cdc' and p.proname = 'attribute'
+			and g.tgenabled in ('O', 'A') and g.tgtype = $3 and g.tgqual is null and g.tgattr = ''::int2vector)`,
+			c.table(t), attributionTrigger, beforeEachStatement).Scan(&a.on[t])
 		if err != nil {
 			return a, fmt.Errorf("look for the attribution: %w", err)
 		}
 	}
 	return a, nil
+}
+
+// beforeEachStatement is what pg_trigger.tgtype has for: before insert, delete, update or truncate, for each statement.
+const beforeEachStatement = 1<<1 | 1<<2 | 1<<3 | 1<<4 | 1<<5
+
+// readSecrets counts the secrets, and says who may read them by a grant: neither the owner, nor this role, nor one that reads the WAL.
+func (a *attribution) readSecrets(ctx context.Context, conn *pgx.Conn) error {
+	if !a.secret {
+		return nil
+	}
+	if a.readable {
+		if err := conn.QueryRow(ctx, "select count(*) from lowcap_cdc.attribution_secret").Scan(&a.secrets); err != nil {
+			return err
+		}
+	}
+	return conn.QueryRow(ctx, `select array(select distinct coalesce(quote_ident(r.rolname), 'public') from (select relowner, relacl as acl from pg_class
+			where oid = to_regclass('lowcap_cdc.attribution_secret') union all select relowner, attacl from pg_attribute join pg_class c on c.oid = attrelid
+			where attrelid = to_regclass('lowcap_cdc.attribution_secret')) t, aclexplode(t.acl) g left join pg_roles r on r.oid = g.grantee
+		where g.privilege_type = 'SELECT' and g.grantee <> t.relowner
+		and coalesce(r.rolname <> current_user and not r.rolsuper and not r.rolreplication, true) order by 1)`).Scan(&a.readers)
 }
 
 func readAttributionFunctions(ctx context.Context, conn *pgx.Conn) (map[string]string, error) {
@@ -105,12 +131,14 @@ func (a *attribution) statements(c Config, found *catalog) []string {
 	}
 	if !a.secret {
 		sql = append(sql, "create table lowcap_cdc.attribution_secret (inner_key bytea not null, outer_key bytea not null)",
-			"revoke all on lowcap_cdc.attribution_secret from public", makeSecret)
+			hideSecret, makeSecret)
+	} else if a.isAmiss() {
+		sql = append(sql, "delete from lowcap_cdc.attribution_secret", makeSecret)
 	}
 	if role := c.role(); !a.readable {
 		sql = append(sql, "grant usage on schema lowcap_cdc to "+role, "grant select on lowcap_cdc.attribution_secret to "+role)
 	}
-	sql = append(sql, a.functions(!a.secret)...)
+	sql = append(sql, a.functions(!a.secret || a.isAmiss())...)
 	for _, t := range decode.Tables {
 		if found.tables[t].id.OID != 0 && !a.on[t] {
 			sql = append(sql, fmt.Sprintf("create or replace trigger %s before insert or update or delete or truncate on %s for each statement execute function lowcap_cdc.attribute()",
@@ -119,6 +147,16 @@ func (a *attribution) statements(c Config, found *catalog) []string {
 	}
 	return sql
 }
+
+// isAmiss reports whether the table of the secret holds none, as after pg_dump --schema-only, or several.
+func (a *attribution) isAmiss() bool { return a.secret && a.readable && a.secrets != 1 }
+
+// hideSecret takes back what default privileges have given to others on a new table.
+const hideSecret = `do $$ declare to_whom text; begin
+	for to_whom in select distinct case grantee when 0 then 'public' else grantee::regrole::text end from pg_class, aclexplode(relacl)
+		where oid = 'lowcap_cdc.attribution_secret'::regclass and grantee <> relowner loop
+		execute 'revoke all on lowcap_cdc.attribution_secret from ' || to_whom;
+	end loop; end $$`
 
 // makeSecret draws 32 bytes from the server's strong random numbers, and keeps them with the two pads of HMAC (RFC 2104). It
 // prints nothing that would have to be kept secret.
@@ -224,6 +262,11 @@ func checkAttribution(ctx context.Context, conn *pgx.Conn, c Config, found *cata
 	case len(a.statements(c, found)) > 0:
 		f.Severity, f.Detail, f.Repair = check.Warn, a.lacks(found), "lowcap-cdc init --attribution, as the tables' owner"
 		return f
+	case len(a.readers) > 0:
+		names := strings.Join(a.readers, ", ")
+		f.Severity, f.Detail = check.Warn, names+" may read the secret, and make a change look like another's"
+		f.Repair = "revoke all on lowcap_cdc.attribution_secret from " + names + "; lowcap-cdc teardown --attribution; lowcap-cdc init --attribution"
+		return f
 	case !a.mayEmit:
 		f.Severity, f.Detail = check.Warn, "role "+a.owner+", which owns lowcap_cdc.attribute, may not write messages into the WAL, so nothing is recorded"
 		right, err := readMessageRight(ctx, conn)
@@ -248,8 +291,10 @@ func (a *attribution) lacks(found *catalog) string {
 	if len(a.functions(false)) > 0 {
 		missing = append(missing, "a function is missing, was altered, or is of another version")
 	}
-	if !a.secret {
+	if !a.secret || a.secrets == 0 {
 		missing = append(missing, "the secret is missing")
+	} else if a.isAmiss() {
+		missing = append(missing, "there are several secrets")
 	}
 	return strings.Join(missing, "; ")
 }
