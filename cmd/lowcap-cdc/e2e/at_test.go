@@ -21,10 +21,7 @@ import (
 var places = flag.Int("places", 40, "at how many moments TestAtAnyMoment and TestExitsWantedAtAnyMoment look")
 
 // Each answer reads the whole of a trail, so one for few places makes many faster.
-const (
-	placesOfARound = 100
-	placesOfExits  = 250
-)
+const placesOfARound = 100
 
 // moment is what a query saw in a snapshot that was exported at an LSN.
 type moment struct {
@@ -35,11 +32,15 @@ type moment struct {
 
 // TestAtAnyMoment looks at the tables in snapshots whose place in the WAL the server knows, while they are written to, and
 // asks the events alone for the same places. Each round has a trail of its own, and gives its slots back before the next one.
-func TestAtAnyMoment(t *testing.T) {
+func TestAtAnyMoment(t *testing.T) { inRounds(t, atAnyMoment) }
+
+// inRounds looks at all places, some in each round, and each round with a seed of its own.
+func inRounds(t *testing.T, round func(t *testing.T, seed uint64, places int)) {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d, %d places", seed, *places)
 	for left, n := *places, seed; left > 0; left, n = left-placesOfARound, n+1 {
-		t.Run(fmt.Sprint("seed ", n), func(t *testing.T) { atAnyMoment(t, n, min(left, placesOfARound)) })
+		t.Run(fmt.Sprint("seed ", n), func(t *testing.T) { round(t, n, min(left, placesOfARound)) })
 	}
 }
 
@@ -212,19 +213,20 @@ where since <= now() - interval '10 min' and (sold is null or sold > now() - int
 
 // TestExitsWantedAtAnyMoment holds exits_wanted against a query: exits are wanted and withdrawn, positions sold and bought again,
 // while the server's clock runs fast; an exit that has been wanted for ten minutes is told with the next commit.
-func TestExitsWantedAtAnyMoment(t *testing.T) {
+func TestExitsWantedAtAnyMoment(t *testing.T) { inRounds(t, exitsWantedAtAnyMoment) }
+
+func exitsWantedAtAnyMoment(t *testing.T, seed uint64, places int) {
 	s, setClock := newSiteWithClock(t)
 	s.seedPositions(6)
 	s.exec(keepsWanted)
 	sink, _ := s.file("x")
 	s.drain("k", sink)
-	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 18)) // not a secret
 	e := s.exporter()
 	type standing struct{ lsn, wanted string }
 	var all []standing
 	clock := time.Duration(0)
-	for range min(*places, placesOfExits) {
+	for range places {
 		for range 1 + random.IntN(2) {
 			s.exec(`update lowcap_positions set total_quantity = $2, features = coalesce(features, '{}') ||
 				jsonb_build_object('uptrend_engine_v4', jsonb_build_object('exit_position', $3::bool, 'price', 2)) where timeframe = 'p' || $1::int`,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/audit/belief"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
@@ -31,7 +32,10 @@ type Moment struct {
 
 // ParseMoment reads a number, an LSN, a time or an age.
 func ParseMoment(text string, age func(string) (time.Time, bool)) (Moment, error) {
-	if number, err := strconv.ParseUint(text, 10, 63); err == nil && number > 0 {
+	if number, err := strconv.ParseUint(text, 10, 63); err == nil {
+		if number == 0 { // and no age: that would be now
+			return Moment{}, errors.New("event 0 is not there; the first one is number 1")
+		}
 		return Moment{Number: number}, nil
 	}
 	if lsn, err := decode.ParseLSN(text); err == nil {
@@ -62,6 +66,7 @@ func (m *Moment) includes(a *schemas.Attributes) bool {
 // Standing is how everything stood at a moment, as the events tell it.
 type Standing struct {
 	At      Place        `json:"at"`
+	Ends    *Place       `json:"trail_ends,omitempty"` // where the trail ends, when that is before the moment: what came then is not known yet
 	Blocked []BlockedRow `json:"blocked"`
 	Pools   []PoolRow    `json:"pools"`
 	Trades  []TradeRow   `json:"trades"`
@@ -73,7 +78,7 @@ type Place struct {
 	Number uint64 `json:"number"`
 	LSN    string `json:"lsn"`
 	Time   string `json:"time"`
-	ID     string `json:"event_id"`
+	ID     string `json:"event_id,omitempty"`
 }
 
 // BlockedRow is a block that stood.
@@ -179,7 +184,19 @@ func at(ctx context.Context, reader sink.Reader, m Moment, token string) (*Stand
 			errGone,
 		)
 	}
-	return f.standing(token), nil
+	s := f.standing(token)
+	s.Ends = m.beyond(known)
+	return s, nil
+}
+
+// beyond returns where the sink's knowledge of the database ends, nil when it has come to the moment, or is a copy's.
+func (m *Moment) beyond(known *cdc.Checkpoint) *Place {
+	when := time.UnixMicro(int64(known.Time)).UTC()
+	switch {
+	case known.LSN == 0, known.Time == 0, m.Number > 0, m.isLSN && m.LSN <= known.LSN, !m.isLSN && !m.Time.After(when):
+		return nil
+	}
+	return &Place{Number: known.Events.Number, LSN: known.LSN.String(), Time: when.Format(time.RFC3339Nano)}
 }
 
 // fold is what is believed, and how it came about.

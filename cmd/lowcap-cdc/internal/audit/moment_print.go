@@ -15,6 +15,9 @@ func (s *Standing) Print(out io.Writer, asJSON bool) error {
 		return readable.PrintJSON(out, s)
 	}
 	fmt.Fprintf(out, "as of event %d, committed at %s on %s\n", s.At.Number, s.At.LSN, s.At.Time)
+	if s.Ends != nil {
+		fmt.Fprintf(out, "! the trail has come to %s, %s: what was committed since then no event tells yet\n", s.Ends.LSN, s.Ends.Time)
+	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(cells ...string) {
 		for i := range cells {

@@ -97,6 +97,10 @@ func TestParseMoment(t *testing.T) {
 			t.Errorf("%q: %+v, %v", text, m, err)
 		}
 	}
+	always := func(string) (time.Time, bool) { return time.Now(), true }
+	if m, err := ParseMoment("0", always); err == nil {
+		t.Errorf("0 is %+v", m)
+	}
 	for _, text := range []string{"", "0", "-1", "Tuesday", "99999999999999999999"} {
 		if _, err := ParseMoment(text, never); err == nil {
 			t.Errorf("%q is a moment", text)

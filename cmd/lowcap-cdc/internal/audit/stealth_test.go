@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"lowcap-cdc/cdc"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/audit/seal"
 	"lowcap-cdc/sink"
 )
 
@@ -145,7 +146,7 @@ func TestLogRolledBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seal := func() error {
+	sealNow := func() error {
 		s := h.sink()
 		defer s.Close() //nolint:errcheck // it was only read
 		sealed, err := (&Sealer{Reader: s, Key: h.key, Log: h.log, Ways: []Way{way}, reread: time.Millisecond}).Seal(context.Background())
@@ -154,7 +155,7 @@ func TestLogRolledBack(t *testing.T) {
 		}
 		return way.Deliver(context.Background(), sealed.Log, nil, nil)
 	}
-	if err := seal(); err != nil {
+	if err := sealNow(); err != nil {
 		t.Fatal(err)
 	}
 	old, err := os.ReadFile(h.log)
@@ -162,7 +163,7 @@ func TestLogRolledBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.add(all[20:30])
-	if err := seal(); err != nil {
+	if err := sealNow(); err != nil {
 		t.Fatal(err)
 	}
 	altered := append([][]byte{}, all[:30]...)
@@ -171,11 +172,33 @@ func TestLogRolledBack(t *testing.T) {
 	if err := os.WriteFile(h.log, old, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := seal(); !errors.Is(err, ErrRefused) {
+	if err := sealNow(); !errors.Is(err, ErrRefused) {
 		t.Errorf("another history was sealed: %v", err)
 	}
 	if now, err := os.ReadFile(h.log); err != nil || !bytes.Equal(now, old) {
 		t.Errorf("something was signed (%v)", err)
+	}
+}
+
+// TestLogWithOtherLineEnds: a log that something has changed on its way is no empty log. Nothing is signed on it, and nothing cut off.
+func TestLogWithOtherLineEnds(t *testing.T) {
+	all, _ := recordedLines(t)
+	h := newHouse(t, all[:20])
+	h.mustSeal()
+	text, err := os.ReadFile(h.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
+	if err := os.WriteFile(h.log, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.add(all[20:30])
+	if sealed, err := h.seal(); !errors.Is(err, seal.ErrLog) {
+		t.Errorf("sealed: %+v, %v", sealed, err)
+	}
+	if now, err := os.ReadFile(h.log); err != nil || !bytes.Equal(now, text) {
+		t.Errorf("the log was written to: %q (%v)", now, err)
 	}
 }
 

@@ -21,6 +21,9 @@ type Checkpoint struct {
 	Time   string    // when, in RFC 3339
 }
 
+// checkpointLines is how many lines Text has.
+const checkpointLines = 5
+
 // Text returns the lines of https://c2sp.org/tlog-checkpoint with two extension lines.
 func (c *Checkpoint) Text() string {
 	return fmt.Sprintf("%s\n%d\n%s\nchain %s\ncommit %s %s\n", c.Origin, c.Size, c.Root, c.Chain, c.LSN, c.Time)
@@ -48,7 +51,7 @@ var errCheckpoint = errors.New("not a checkpoint of this program: origin, number
 // ParseCheckpoint reads what Text returns, and nothing else: a text that says the same in other bytes is refused.
 func ParseCheckpoint(text string) (Checkpoint, error) {
 	lines := strings.Split(text, "\n")
-	if len(lines) != 6 {
+	if len(lines) != checkpointLines+1 {
 		return Checkpoint{}, errCheckpoint
 	}
 	size, err := parseSize(lines[1])

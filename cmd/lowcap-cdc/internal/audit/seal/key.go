@@ -51,7 +51,10 @@ func writeNew(path, text string, mode os.FileMode) error {
 		return fmt.Errorf("write key: %w; a key is never overwritten, move the old one away", err)
 	}
 	_, err = file.WriteString(text)
-	return errors.Join(err, file.Sync(), file.Close())
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return errors.Join(fmt.Errorf("write key: %w", err), os.Remove(path))
+	}
+	return nil
 }
 
 // ReadSigner reads a private key, as WriteKeys writes it.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -18,6 +19,9 @@ const (
 	longestNote = 64 << 10 // bytes
 	longestLine = 8 << 10  // bytes of a line of the frontier file: 63 hashes
 )
+
+// signature is what each signature of a note begins with.
+const signature = "\u2014 "
 
 // Seal is a note of a log, checked.
 type Seal struct {
@@ -57,6 +61,10 @@ func ReadLog(path string, by *Verifier, witnesses ...*Verifier) (*Log, error) {
 
 func (l *Log) read(from io.Reader, by *Verifier, witnesses []*Verifier) error {
 	lines := bufio.NewReaderSize(from, longestNote)
+	origin := ""
+	if by != nil {
+		origin = by.Name()
+	}
 	var text []byte
 	blank := 0 // of the note: one ends its text, the next one its signatures
 	for {
@@ -64,6 +72,9 @@ func (l *Log) read(from io.Reader, by *Verifier, witnesses []*Verifier) error {
 		text = append(text, line...)
 		switch {
 		case errors.Is(err, io.EOF):
+			if !begins(string(text), origin) {
+				return fmt.Errorf("%w: the %d bytes there are no seal, nor the beginning of one; were line ends changed?", ErrLog, len(text))
+			}
 			l.Torn = int64(len(text))
 			return nil
 		case errors.Is(err, bufio.ErrBufferFull) || len(text) > longestNote:
@@ -82,6 +93,24 @@ func (l *Log) read(from io.Reader, by *Verifier, witnesses []*Verifier) error {
 		}
 		text, blank = text[:0], 0
 	}
+}
+
+// begins reports whether a text is the beginning of a note, as a writer leaves it who dies. An empty origin fits every note.
+func begins(text, origin string) bool {
+	checkpoint, signatures, isWhole := strings.Cut(text, "\n\n")
+	if !isWhole {
+		return (origin == "" || strings.HasPrefix(text, origin+"\n") || strings.HasPrefix(origin, text)) &&
+			strings.Count(text, "\n") <= checkpointLines && !strings.Contains(text, "\r")
+	}
+	if c, err := ParseCheckpoint(checkpoint + "\n"); err != nil || origin != "" && c.Origin != origin {
+		return false
+	}
+	for _, line := range strings.Split(signatures, "\n") {
+		if !strings.HasPrefix(line, signature) && !strings.HasPrefix(signature, line) {
+			return false
+		}
+	}
+	return true
 }
 
 // take checks a note, with the empty line after it, and puts it into the log.

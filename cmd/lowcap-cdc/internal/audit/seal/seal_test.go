@@ -265,6 +265,45 @@ func TestLogAfterACrash(t *testing.T) {
 	}
 }
 
+// TestFilesThatAreNoLog: what is no log, or was one before something changed its line ends, is not taken for a log whose only note
+// was torn. The next seal would cut all of it off and begin another history.
+func TestFilesThatAreNoLog(t *testing.T) {
+	signer, verifier := keys(t, "trail")
+	l := written(t, signer, 3, 8)
+	text, err := os.ReadFile(l.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := string(text)
+	second := whole[l.Seals[1].offset:]
+	note := strings.TrimSuffix(second, "\n")
+	for name, text := range map[string]string{
+		"line ends of Windows":           strings.ReplaceAll(whole, "\n", "\r\n"),
+		"one line end of Windows":        strings.Replace(whole, "\n", "\r\n", 1),
+		"without empty lines":            strings.ReplaceAll(whole, "\n\n", "\n"),
+		"another file":                   "# a list\n\n- of things\n",
+		"one word":                       "x",
+		"one line":                       "trail of something\n",
+		"a log and more":                 whole + "more\n",
+		"a log and zeros":                whole + "\x00\x00\x00\x00",
+		"a seal of another origin":       whole + strings.Replace(second[:len(second)/2], "trail", "train", 1),
+		"a note without its end, twice":  whole + note + note,
+		"a checkpoint that is none":      whole + strings.Replace(note, "\nchain ", "\nchained ", 1),
+		"a signature that is no line":    whole + note + "and more",
+		"lines that no checkpoint has":   whole + "trail\n8\n8\n8\n8\n8\n8\n",
+		"an empty line at the beginning": "\n" + whole,
+	} {
+		path := filepath.Join(t.TempDir(), "seals.txt")
+		write(t, path, []byte(text))
+		if read, err := ReadLog(path, verifier); !errors.Is(err, ErrLog) {
+			t.Errorf("%s: %+v, %v", name, read, err)
+		}
+		if read, err := ReadLog(path, nil); err == nil && read.Torn == 0 {
+			t.Errorf("%s, without a key: %+v", name, read)
+		}
+	}
+}
+
 func write(t testing.TB, path string, text []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, text, 0o600); err != nil {
