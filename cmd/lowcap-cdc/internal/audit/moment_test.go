@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/decode"
+	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
 )
 
@@ -86,6 +88,33 @@ func TestMomentOfAToken(t *testing.T) {
 		}
 		if err := standing.Print(&out, false); err != nil || !strings.Contains(out.String(), "blocked") {
 			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestMomentBehindTheTrail: what was committed behind the checkpoint no event tells yet, and that is said.
+func TestMomentBehindTheTrail(t *testing.T) {
+	when := time.Date(2026, 11, 24, 14, 0, 0, 5000, time.UTC)
+	known := &cdc.Checkpoint{LSN: 0x200, Time: decode.Micros(when.UnixMicro()), Events: schemas.Chain{Number: 7}}
+	for name, c := range map[string]struct {
+		moment Moment
+		known  *cdc.Checkpoint
+		want   bool
+	}{
+		"a number":              {Moment{Number: 7}, known, false},
+		"the checkpoint's LSN":  {Moment{LSN: 0x200, isLSN: true}, known, false},
+		"an LSN behind it":      {Moment{LSN: 0x201, isLSN: true}, known, true},
+		"the checkpoint's time": {Moment{Time: when}, known, false},
+		"a time behind it":      {Moment{Time: when.Add(time.Microsecond)}, known, true},
+		"a copy":                {Moment{Time: when.Add(time.Hour)}, &cdc.Checkpoint{}, false},
+	} {
+		ends := c.moment.beyond(c.known)
+		if (ends != nil) != c.want || c.want && (ends.LSN != "0/200" || ends.Time != "2026-11-24T14:00:00.000005Z" || ends.Number != 7) {
+			t.Errorf("%s: %+v", name, ends)
+		}
+		var out bytes.Buffer
+		if err := (&Standing{Ends: ends}).Print(&out, false); err != nil || strings.Contains(out.String(), "! the trail has come to 0/200") != c.want {
+			t.Errorf("%s: %v, %s", name, err, out.String())
 		}
 	}
 }
