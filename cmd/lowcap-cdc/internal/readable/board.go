@@ -12,7 +12,7 @@ import (
 // Board holds the rows that an operator looks for: blocks in force, open pools, and positions that
 // wait for something. It follows the state records as they are committed.
 type Board struct {
-	blocks map[string]*cdc.KnownBlock // pointers: a map never gives back the room for its values
+	blocks map[string]*cdc.KnownBlock // pointers: a map keeps the room of rows that are gone
 	pools  map[string]*cdc.KnownPosition
 	waits  map[string]*cdc.KnownPosition
 	failed map[string]schemas.Instant // newest failure of each block that had one, in force or not
