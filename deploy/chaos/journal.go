@@ -27,6 +27,8 @@ type journal struct {
 	links   []link
 	written int64
 	entries []entry
+	// differences is how many a reconcile has found, which there are only where a server has lost something.
+	differences int
 	// reconciled says that each slot has found differences at a place, and a time, of its own.
 	reconciled bool
 }
@@ -53,8 +55,12 @@ func newJournal(dir string) (*journal, error) {
 // add appends what is comparable of an event.
 func (j *journal) add(sequence string, event []byte) error {
 	value, ok := lab.Comparable(event)
-	if !ok || bytes.Contains(event, []byte(`"type":"lowcap.stream.`)) {
+	if bytes.Contains(event, []byte(`"type":"lowcap.stream.`)) {
+		j.differences += int(gjson.GetBytes(event, "data.differences").Int())
 		return nil // what is told of the stream itself is each slot's own
+	}
+	if !ok {
+		return nil
 	}
 	digest := sha256.Sum256(j.compared(value))
 	n, err := j.file.Write(value)

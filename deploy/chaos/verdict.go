@@ -137,6 +137,9 @@ func (v *verdict) clean() bool {
 	if v.exits[2]+v.exits[3] > 0 || (v.seals != nil && !v.seals.clean(len(r.events.links))) || (r.foreign > 0 && r.tail != len(r.events.links)) {
 		return false
 	}
+	if r.events.differences > 0 && !r.events.reconciled {
+		return false
+	}
 	for i := range v.told {
 		if !v.told[i].clean() {
 			return false
@@ -155,6 +158,9 @@ func (v *verdict) print(out io.Writer) {
 	fmt.Fprintf(out, "| steps of each row, against the triggers' log | %d | %d | %d | %d |\n\n", v.steps.Total,
 		v.steps.Lost, v.steps.Doubled, v.steps.Disorder)
 	fmt.Fprintf(out, "%d events numbered and chained, %d of them not to the one before\n", len(v.readback.events.links), v.broken)
+	if n := v.readback.events.differences; n > 0 {
+		fmt.Fprintf(out, "%d differences found by reconciles\n", n)
+	}
 	fmt.Fprintf(out, "%d transactions of the load; %d records of aborted Kafka transactions, %d of them seen by a committed reader, "+
 		"%d records that only one of the two clients (franz-go, Java) read; longest stall %v\n",
 		v.writes, v.readback.aborted, v.readback.abortedSeen, v.readback.java, v.stall.Round(10*time.Millisecond))
