@@ -76,7 +76,7 @@ check: ## vet, lint and the tests that need no server (under two minutes)
 
 test: deps ## every test, against a real Postgres and a real Kafka (about 15 minutes)
 	$(GO) vet ./...
-	$(GO) test -count=1 ./deploy/simulate # the race detector leaves time for few seeds
+	$(GO) test -count=1 -v ./deploy/simulate # says how many seeds it had time for; the race detector leaves it for few
 	$(GO) test -race -count=1 -timeout 60m ./...
 
 test-matrix: deps ## the end-to-end tests on Postgres 14 to 18 with Kafka 3.9 to 4.4, each with each (about 75 minutes)

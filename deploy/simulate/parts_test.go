@@ -77,7 +77,7 @@ func (s *sums) take(t *testing.T, line string) {
 
 func (s *sums) String() string {
 	passed := time.Since(s.begun)
-	return fmt.Sprintf("%d seeds in %v (%.1f a second): %v of that world, %d messages, %d events read back", s.all.Seeds,
+	return fmt.Sprintf("%d of %d seeds in %v (%.1f a second): %v of that world, %d messages, %d events read back", s.all.Seeds, *seeds,
 		passed.Round(time.Second), float64(s.all.Seeds)/passed.Seconds(), s.all.Simulated.Round(time.Minute), s.all.Messages, s.all.Events)
 }
 
@@ -113,6 +113,8 @@ func runParts(ctx context.Context, t *testing.T) {
 	group.Wait()
 	if t.Failed() {
 		t.Error(strings.Join(s.other, "\n"))
+	} else if s.all.Seeds == 0 {
+		t.Error("there was no time for one seed")
 	}
 	t.Log(s)
 }

@@ -17,9 +17,9 @@ import (
 )
 
 var (
-	seeds  = flag.Uint64("seeds", 3000, "how many seeds TestSeeds runs")
+	seeds  = flag.Uint64("seeds", 10_000, "how many seeds TestSeeds runs")
 	first  = flag.Uint64("first", 1, "the first of them")
-	within = flag.Duration("within", 70*time.Second, "end TestSeeds after this time even if seeds are left; 0 for never")
+	within = flag.Duration("within", 2*time.Minute, "end TestSeeds after this time even if seeds are left; 0 for never")
 	shrunk = flag.Bool("shrink", true, "look for the fewest faults with which a seed still fails")
 	whole  = flag.String("trace", "", "a file that gets every message of the last seed")
 	worker = flag.Int("worker", -1, "which part of the seeds this process runs; TestSeeds sets it")
@@ -30,7 +30,7 @@ var (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	runtime.GOMAXPROCS(1)
-	debug.SetGCPercent(400)
+	debug.SetGCPercent(1600) // a process takes 170 MB
 	os.Exit(m.Run())
 }
 
@@ -40,7 +40,7 @@ func TestSeeds(t *testing.T) {
 	defer stop()
 	if *within > 0 {
 		if raceDetector {
-			*within /= 3
+			*within /= 6
 		}
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, *within)

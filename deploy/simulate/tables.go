@@ -93,19 +93,35 @@ func loggedBlock(r row) []byte {
 }
 
 // loggedPosition is what the oracle takes down of a position.
-func loggedPosition(r row) []byte {
+func (t *table) loggedPosition(r row) []byte {
 	if r == nil {
 		return nil
 	}
-	var features struct {
+	text := append([]byte(`{"status":`), marshal(r[positionStatus])...)
+	text = append(append(text, `,"trade":`...), marshal(r[positionTrade])...)
+	text = append(append(text, `,"history":`...), t.historyIn(r[positionFeatures])...)
+	return append(text, '}')
+}
+
+// historyIn returns the history in a document. A document is read once: rows share it until it is written again.
+func (t *table) historyIn(document *string) []byte {
+	if document == nil {
+		return []byte("null")
+	}
+	if known := t.histories[document]; known != nil {
+		return known
+	}
+	features := struct {
 		History json.RawMessage `json:"pm_execution_history"`
+	}{[]byte("null")}
+	if err := json.Unmarshal([]byte(*document), &features); err != nil {
+		panic(err) // our own document
 	}
-	if r[positionFeatures] != nil {
-		if err := json.Unmarshal([]byte(*r[positionFeatures]), &features); err != nil {
-			panic(err) // our own document
-		}
+	if t.histories == nil {
+		t.histories = make(map[*string][]byte)
 	}
-	return marshal(map[string]any{"status": r[positionStatus], "trade": r[positionTrade], "history": features.History})
+	t.histories[document] = features.History
+	return features.History
 }
 
 func marshal(v any) []byte {
@@ -137,7 +153,7 @@ func changeOf(t *table, was, is row) change {
 	}
 	if t.name == "lowcap_positions" {
 		c.isPosition, c.entity = true, *known[positionID]
-		c.loggedWas, c.loggedIs = loggedPosition(was), loggedPosition(is)
+		c.loggedWas, c.loggedIs = t.loggedPosition(was), t.loggedPosition(is)
 		c.toastKept = c.op == 'U' && is[positionFeatures] != nil && was[positionFeatures] == is[positionFeatures] && len(*is[positionFeatures]) > 2000
 		return c
 	}

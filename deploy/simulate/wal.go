@@ -19,6 +19,8 @@ type table struct {
 	member  uint32 // OID in pg_publication_rel
 	columns []column
 	keys    []int // of its primary key, in columns
+
+	histories map[*string][]byte // in documents of positions that were read
 }
 
 type column struct {
