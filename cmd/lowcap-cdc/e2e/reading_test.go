@@ -22,7 +22,7 @@ import (
 // verb runs a verb of the binary on the site's names and returns its output and exit code.
 func (s *site) verb(sink, name string, args ...string) (out string, code int) {
 	s.t.Helper()
-	cmd := exec.CommandContext(s.t.Context(), shared.binary, append([]string{name, "--postgres", shared.postgres.DSN(s.name), "--sink", sink,
+	cmd := exec.CommandContext(s.t.Context(), shared.binary, append([]string{name, "--postgres", s.dsn(), "--sink", sink,
 		"--slot", s.name + "k", "--topic-prefix", s.name + "."}, args...)...)
 	text, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
