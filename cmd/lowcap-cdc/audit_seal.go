@@ -141,6 +141,9 @@ func (c *auditSealCommand) prepare(config string, std *settings.Streams) (*audit
 	if err != nil {
 		return nil, nil, err
 	}
+	if seal.IsOpen(c.Key) {
+		fmt.Fprintf(std.Err, "warning: everybody on this machine can read %s, and sign with it; run: chmod 600 %s\n", c.Key, c.Key)
+	}
 	sealer := &audit.Sealer{Key: key, Log: c.Log, Cosign: c.Cosign}
 	owner := key.Verifier
 	if c.Pub != "" {

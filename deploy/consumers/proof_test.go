@@ -109,6 +109,8 @@ func alterations(t *testing.T, proof []byte) map[string][]byte {
 	alter("longer path", func(p map[string]any) { p["path"] = append(p["path"].([]any), p["path"].([]any)[0]) })
 	alter("no path", func(p map[string]any) { p["path"] = []any{} })
 	alter("fewer events", func(p map[string]any) { p["seal"] = sizeLine.ReplaceAllString(p["seal"].(string), "\n76\n") })
+	alter("a seal that is no text", func(p map[string]any) { p["seal"] = 5 })
+	alter("an event that is deep", func(p map[string]any) { p["event"] = strings.Repeat("[", 100000) })
 	alter("no signature", func(p map[string]any) { p["seal"] = strings.Split(p["seal"].(string), "\n\n")[0] + "\n\n" })
 	random := rand.New(rand.NewPCG(18, 3))
 	for range 20 {

@@ -127,7 +127,7 @@ def main(paths):
     try:
         log, *witnesses = [read_key(path) for path in paths[1:]]
         event, seal = check(json.loads(read(paths[0])), log, witnesses)
-    except (Refused, ValueError, KeyError, TypeError, OSError) as why:
+    except (Refused, ValueError, LookupError, TypeError, AttributeError, RecursionError, OSError) as why:
         print(f"REFUSED: {why}", file=sys.stderr)
         return 1
     origin = event["data"]["origin"]

@@ -47,8 +47,11 @@ func isName(name string) bool {
 
 func writeNew(path, text string, mode os.FileMode) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
+	switch {
+	case errors.Is(err, os.ErrExist):
 		return fmt.Errorf("write key: %w; a key is never overwritten, move the old one away", err)
+	case err != nil:
+		return fmt.Errorf("write key: %w", err)
 	}
 	_, err = file.WriteString(text)
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
@@ -79,6 +82,12 @@ func ReadSigner(path string) (*Signer, error) {
 	}
 	verifier, err := ParseVerifier(public)
 	return &Signer{Verifier: verifier, log: log, private: private}, err
+}
+
+// IsOpen reports whether everybody on this machine may read a key's file, or write to it.
+func IsOpen(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().Perm()&0o006 != 0
 }
 
 // ReadVerifier reads a public key, as WriteKeys writes it.

@@ -160,6 +160,9 @@ func TestKeys(t *testing.T) {
 	if _, err := WriteKeys(path, "lowcap-cdc"); err == nil {
 		t.Error("a key was overwritten")
 	}
+	if _, err := WriteKeys(filepath.Join(path, "below"), "lowcap-cdc"); err == nil || strings.Contains(err.Error(), "overwritten") {
+		t.Errorf("where no directory is: %v", err)
+	}
 	if _, err := note.NewVerifier(public); err != nil {
 		t.Errorf("the public key is no verifier key: %v", err)
 	}
