@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -24,6 +25,7 @@ type session struct {
 	portal  *portal
 	parsed  map[string]*statement
 	texts   map[string]string
+	reads   time.Time // since when, from a slot
 	inbox   chan pgproto3.FrontendMessage
 	closed  chan struct{}
 }

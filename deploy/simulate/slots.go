@@ -88,7 +88,7 @@ func (s *session) acquire(text string) (*sender, *refusal) {
 	case slot.lost:
 		return nil, &refusal{"55000", fmt.Sprintf("can no longer get changes from replication slot %q", name)}
 	}
-	slot.session = s
+	slot.session, s.reads = s, time.Now()
 	random := v.net.draw(fmt.Sprint("sender ", s.pid))
 	next := slices.IndexFunc(v.wal, func(t *transaction) bool { return t.end > slot.saved })
 	if next < 0 {

@@ -115,7 +115,7 @@ func (w *world) play() {
 	w.rules.settle()
 	w.net.plan(3*time.Second, "the last flush", w.server.flushAll)
 	quiet := time.Now().Add(4 * time.Second)
-	if !w.until(time.Now().Add(recoverWithin), func() bool { return time.Now().After(quiet) && w.net.isStill() && w.isTold() }) {
+	if !w.until(time.Now().Add(recoverWithin), func() bool { return time.Now().After(quiet) && w.net.isStill() && w.isTold() && w.isSettled() }) {
 		w.failed("after %v of calm not everything is told: %s", recoverWithin, w.standing())
 	}
 	w.live()
@@ -148,6 +148,12 @@ func (w *world) reader() *session {
 		return slot.session
 	}
 	return nil
+}
+
+// isSettled reports whether one session has read from the slot for a while: who has started beside it has fenced it by now, or waits.
+func (w *world) isSettled() bool {
+	reads := w.reader()
+	return reads != nil && time.Since(reads.reads) >= 3*time.Second
 }
 
 // isHarsh reports whether this seed has clocks that jump, and slots that are lost or read by strangers.
