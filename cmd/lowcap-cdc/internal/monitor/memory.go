@@ -22,8 +22,10 @@ const (
 	imageStep = 4 << 20
 	// limitStep is by how many bytes the limit may be wrong.
 	limitStep = 1 << 20
-	// leastRoom is what may be allocated between two collections, and less only where less than four times that is alive.
-	leastRoom = 16 << 20
+	// leastRoom is what may be allocated between two collections at least: little, for what a huge row needs is given back.
+	leastRoom = 4 << 20
+	// muchAlive is from when on the room grows with what is alive beside the images: each collection goes through all of it.
+	muchAlive = 64 << 20
 )
 
 // collector tells the garbage collector how much it may leave uncollected: what the work needs, beside the images. Where so much
@@ -101,7 +103,7 @@ func (c *collector) update() {
 
 // limitFor returns the limit for this many bytes of images, of everything that is alive, and of what the runtime takes beside it.
 func limitFor(images, live, beside int64) int64 {
-	room := max((live-images)/4, min(live/4, leastRoom))
+	room := max(leastRoom, (live-images-muchAlive)/4)
 	own := live/32 + limitStep // the runtime stays below the limit by 3 %, and by a megabyte at least
 	return max(workingMemory+images, live+room+own+beside)
 }

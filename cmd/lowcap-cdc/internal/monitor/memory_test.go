@@ -58,9 +58,9 @@ func TestLimitFor(t *testing.T) {
 	}{
 		{"a start", 0, 3 * mb, 5 * mb, 40 * mb},
 		{"usual work", 2 * mb, 16 * mb, 10 * mb, 42 * mb},
-		{"what a large batch leaves", 3 * mb, 32 * mb, 12 * mb, (32 + 8 + 1 + 1 + 12) * mb},
-		{"a million images", 308 * mb, 320 * mb, 12 * mb, (320 + 16 + 10 + 1 + 12) * mb},
-		{"a verb that has read all events", 0, 320 * mb, 12 * mb, (320 + 80 + 10 + 1 + 12) * mb},
+		{"what a large batch leaves", 3 * mb, 32 * mb, 12 * mb, (32 + 4 + 1 + 1 + 12) * mb},
+		{"a million images", 308 * mb, 320 * mb, 12 * mb, 348 * mb},
+		{"a verb that has read all events", 0, 320 * mb, 12 * mb, (320 + 64 + 10 + 1 + 12) * mb},
 	} {
 		if got := limitFor(test.images, test.live, test.beside); got != test.want {
 			t.Errorf("%s: %d MB, want %d", test.name, got/mb, test.want/mb)
