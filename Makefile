@@ -161,7 +161,7 @@ transaction-latency: deps ## latency with transactions of version 1 and 2, in tu
 consumer-kills: deps ## kill -9 of two consumers in Python, KILLS times: the package, and exactly once into Postgres
 	$(GO) test ./deploy/consumers -run 'TestPythonPackageKilled|TestExactlyOnce' -consumer-kills $(KILLS) -count=1 -timeout 0 -v
 
-audit-places: deps ## audit at, at PLACES random places, against queries in snapshots there (10,000: about half an hour)
+audit-places: deps ## audit at, at PLACES random places, against queries in snapshots there (10,000: an hour or two)
 	$(GO) test ./cmd/lowcap-cdc/e2e -run 'TestAtAnyMoment|TestExitsWantedAtAnyMoment' -places $(PLACES) -count=1 -timeout 0 -v
 
 model: deps ## the commit protocol, exhausted by spin (docs/model/README.md; about 20 minutes)
