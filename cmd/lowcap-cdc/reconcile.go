@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/adopt"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/supervise"
@@ -29,7 +30,9 @@ func (c *reconcileCommand) Run(s *settings.Settings, std *settings.Streams) erro
 	ctx, stop := settings.UntilSignal(std.Err)
 	defer stop()
 	if c.Adopt {
-		return c.adopt(ctx, s, std)
+		m := monitor.New(s.Version)
+		return adopt.Run(ctx, std, adopt.Consent{Yes: c.Yes, EvenSo: c.EvenSo},
+			&supervise.Supervisor{Settings: s, Out: std.Out, Log: m.Logger(s.Logger(std.Err)), Monitor: m})
 	}
 	if err := c.consent(ctx, s, std); err != nil {
 		return err

@@ -49,8 +49,9 @@ var rooms = map[string][]string{
 		"internal/settings",
 		"internal/systemd",
 	},
-	"sidecar":       {"cdc", "internal/monitor", "internal/settings", "internal/supervise"},
-	"internal/page": {"cdc", "schemas", "sink", "internal/monitor", "internal/readable", "internal/settings"},
+	"internal/adopt": {"cdc", "cdc/pg", "decode", "internal/readable", "internal/settings", "internal/supervise"},
+	"sidecar":        {"cdc", "internal/adopt", "internal/monitor", "internal/settings", "internal/supervise"},
+	"internal/page":  {"cdc", "schemas", "sink", "internal/monitor", "internal/readable", "internal/settings"},
 	"internal/notify": { // and its receivers
 		"cdc",
 		"decode",

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lowcap-cdc/cdc"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/adopt"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/supervise"
@@ -29,16 +30,33 @@ type Config struct {
 
 // Run is the verb run, with its defaults. It returns nil when ctx ends, and otherwise the error that would end the process.
 func Run(ctx context.Context, c Config) error {
+	v, err := c.supervisor()
+	if err != nil {
+		return err
+	}
+	v.Repair = true
+	return v.Run(ctx)
+}
+
+// Adopt is reconcile --adopt --yes --even-so. It returns nil when the server is adopted, or needs not be, and when ctx ends.
+func Adopt(ctx context.Context, c Config) error {
+	v, err := c.supervisor()
+	if err != nil {
+		return err
+	}
+	return adopt.Run(ctx, &settings.Streams{Out: io.Discard, Err: c.Log}, adopt.Consent{Yes: true, EvenSo: true}, v)
+}
+
+func (c Config) supervisor() (*supervise.Supervisor, error) {
 	s := &settings.Settings{Postgres: c.Postgres, Sink: c.Sink, Slot: c.Slot, Publication: "lowcap_cdc", Schema: "public",
 		TopicPrefix: "lowcap.", ValueFormat: "cloudevents-json", LogLevel: "info", LogFormat: "json",
 		Dial: settings.Dialers{Postgres: c.DialPostgres, Kafka: c.DialKafka}}
 	if err := s.Require(); err != nil {
-		return err
+		return nil, err
 	}
 	m := monitor.New("simulated")
-	v := &supervise.Supervisor{Settings: s, Repair: true, Out: io.Discard, Log: m.Logger(s.Logger(c.Log)), Monitor: m, Hooks: c.Hooks,
-		Spread: c.Spread, Batch: c.Batch}
-	return v.Run(ctx)
+	return &supervise.Supervisor{Settings: s, Out: io.Discard, Log: m.Logger(s.Logger(c.Log)), Monitor: m, Hooks: c.Hooks,
+		Spread: c.Spread, Batch: c.Batch}, nil
 }
 
 // AsksForRepair reports whether the process would end with exit code 3: somebody has to act before it may run again.

@@ -1,4 +1,5 @@
-package main
+// Package adopt is reconcile --adopt: it makes another server the source of a history, when what that server holds speaks for it.
+package adopt
 
 import (
 	"context"
@@ -9,16 +10,22 @@ import (
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cdc/pg"
-	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/supervise"
 	"lowcap-cdc/decode"
 )
 
-// adopt makes the server of --postgres the source of the history that the sink holds, when what it holds speaks for it and the
-// operator says so.
-func (c *reconcileCommand) adopt(ctx context.Context, s *settings.Settings, std *settings.Streams) error {
+// Consent is what the operator has said beforehand.
+type Consent struct {
+	Yes    bool // do not ask
+	EvenSo bool // also a server that has fewer than half of the known rows
+}
+
+// Run makes the server of v.Settings the source of the history that the sink holds, when what it holds speaks for it and the
+// operator says so. It ends when the sink has all of it, and is run again when it was interrupted.
+func Run(ctx context.Context, std *settings.Streams, c Consent, v *supervise.Supervisor) error {
+	s := v.Settings
 	state, damage, err := readHistory(ctx, s)
 	if err != nil {
 		return err
@@ -29,7 +36,7 @@ func (c *reconcileCommand) adopt(ctx context.Context, s *settings.Settings, std 
 		return err
 	}
 	if stands.Way == pg.Goes && !unproved(known) {
-		return c.nothingToAdopt(ctx, s, std)
+		return nothingToAdopt(std, stands)
 	}
 	if user := stands.User(); user != "" {
 		return settings.Repair(fmt.Errorf("%s reads from slot %q; stop it first", user, s.Slot))
@@ -39,12 +46,10 @@ func (c *reconcileCommand) adopt(ctx context.Context, s *settings.Settings, std 
 			return err
 		}
 	}
-	until, err := pg.Now(ctx, s.Source())
-	if err != nil {
+	if v.Until, err = pg.Now(ctx, s.Source()); err != nil {
 		return err
 	}
-	m := monitor.New(s.Version)
-	v := &supervise.Supervisor{Settings: s, Until: until, Adopt: true, Out: std.Out, Log: m.Logger(s.Logger(std.Err)), Monitor: m}
+	v.Adopt = true
 	return v.Run(ctx)
 }
 
@@ -76,20 +81,16 @@ func readHistory(ctx context.Context, s *settings.Settings) (state *cdc.State, d
 }
 
 // nothingToAdopt is for the server of the history itself.
-func (c *reconcileCommand) nothingToAdopt(ctx context.Context, s *settings.Settings, std *settings.Streams) error {
-	slot, err := inspect(ctx, s)
-	if err != nil {
-		return err
-	}
-	if lost := slot.Lost(); lost != "" {
+func nothingToAdopt(std *settings.Streams, stands *pg.Standing) error {
+	if lost := stands.Lost(); lost != "" {
 		return settings.Repair(fmt.Errorf("this is the server of the history, and nothing is to be adopted; %s; run: lowcap-cdc reconcile", lost))
 	}
-	_, err = fmt.Fprintln(std.Out, "this is the server of the history: nothing is to be adopted; run goes on from it")
+	_, err := fmt.Fprintln(std.Out, "this is the server of the history: nothing is to be adopted; run goes on from it")
 	return err
 }
 
 // ask shows both servers with what speaks for and against their being the same, refuses what is too unlike, and asks.
-func (c *reconcileCommand) ask(ctx context.Context, s *settings.Settings, std *settings.Streams, state *cdc.State, stands *pg.Standing, damage error) error {
+func (c Consent) ask(ctx context.Context, s *settings.Settings, std *settings.Streams, state *cdc.State, stands *pg.Standing, damage error) error {
 	known := state.Checkpoint
 	tables, err := compareRows(ctx, s, state)
 	if err != nil && damage == nil {
