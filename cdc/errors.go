@@ -66,8 +66,12 @@ func IsPermanent(err error) bool {
 }
 
 // CheckSource returns an *OtherSourceError when the checkpoint is of another slot, system, database or schema. What either
-// side does not know, because it is empty, is not compared: an older version wrote no schema.
+// side does not know, because it is empty, is not compared: an older version wrote no schema. A claim without a snapshot is of its
+// slot alone: nothing is known that another source could contradict.
 func (c *Checkpoint) CheckSource(slot string, of Identity) error {
+	if c.LSN == 0 && c.Events.Number == 0 {
+		of = Identity{}
+	}
 	for _, part := range [...]struct{ what, holds, asked string }{{"slot", c.Slot, slot}, {"system", c.SystemID, of.SystemID},
 		{"database", c.Database, of.Database}, {"schema", c.Schema, of.Schema}} {
 		if part.holds != "" && part.asked != "" && part.holds != part.asked {

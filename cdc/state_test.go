@@ -163,6 +163,10 @@ func TestOtherSource(t *testing.T) {
 		}
 	}
 	c := Checkpoint{Slot: "s", Identity: Identity{SystemID: "1", Database: "d", Schema: "public"}}
+	if err := c.CheckSource("s", Identity{SystemID: "2", Database: "e", Schema: "bot"}); err != nil {
+		t.Errorf("a claim without a snapshot: %v", err)
+	}
+	c.LSN = 7
 	for what, asked := range map[string]Identity{"system": {SystemID: "2"}, "database": {Database: "e"}, "schema": {Schema: "bot"}} {
 		if err := c.CheckSource("s", asked); !errors.As(err, &other) || other.What != what {
 			t.Errorf("%s: %v", what, err)

@@ -24,7 +24,8 @@ type join struct {
 }
 
 // openJoin takes a snapshot of the missing tables that exist again, at a place ahead of the stream: whatever is
-// committed after it is still to come. That it fails ends nothing: the next attempt does the same.
+// committed after it is still to come. That it fails ends nothing: the next attempt does the same. A table that exists and
+// is not in the publication yet is not back: its changes would be missing from here on.
 func (s *Source) openJoin(ctx context.Context) {
 	if time.Now().Before(s.join.retry) {
 		return
@@ -32,9 +33,13 @@ func (s *Source) openJoin(ctx context.Context) {
 	s.join.retry = time.Now().Add(joinAgain)
 	var tables []decode.Table
 	for _, t := range decode.Tables {
-		if s.tables.get(t).Missing {
+		if s.watcher.back[t].Swap(false) && s.tables.get(t).Missing {
 			tables = append(tables, t)
 		}
+	}
+	if len(tables) == 0 {
+		s.join.retry = time.Time{}
+		return
 	}
 	opened, err := s.joinSnapshot(ctx, tables, joinWithin)
 	if err != nil {

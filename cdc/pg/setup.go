@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -73,6 +74,9 @@ func publish(ctx context.Context, conn *pgx.Conn, c Config, statements []string)
 	defer tx.Rollback(ctx) //nolint:errcheck // nothing is left to roll back after the commit
 	for _, sql := range statements {
 		if _, err := tx.Exec(ctx, sql); err != nil {
+			if isPassing(sqlState(err)) {
+				return fmt.Errorf("set up publication %q: %s", c.Publication, message(err))
+			}
 			return permanentf("set up publication %q: %s; run as the tables' owner: %s", c.Publication, message(err), sql)
 		}
 	}
@@ -87,6 +91,16 @@ func publish(ctx context.Context, conn *pgx.Conn, c Config, statements []string)
 		return fmt.Errorf("set up publication %q: %w", c.Publication, err)
 	}
 	return nil
+}
+
+// isPassing reports whether the publication may be set up at the next try: nothing was answered, the server shut down or gave way in a
+// deadlock, another instance was faster, or the table was dropped a moment ago.
+func isPassing(code string) bool {
+	switch code {
+	case "", codeDuplicateObject, codeUndefinedTable:
+		return true
+	}
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "40") || strings.HasPrefix(code, "57")
 }
 
 // readSource reads the catalog. One of the two tables may be missing: its migration has not run yet. Without both there

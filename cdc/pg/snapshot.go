@@ -75,9 +75,29 @@ func (s *snapshot) open(name string, tables []decode.Table) error {
 		if err := s.conn.QueryRow(s.ctx, "select count(*) from "+e.from(s.config)).Scan(&rows); err != nil {
 			return explainRead(t, err)
 		}
+		if err := s.checkSame(e); err != nil {
+			return err
+		}
 		s.tables = append(s.tables, t)
 		s.begin.Tables[t] = e.id
 		s.begin.Rows += rows
+	}
+	return nil
+}
+
+// checkSame makes sure that a table, which is locked by now, is the one that the snapshot sees. Neither its name nor its file go by
+// snapshots: one that was made anew, emptied or rewritten (by ALTER TABLE) since would seem to have no rows
+// (PostgreSQL manual, "Caveats" of MVCC).
+func (s *snapshot) checkSame(e *tableEntry) error {
+	var same bool
+	err := s.conn.QueryRow(s.ctx, `select coalesce(to_regclass($1)::oid = $2, false) and coalesce(bool_and(l.relfilenode = pg_relation_filenode(l.oid)), true)
+		from pg_class l where l.relkind = 'r' and (l.oid = $2 or l.oid in (select relid from pg_partition_tree($2) where isleaf))`,
+		s.config.table(e.table), e.id.OID).Scan(&same)
+	if err != nil {
+		return explainRead(e.table, err)
+	}
+	if !same {
+		return fmt.Errorf("table %s was made anew, emptied or rewritten while its snapshot was opened; the next try reads it", s.config.table(e.table))
 	}
 	return nil
 }

@@ -65,11 +65,22 @@ func (s *Source) Start(ctx context.Context, start cdc.Start) (cdc.Started, error
 	if err := start.Known.CheckSource(s.config.Slot, s.identity); err != nil {
 		return cdc.Started{}, err
 	}
+	s.forgetClaim(&start)
 	why, err := restored(ctx, s.repl, &start.Known, s.identity, system.WALEnd)
 	if err := errors.Join(why, err); err != nil {
 		return cdc.Started{}, err
 	}
 	return s.startKnown(ctx, start)
+}
+
+// forgetClaim makes nothing of a slot that was claimed on another server, for a first snapshot that never came into the sink: a slot
+// of that name on this one is somebody else's.
+func (s *Source) forgetClaim(start *cdc.Start) {
+	if claimed := start.Known.SystemID; claimed != "" && claimed != s.identity.SystemID {
+		start.Owned = false
+		s.config.notice(fmt.Sprintf("a first snapshot of system %s was begun and is given up, for this is system %s; if that server still runs, look "+
+			"whether slot %q was left there, where it holds WAL back", claimed, s.identity.SystemID, s.config.Slot))
+	}
 }
 
 // startKnown starts with the server of the history.
@@ -217,7 +228,7 @@ func (s *Source) frame(ctx context.Context) (frame, error) {
 		if err := s.watcher.err(); err != nil {
 			return frame{}, err
 		}
-		if s.join.snapshot == nil && s.watcher.back.Swap(false) {
+		if s.join.snapshot == nil && s.watcher.isAnyBack() {
 			s.openJoin(ctx)
 		}
 	}

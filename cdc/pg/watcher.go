@@ -52,8 +52,8 @@ type watcher struct {
 	said        [decode.Positions + 1]decode.TableID
 	noticed     [decode.Positions + 1]string // of each table, and of none
 
-	back   atomic.Bool           // a missing table is ready to be read again
-	failed atomic.Pointer[error] // the stream can no longer be trusted
+	back   [decode.Positions + 1]atomic.Bool // which missing tables are in the publication, and ready to be read again
+	failed atomic.Pointer[error]             // the stream can no longer be trusted
 	stop   context.CancelFunc
 	done   chan struct{}
 }
@@ -66,7 +66,7 @@ func startWatcher(ctx context.Context, config Config, tables *tableStates, from 
 	if w.conn, err = config.connect(ctx); err != nil {
 		return nil, 0, err
 	}
-	if err = w.look(ctx); err == nil && (w.back.Load() || w.said != [decode.Positions + 1]decode.TableID{}) {
+	if err = w.look(ctx); err == nil && (w.isAnyBack() || w.said != [decode.Positions + 1]decode.TableID{}) {
 		told, err = walEnd(ctx, w.conn)
 	}
 	if err != nil {
@@ -227,13 +227,20 @@ func (w *watcher) welcome(ctx context.Context, t decode.Table, found *catalog) e
 	}
 	if err == nil && !found.tables[t].published {
 		err = publish(ctx, w.conn, w.config, found.repair(w.config))
+		if err == nil {
+			found.tables[decode.Blocks].published, found.tables[decode.Positions].published = true, true // the repair is of both
+		}
 	}
 	if err != nil {
 		w.notice(t, fmt.Sprintf("table %s is back, but cannot be followed: %s", w.config.table(t), err))
 		return nil
 	}
-	w.back.Store(true)
+	w.back[t].Store(true)
 	return w.wake(ctx)
+}
+
+func (w *watcher) isAnyBack() bool {
+	return w.back[decode.Blocks].Load() || w.back[decode.Positions].Load()
 }
 
 // wake makes the server send a transaction, so that the stream's reader moves although nothing else happens.

@@ -56,3 +56,17 @@ func TestAdoptRefuses(t *testing.T) {
 	}
 	other.exec(`select pg_drop_replication_slot($1)`, s.name+"k")
 }
+
+// TestClaimElsewhere: a first start that was killed before anything was in the sink binds it to no server. (Found by the
+// simulation: run named reconcile --adopt, which named run.)
+func TestClaimElsewhere(t *testing.T) {
+	t.Parallel()
+	s, other := newSite(t), newSite(t)
+	other.seedPositions(2)
+	sink, events := s.file("x")
+	s.crash(sink, "after-claim")
+	other.drain("k", sink, "--slot", s.name+"k")
+	if got := namesOf(decodeSaid(t, events())); !slices.Equal(got, []string{"position.baseline", "position.baseline"}) {
+		t.Errorf("events %q", got)
+	}
+}
