@@ -36,7 +36,8 @@ type talk struct {
 	conn   *pgconn.PgConn
 	places map[uint64]string
 	oids   map[uint32]string
-	commit int // transactions that were seen
+	seen   [2]map[string]string // of the catalog, by table
+	commit int                  // transactions that were seen
 	lines  []string
 	err    error
 }
@@ -145,12 +146,26 @@ func (k *talk) take(m []byte) {
 		k.say("M flags %d, %q", m[1], m[10:])
 	default:
 		oid := binary.BigEndian.Uint32(m[1:])
+		if m[0] == 'T' {
+			k.say("T of %d with options %d: %s", oid, m[5], k.oids[binary.BigEndian.Uint32(m[6:])])
+			return
+		}
 		if m[0] == 'R' {
 			name, _, _ := strings.Cut(string(m[5+len("public\x00"):]), "\x00")
-			k.oids[oid] = name
+			k.name(oid, name)
 		}
 		k.say("%c %s %s", m[0], k.oids[oid], hex.EncodeToString(m[5:]))
 	}
+}
+
+// name notes a table's name, and the how many-th it is with it.
+func (k *talk) name(oid uint32, name string) {
+	for other, known := range k.oids {
+		if other != oid && strings.HasPrefix(known, name+" ") {
+			name += " again"
+		}
+	}
+	k.oids[oid] = name + " "
 }
 
 // confirm sends a status update, and waits for the answer that it asks for.
@@ -246,6 +261,7 @@ func (k *talk) hold() {
 	k.leave()
 	k.slot(false)
 	k.changes(block, position)
+	k.tablesLive()
 }
 
 // changes are every kind of change, sent again from places in between.
@@ -306,8 +322,8 @@ func (k *talk) at(name string) uint64 {
 // TestConversations holds the same conversation with the simulated server and with a real one. Every byte of pgoutput, every place
 // that is sent again and every answer of a slot must be the same.
 func TestConversations(t *testing.T) {
-	simulated := talkToSimulated(t)
-	real := talkToReal(t)
+	real, major := talkToReal(t)
+	simulated := talkToSimulated(t, major)
 	for i := range max(len(real), len(simulated)) {
 		if i >= len(real) || i >= len(simulated) || real[i] != simulated[i] {
 			t.Fatalf("line %d\n real      %.300q\n simulated %.300q", i, real[min(i, len(real)):min(i+2, len(real))],
@@ -335,12 +351,12 @@ func (p *simulatedParty) dial() pgconn.DialFunc {
 	}
 }
 
-func talkToSimulated(t *testing.T) (lines []string) {
+func talkToSimulated(t *testing.T, major int) (lines []string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(1, newTrace(nil))
 		p := &simulatedParty{newServer(n, 1), &host{name: "client"}}
-		p.server.apart = true
+		p.server.apart, p.server.major = true, major
 		k, done := newTalk(context.Background(), p), false
 		go func() {
 			k.hold()
@@ -364,12 +380,12 @@ type realParty struct {
 	t    *testing.T
 	conn *pgx.Conn
 	at   string
-	both [2]*table
+	contents
 }
 
 func (p *realParty) dsn() string           { return p.at }
 func (p *realParty) dial() pgconn.DialFunc { return nil }
-func (p *realParty) tables() [2]*table     { return p.both }
+func (p *realParty) tables() [2]*table     { return p.contents.tables }
 
 func (p *realParty) exec(sql string) {
 	if _, err := p.conn.Exec(p.t.Context(), sql); err != nil {
@@ -378,17 +394,10 @@ func (p *realParty) exec(sql string) {
 }
 
 func (p *realParty) create() {
-	for _, t := range p.both {
-		var columns, keys []string
-		for _, c := range t.columns {
-			columns = append(columns, c.name+" "+c.kind)
-		}
-		for _, i := range t.keys {
-			keys = append(keys, t.columns[i].name)
-		}
-		p.exec(fmt.Sprintf("create table %s (%s, primary key (%s))", t.name, strings.Join(columns, ", "), strings.Join(keys, ", ")))
+	for _, t := range p.tables() {
+		p.exec(createTable(t))
 	}
-	p.exec("create publication lowcap_cdc for table " + p.both[0].name + ", " + p.both[1].name)
+	p.exec("create publication lowcap_cdc for table " + strings.Join(tableNames[:], ", "))
 }
 
 // commit makes the changes by SQL, in one transaction.
@@ -398,21 +407,27 @@ func (p *realParty) commit(changes ...change) {
 		statements = append(statements, statementOf(&changes[i]))
 	}
 	p.exec(strings.Join(append(statements, "commit"), "; "))
+	p.apply(&transaction{changes: changes})
 }
 
 func statementOf(c *change) string {
-	if c.op == 'M' {
+	switch c.op {
+	case 'C':
+		return statementsOf(c)
+	case 'T':
+		return "truncate " + c.table.name
+	case 'M':
 		return fmt.Sprintf("select pg_logical_emit_message(true, '%s', '%s')", c.prefix, c.content)
 	}
 	var names, values, sets, where []string
-	for i, column := range c.table.columns {
+	for _, column := range c.table.columns {
 		if c.is != nil {
 			literal := "null"
-			if c.is[i] != nil {
-				literal = "'" + *c.is[i] + "'"
+			if v := c.is.value(column); v != nil {
+				literal = "'" + *v + "'"
 			}
 			names, values = append(names, column.name), append(values, literal)
-			if c.was == nil || c.was[i] != c.is[i] {
+			if c.was == nil || c.was.value(column) != c.is.value(column) {
 				sets = append(sets, column.name+" = "+literal)
 			}
 		}
@@ -431,7 +446,7 @@ func statementOf(c *change) string {
 	return fmt.Sprintf("update %s set %s where %s", c.table.name, strings.Join(sets, ", "), strings.Join(where, " and "))
 }
 
-func talkToReal(t *testing.T) []string {
+func talkToReal(t *testing.T) (lines []string, major int) {
 	t.Helper()
 	postgres, err := lab.StartPostgres(t.Context())
 	if err != nil {
@@ -443,7 +458,7 @@ func talkToReal(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background()) //nolint:errcheck // nothing was left undone on it
-	p := &realParty{t, conn, postgres.DSN("postgres"), [2]*table{blocksTable(), positionsTable()}}
+	p := &realParty{t, conn, postgres.DSN("postgres"), newContents()}
 	p.exec("set timezone = 'UTC'")
 	p.create()
 	k := newTalk(t.Context(), p)
@@ -451,5 +466,8 @@ func talkToReal(t *testing.T) []string {
 	if k.err != nil {
 		t.Fatalf("%v\n%.2000s", k.err, strings.Join(k.lines, "\n"))
 	}
-	return k.lines
+	if _, err := fmt.Sscanf(conn.PgConn().ParameterStatus("server_version"), "%d", &major); err != nil {
+		t.Fatal(err)
+	}
+	return k.lines, major
 }

@@ -267,7 +267,7 @@ func (r *rules) schedule(within time.Duration) {
 	all := []func(string){r.kill, r.kill, r.kill, r.stop, r.freeze, r.part, r.crashPostgres, r.crashPostgres, r.promote, r.downBroker,
 		r.moveLeaders, r.moveCoordinators}
 	if r.world.isHarsh() {
-		all = append(all, r.jumpClock, r.loseSlot, r.loseSlot, r.letStranger, r.letStranger)
+		all = append(all, r.jumpClock, r.loseSlot, r.loseSlot, r.letStranger, r.letStranger, r.promoteWithout)
 	}
 	if r.focus == slots && r.random.IntN(2) == 0 {
 		all = []func(string){r.kill, r.kill, r.stop, r.loseSlot, r.letStranger, r.crashPostgres}
@@ -332,6 +332,16 @@ func (r *rules) crashPostgres(name string) { r.endPostgres(name, "crashes", r.wo
 
 func (r *rules) promote(name string) {
 	r.endPostgres(name, "is gone, and its standby promoted", r.world.server.promote)
+}
+
+// promoteWithout promotes a standby that does not have the slot. The sidecar reconciles, and tells that there is a gap.
+func (r *rules) promoteWithout(name string) {
+	r.endPostgres(name, "is gone, and its standby promoted, without the slot", func() {
+		if r.world.server.forget("slot") {
+			r.world.losses++
+		}
+		r.world.server.promote()
+	})
 }
 
 func (r *rules) endPostgres(name, what string, again func()) {

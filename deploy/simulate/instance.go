@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
+	"lowcap-cdc/cdc"
 	"lowcap-cdc/cmd/lowcap-cdc/sidecar"
 )
 
@@ -20,50 +22,72 @@ type instance struct {
 	host    *host
 	cancel  context.CancelFunc
 	running int  // lives that have not come to their end yet; a killed one takes a while to notice
+	stopped bool // the present life is told to end
 	over    bool // it is not started again
 }
 
 // start begins a life.
 func (i *instance) start() {
+	if i.world.phase == stopping {
+		return
+	}
 	i.lives++
 	h := &host{name: fmt.Sprintf("%s.%d", i.name, i.lives)}
 	ctx, cancel := context.WithCancel(context.Background())
-	i.host, i.cancel = h, cancel
+	i.host, i.cancel, i.stopped = h, cancel, false
 	i.running++
 	w, n, waits := i.world, i.world.net, 0
-	w.trace.say("%s starts", h.name)
+	run, phase := sidecar.Run, w.phase
+	if phase == adopting && i.name == "a" {
+		run, w.adopter = sidecar.Adopt, h.name
+		w.trace.say("%s is to adopt the server", h.name)
+	} else {
+		w.trace.say("%s starts", h.name)
+	}
+	postgres := "postgres://cdc@" + postgresAt + "/" + w.server.database + "?sslmode=disable"
 	go func() {
-		err := sidecar.Run(ctx, sidecar.Config{
-			Postgres: "postgres://cdc@" + postgresAt + "/app?sslmode=disable", Sink: "kafka://" + brokerAt(0), Slot: "slot", Batch: w.batch,
+		err := run(ctx, sidecar.Config{
+			Postgres: postgres, Sink: "kafka://" + brokerAt(0), Slot: "slot", Batch: w.batch,
 			DialPostgres: func(ctx context.Context, _, to string) (net.Conn, error) { return n.dial(ctx, h, to, false) },
 			DialKafka:    func(ctx context.Context, _, to string) (net.Conn, error) { return n.dial(ctx, h, to, true) },
 			Spread: func(d time.Duration) time.Duration {
 				waits++
 				return time.Duration(n.draw(fmt.Sprintf("%s waits %d", h.name, waits)).Int64N(int64(d)))
 			},
-			Log: &logger{w: w, host: h},
+			Log: &logger{w: w, host: h}, Hooks: cdc.Hooks{Committed: func(p cdc.Progress) {
+				if !p.Snapshot {
+					w.committed.Store(&p.Checkpoint)
+				}
+			}},
 		})
-		n.plan(0, h.name+" has ended", func() { i.ended(h, err) })
+		n.plan(0, h.name+" has ended", func() { i.ended(h, phase, err) })
 	}()
 }
 
-// ended follows the end of a life.
-func (i *instance) ended(h *host, err error) {
+// ended follows the end of a life that began in a phase.
+func (i *instance) ended(h *host, began phase, err error) {
 	i.running--
 	if h.isDown() {
 		return // whoever has killed it has seen to the next one
 	}
 	h.crash() // what its process had open
 	i.world.trace.say("%s ends: %v", h.name, err)
-	if sidecar.AsksForRepair(err) {
-		i.world.failed("%s asks for an operator: %v", h.name, err)
+	switch w := i.world; {
+	case began != adopting && sidecar.AsksForRepair(err) && w.phase != stopping:
+		w.failed("%s asks for an operator: %v", h.name, err)
+	case began != adopting || i.name != "a" || i.stopped || w.phase != adopting:
+	case err == nil:
+		w.adopted()
+	case strings.Contains(err.Error(), "run: lowcap-cdc run"), strings.Contains(err.Error(), "run: lowcap-cdc init"): // nothing is known yet
+		w.changes--
+		w.adopted()
 	}
 	i.again()
 }
 
 func (i *instance) again() {
 	i.world.net.plan(restartAfter, fmt.Sprintf("%s starts again after life %d", i.name, i.lives), func() {
-		if !i.over {
+		if !i.over && i.world.phase != stopping && (i.host == nil || i.host.isDown()) {
 			i.start()
 		}
 	})
@@ -71,7 +95,7 @@ func (i *instance) again() {
 
 // crash kills the present life, and has the next one started.
 func (i *instance) crash() {
-	if i.host.isDown() {
+	if i.host == nil || i.host.isDown() {
 		return
 	}
 	i.host.crash()
@@ -81,7 +105,7 @@ func (i *instance) crash() {
 
 // stop asks the present life to end.
 func (i *instance) stop() {
-	if i.cancel != nil {
+	if i.stopped = true; i.cancel != nil {
 		i.cancel()
 	}
 }

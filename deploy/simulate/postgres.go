@@ -21,24 +21,27 @@ type server struct {
 	net    *network
 	random *rand.Rand
 	major  int
+	system string // its identifier
 
 	mu       sync.Mutex
-	tables   [2]*table
-	rows     [2]map[string]row // by key, of all that was committed
+	contents          // of all that was committed
+	base     contents // where the WAL began
 	wal      []*transaction
+	past     []*transaction // of the servers before, what was to be told
+	every    []*transaction // and everything
+	database string
 	start    lsn // where the WAL began
 	inserted lsn // where it ends
 	flushed  lsn // what outlives a crash
 	timeline int
 	left     []lsn // where the timelines before were left
-	xid      uint32
+	xid, oid uint32
 	slots    map[string]*slot
 	exported map[string]*exported
 	sessions map[*session]bool
 	pids     int32
 	changed  chan struct{} // closed when there is more to send
 	failure  string        // what the simulation cannot do, and was asked for
-	comment  string        // of the publication
 	skew     time.Duration // of its clock
 	apart    bool          // no transaction commits right behind another
 }
@@ -56,17 +59,17 @@ type slot struct {
 
 // exported is what a snapshot sees.
 type exported struct {
-	rows [2]map[string]row
-	at   lsn
+	contents
+	at lsn
 }
 
 func newServer(n *network, seed uint64) *server {
-	s := &server{net: n, random: rand.New(rand.NewPCG(seed, 77)), start: 0x1000000, timeline: 1, xid: 700,
+	s := &server{net: n, random: rand.New(rand.NewPCG(seed, 77)), start: 0x1000000, timeline: 1, xid: 700, oid: 20_000,
 		slots: make(map[string]*slot), exported: make(map[string]*exported), sessions: make(map[*session]bool),
-		changed: make(chan struct{}), tables: [2]*table{blocksTable(), positionsTable()}}
+		changed: make(chan struct{}), contents: newContents(), base: newContents(),
+		system: "7234567890123456789", database: "app"}
 	s.major = 14 + s.random.IntN(5)
 	s.inserted, s.flushed = s.start, s.start
-	s.rows = [2]map[string]row{make(map[string]row), make(map[string]row)}
 	n.listen(postgresAt, s.accept)
 	return s
 }
@@ -104,29 +107,6 @@ func (s *server) commit(flush bool, changes ...change) *transaction {
 	s.net.trace.say("transaction %d commits at %s: %s", t.xid, t.commit, t)
 	return t
 }
-
-// apply makes a transaction visible; the lock is held.
-func (s *server) apply(t *transaction) {
-	for i := range t.changes {
-		c := &t.changes[i]
-		if c.table == nil {
-			continue
-		}
-		of := s.rows[s.indexOf(c.table)]
-		if c.op == 'T' {
-			clear(of)
-			continue
-		}
-		if c.was != nil {
-			delete(of, c.table.key(c.was))
-		}
-		if c.is != nil {
-			of[c.table.key(c.is)] = c.is
-		}
-	}
-}
-
-func (s *server) indexOf(t *table) int { return slices.Index(s.tables[:], t) }
 
 // flush makes all that was committed durable, and tells who sends; the lock is held.
 func (s *server) flush() {
@@ -180,7 +160,7 @@ func (s *server) crash() (gone int) {
 		gone++
 	}
 	s.inserted = s.flushed
-	s.rows = [2]map[string]row{make(map[string]row), make(map[string]row)}
+	s.contents = s.base.clone()
 	for _, t := range s.wal {
 		s.apply(t)
 	}
@@ -212,26 +192,47 @@ func (s *server) fail(format string, args ...any) {
 	}
 }
 
-// steps returns what the events must tell: the row changes behind a place, in the order of their commits.
-func (s *server) steps(behind lsn) oracle.Steps {
-	log := oracle.NewLog()
+// toTell returns the transactions that are to be told: those behind the slot's first place.
+func (s *server) toTell() (all []*transaction) {
+	all = append(all, s.past...)
 	for _, t := range s.wal {
+		if slot := s.slots["slot"]; slot != nil && t.commit >= slot.point {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// streamed returns the transactions behind the slot's first place on this server; none where a table left the stream, for then not
+// everything of them is told step by step.
+func (s *server) streamed() []*transaction {
+	for _, t := range s.wal {
+		if slices.ContainsFunc(t.changes, func(c change) bool { return c.op == 'C' && c.relation() != nil }) {
+			return nil
+		}
+	}
+	return s.toTell()[len(s.past):]
+}
+
+// stepsOf returns what the row changes of transactions are, in their order.
+func stepsOf(all []*transaction) oracle.Steps {
+	log := oracle.NewLog()
+	for _, t := range all {
 		for i := range t.changes {
-			c := &t.changes[i]
-			if c.table == nil || t.commit < behind {
-				continue
-			}
-			rows := []change{*c}
-			if c.op == 'T' {
-				rows = c.ends
-			}
-			for _, r := range rows {
-				op := map[byte]string{'I': "INSERT", 'U': "UPDATE", 'D': "DELETE"}[r.op]
-				log.Add(r.isPosition, r.entity, op, r.loggedWas, r.loggedIs)
-			}
+			t.changes[i].log(log.Add)
 		}
 	}
 	return log.Steps
+}
+
+// log takes down what a change did to rows.
+func (c *change) log(add func(isPosition bool, entity, op string, was, is []byte)) {
+	if c.entity != "" {
+		add(c.isPosition, c.entity, map[byte]string{'I': "INSERT", 'U': "UPDATE", 'D': "DELETE"}[c.op], c.loggedWas, c.loggedIs)
+	}
+	for i := range c.ends {
+		c.ends[i].log(add)
+	}
 }
 
 // now is what the server's clock shows.
@@ -251,6 +252,15 @@ func (s *server) lose(name string) bool {
 		slot.session.conn.Close() //nolint:errcheck // it is over
 	}
 	return true
+}
+
+// forget removes a slot of a server that is down. It returns false when there was none.
+func (s *server) forget(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, existed := s.slots[name]
+	delete(s.slots, name)
+	return existed
 }
 
 // isFree reports whether a slot is there that nobody reads from.
@@ -278,10 +288,10 @@ func (s *server) isUp() bool {
 	return s.net.servers[postgresAt] != nil
 }
 
-// lastChange is where the last transaction with a row change ends; the lock is held.
+// lastChange is where the last transaction ends that has a row change which is published; the lock is held.
 func (s *server) lastChange() lsn {
 	for _, t := range slices.Backward(s.wal) {
-		if slices.ContainsFunc(t.changes, func(c change) bool { return c.table != nil }) {
+		if slices.ContainsFunc(t.changes, func(c change) bool { return c.isSent() }) {
 			return t.end
 		}
 	}

@@ -21,7 +21,9 @@ type session struct {
 	who     string // application_name
 	status  byte   // of the transaction: I, T or E
 	sees    *exported
-	exports string // the snapshot that goes with the next command
+	pending []change // of the open transaction
+	holds   [2]bool  // tables that the open transaction has read
+	exports string   // the snapshot that goes with the next command
 	portal  *portal
 	parsed  map[string]*statement
 	texts   map[string]string
@@ -47,6 +49,7 @@ func newSession(s *server, conn net.Conn, pid int32) *session {
 func (s *session) end() {
 	if _, open := s.server.sessions[s]; open {
 		delete(s.server.sessions, s)
+		s.pending = nil
 		close(s.closed)
 	}
 }
@@ -99,6 +102,12 @@ func (s *session) greet() bool {
 		return false // a cancel request
 	}
 	s.who = startup.Parameters["application_name"]
+	if name := startup.Parameters["database"]; name != s.server.database {
+		s.backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: "3D000",
+			Message: fmt.Sprintf("database %q does not exist", name)})
+		s.backend.Flush() //nolint:errcheck // the client is sent away
+		return false
+	}
 	s.backend.Send(&pgproto3.AuthenticationOk{})
 	for _, p := range [][2]string{{"server_version", fmt.Sprintf("%d.1", s.server.major)}, {"server_encoding", "UTF8"},
 		{"client_encoding", "UTF8"}, {"standard_conforming_strings", "on"}, {"integer_datetimes", "on"}, {"TimeZone", "UTC"}} {
@@ -233,6 +242,10 @@ func (s *session) execute() { s.run(s.portal) }
 
 // run gives a statement's answer: its rows, and what it did.
 func (s *session) run(p *portal) {
+	if s.status == 'E' && !p.statement.ends {
+		s.refuse("25P02", "current transaction is aborted, commands ignored until end of transaction block")
+		return
+	}
 	rows, tag, err := p.statement.run(s, p)
 	var refused *refusal
 	if errors.As(err, &refused) {

@@ -7,7 +7,7 @@ import (
 
 // judges are the words by which the failures differ.
 var judges = [][2]string{{"steps", "steps of a row"}, {"chain:", "chain"}, {"sequence", "order in a partition"}, {"a gap", "a gap that is none"},
-	{"asks for an operator", "asks for an operator"}, {"not everything is told", "stands still"}, {"disturbed", "disturbs in peace"},
+	{"tables:", "tables that go and come"}, {"adoption:", "adoption"}, {"asks for an operator", "asks for an operator"}, {"not everything is told", "stands still"}, {"disturbed", "disturbs in peace"},
 	{"the sidecar has confirmed", "confirms too far"}}
 
 // kindOf says which judge has found a fault.

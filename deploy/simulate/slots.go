@@ -3,7 +3,6 @@ package simulate
 import (
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -33,7 +32,7 @@ func (s *session) createSlot(p *portal) ([][]any, string, error) {
 	}
 	v.slots[name] = made
 	s.exports = fmt.Sprintf("%08X-1", s.pid)
-	v.exported[s.exports] = &exported{rows: [2]map[string]row{maps.Clone(v.rows[0]), maps.Clone(v.rows[1])}, at: v.inserted}
+	v.exported[s.exports] = &exported{v.clone(), v.inserted}
 	return [][]any{{name, v.inserted.String(), s.exports, "pgoutput"}}, "CREATE_REPLICATION_SLOT", nil
 }
 
@@ -96,7 +95,7 @@ func (s *session) acquire(text string) (*sender, *refusal) {
 	}
 	slow := []time.Duration{0, 0, 300 * time.Microsecond, 3 * time.Millisecond}[random.IntN(4)]
 	return &sender{session: s, slot: slot, from: max(lsn(h<<32|l), slot.confirmed), sent: slot.confirmed, told: slot.confirmed, next: next,
-		slow: slow, random: random, heard: time.Now(), encode: encoder{described: make(map[uint32]bool)}}, nil
+		slow: slow, random: random, heard: time.Now(), encode: encoder{v.major, make(map[uint32]bool)}}, nil
 }
 
 // replicate streams until the connection ends.

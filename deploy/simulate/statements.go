@@ -5,7 +5,6 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -18,6 +17,7 @@ type statement struct {
 	params   []uint32
 	columns  []column // nil for a command without rows
 	selects  bool     // its columns are those that its text names
+	ends     bool     // it ends a transaction
 	run      func(*session, *portal) (rows [][]any, tag string, err error)
 }
 
@@ -57,17 +57,16 @@ const (
 	pgLSN = 3220
 )
 
-func command(contains, tag string, status byte) *statement {
-	return &statement{contains: contains, run: func(s *session, _ *portal) ([][]any, string, error) {
-		if status != 0 {
-			s.status = status
-		}
-		return nil, tag, nil
-	}}
+func command(contains, tag string) *statement {
+	return &statement{contains: contains, run: func(*session, *portal) ([][]any, string, error) { return nil, tag, nil }}
 }
 
 func constant(contains string, columns []column, values ...any) *statement {
-	return &statement{contains: contains, columns: columns, run: func(*session, *portal) ([][]any, string, error) {
+	return constantOf(contains, nil, columns, values...)
+}
+
+func constantOf(contains string, params []uint32, columns []column, values ...any) *statement {
+	return &statement{contains: contains, params: params, columns: columns, run: func(*session, *portal) ([][]any, string, error) {
 		return [][]any{values}, "SELECT 1", nil
 	}}
 }
@@ -77,10 +76,13 @@ var statements []*statement
 
 func init() {
 	statements = []*statement{
-		command("set transaction_timeout", "SET", 0),
-		command("begin", "BEGIN", 'T'),
-		command("commit", "COMMIT", 'I'),
-		command("rollback", "ROLLBACK", 'I'),
+		command("set transaction_timeout", "SET"),
+		{contains: "comment on publication", run: (*session).commentOn},
+		{contains: "alter publication", run: (*session).addToPublication},
+		{contains: "begin", run: (*session).begin},
+		{contains: "commit", ends: true, run: (*session).commit},
+		{contains: "rollback", ends: true, run: (*session).rollBack},
+		constantOf("pg_try_advisory_xact_lock", []uint32{txt}, of(yes), true),
 		{contains: "set transaction snapshot", run: (*session).adoptSnapshot},
 		{contains: "IDENTIFY_SYSTEM", columns: of(txt, num4, txt, txt), run: (*session).identify},
 		{contains: "TIMELINE_HISTORY", columns: of(txt, txt), run: (*session).timelineHistory},
@@ -91,9 +93,7 @@ func init() {
 		constant("name = 'wal_sender_timeout'", of(txt), fmt.Sprint(senderTimeout.Milliseconds())),
 		constant("select pg_is_in_recovery()", of(yes), false),
 		constant("current_setting('wal_level')", of(txt, txt), "logical", ""),
-		{contains: "row_security_active", params: []uint32{txt}, columns: of(txt, yes, yes, yes), run: func(*session, *portal) ([][]any, string, error) {
-			return [][]any{{"cdc", true, true, false}}, "SELECT 1", nil
-		}},
+		{contains: "row_security_active", params: []uint32{txt}, columns: of(txt, yes, yes, yes), run: (*session).readRights},
 		{contains: "from pg_publication p where pubname", params: []uint32{txt, txt}, columns: of(num, num, yes, yes, yes, txt, txt, num),
 			run: (*session).readPublication},
 		{contains: "left join pg_publication_tables p on p.pubname = $1", params: []uint32{txt, txt, txt, pgtype.TextArrayOID, pgtype.TextArrayOID},
@@ -101,13 +101,22 @@ func init() {
 		{contains: "select a.attname::text, a.atttypid::bigint", params: []uint32{txt, pgtype.OIDOID, txt}, columns: of(txt, num, txt, yes, txt),
 			run: (*session).readColumns},
 		{contains: "obj_description(oid, 'pg_publication')", params: []uint32{txt}, columns: of(txt), run: (*session).readComment},
+		{contains: "bool_and(l.relfilenode = pg_relation_filenode(l.oid))", params: []uint32{txt, pgtype.OIDOID}, columns: of(yes), run: (*session).readSame},
 		{contains: "select count(*) from only", columns: of(num), run: (*session).countRows},
 		{contains: "select \"", selects: true, columns: of(), run: (*session).selectRows},
 		{contains: "select pg_logical_emit_message(true, $1, $2)", params: []uint32{txt, txt}, columns: of(txt), run: (*session).emit},
-		constant("select coalesce(string_agg(who, ", of(txt), ""), // nobody else keeps a slot from being made
-		{contains: "select pg_current_wal_insert_lsn()", columns: of(txt), run: func(s *session, _ *portal) ([][]any, string, error) {
-			return [][]any{{s.server.inserted.String()}}, "SELECT 1", nil
+		{contains: "select pg_logical_emit_message(true, 'lowcap-cdc.until', '')", columns: of(txt), run: func(s *session, _ *portal) ([][]any, string, error) {
+			return s.emit(&portal{args: []string{"lowcap-cdc.until", ""}})
 		}},
+		constant("select coalesce(string_agg(who, ", of(txt), ""), // nobody else keeps a slot from being made
+		{contains: "select pg_current_wal_insert_lsn()", columns: of(txt), run: (*session).readEnd},
+		{contains: "select pg_current_wal_flush_lsn()", columns: of(txt), run: (*session).readEnd},
+		{contains: "select case when pg_is_in_recovery()", columns: of(txt), run: (*session).readEnd},
+		{contains: "select pg_current_snapshot()", columns: of(txt), run: (*session).readSnapshot},
+		{contains: "select clock_timestamp(), current_setting('server_version')", columns: of(pgtype.TimestamptzOID, txt),
+			run: func(s *session, _ *portal) ([][]any, string, error) {
+				return [][]any{{s.server.now(), fmt.Sprintf("%d.1", s.server.major)}}, "SELECT 1", nil
+			}},
 	}
 	for _, st := range statements {
 		if st.selects {
@@ -117,11 +126,11 @@ func init() {
 }
 
 // view is what the session sees: its snapshot, or all that was committed. The server's lock is held.
-func (s *session) view() [2]map[string]row {
+func (s *session) view() *contents {
 	if s.sees != nil {
-		return s.sees.rows
+		return &s.sees.contents
 	}
-	return s.server.rows
+	return &s.server.contents
 }
 
 func (s *session) adoptSnapshot(p *portal) ([][]any, string, error) {
@@ -137,7 +146,7 @@ func (s *session) adoptSnapshot(p *portal) ([][]any, string, error) {
 func (s *session) identify(*portal) ([][]any, string, error) {
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
-	return [][]any{{"7234567890123456789", int32(s.server.timeline), s.server.flushed.String(), "app"}}, "IDENTIFY_SYSTEM", nil
+	return [][]any{{s.server.system, int32(s.server.timeline), s.server.flushed.String(), s.server.database}}, "IDENTIFY_SYSTEM", nil
 }
 
 func (s *session) timelineHistory(*portal) ([][]any, string, error) {
@@ -164,7 +173,7 @@ func (s *session) readSlot(p *portal) ([][]any, string, error) {
 	if slot.lost {
 		status = "lost"
 	}
-	return [][]any{{"pgoutput", "logical", "app", status, pid, user, slot.confirmed.String(), int64(s.server.inserted - slot.confirmed), ""}},
+	return [][]any{{"pgoutput", "logical", s.server.database, status, pid, user, slot.confirmed.String(), int64(s.server.inserted - slot.confirmed), ""}},
 		"SELECT 1", nil
 }
 
@@ -177,26 +186,39 @@ func (s *session) readPublication(*portal) ([][]any, string, error) {
 		"SELECT 1", nil
 }
 
+// readTable reads a table's entry as the session sees it. Whether it is published is asked of a function, which sees what was committed.
 func (s *session) readTable(p *portal) ([][]any, string, error) {
-	for _, t := range s.server.tables {
-		if t.name == p.args[2] {
-			return [][]any{{int64(t.oid), int64(t.member), "r", "p", false, true, true, "", "", "d", false, "", fmt.Sprint(t.oid), "1 2 3", "600"}},
-				"SELECT 1", nil
-		}
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	which := s.server.tableIn(p.args[2])
+	t := s.view().named(which)
+	if t == nil {
+		return nil, "SELECT 0", nil
 	}
-	return nil, "SELECT 0", nil
+	now := s.server.named(which)
+	return [][]any{{int64(t.oid), int64(t.member), "r", "p", false, t.member != 0, now != nil && now.member != 0, "", "", "d", false, "",
+		fmt.Sprint(t.file), "1 2 3", fmt.Sprint(t.altered)}}, "SELECT 1", nil
 }
 
 func (s *session) readColumns(p *portal) (rows [][]any, tag string, err error) {
-	for _, t := range s.server.tables {
-		if fmt.Sprint(t.oid) != p.args[1] {
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	for _, t := range s.view().tables {
+		if t == nil || fmt.Sprint(t.oid) != p.args[1] {
 			continue
 		}
-		for i, c := range t.columns {
-			rows = append(rows, []any{c.name, int64(c.oid), c.kind, slices.Contains(t.keys, i), ""})
+		for _, c := range t.columns {
+			rows = append(rows, []any{c.name, int64(c.oid), c.kind, slices.Contains(t.keys, c.at), ""})
 		}
 	}
 	return rows, fmt.Sprintf("SELECT %d", len(rows)), nil
+}
+
+func (s *session) readRights(p *portal) ([][]any, string, error) {
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	exists := s.server.named(s.server.tableIn(p.args[0])) != nil
+	return [][]any{{"cdc", exists, exists, false}}, "SELECT 1", nil
 }
 
 func (s *session) readComment(*portal) ([][]any, string, error) {
@@ -205,18 +227,57 @@ func (s *session) readComment(*portal) ([][]any, string, error) {
 	return [][]any{{s.server.comment}}, "SELECT 1", nil
 }
 
-// tableIn returns the table that a query reads from.
+func (s *session) readEnd(*portal) ([][]any, string, error) {
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	return [][]any{{s.server.inserted.String()}}, "SELECT 1", nil
+}
+
+// readSnapshot names what the open transaction sees from now on, as a repeatable read does from its first statement.
+func (s *session) readSnapshot(*portal) ([][]any, string, error) {
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	s.sees = &exported{s.server.clone(), s.server.inserted}
+	return [][]any{{fmt.Sprintf("%[1]d:%[1]d:", s.server.xid+1)}}, "SELECT 1", nil
+}
+
+// tableIn returns which table a text names.
 func (s *server) tableIn(text string) int {
-	if strings.Contains(text, s.tables[0].name) {
-		return 0
+	if strings.Contains(text, tableNames[blocksOf]) {
+		return blocksOf
 	}
-	return 1
+	return positionsOf
+}
+
+// open returns the table that a query names, and its rows as far as the session sees them: none of a table that was made, or
+// emptied, since its snapshot. The server's lock is held.
+func (s *session) open(text string) (*table, map[string]row, error) {
+	which := s.server.tableIn(text)
+	now, seen := s.server.named(which), s.view().tables[which]
+	if now == nil {
+		return nil, nil, &refusal{"42P01", fmt.Sprintf("relation \"public.%s\" does not exist", tableNames[which])}
+	}
+	s.hold(which)
+	if seen == nil || seen.oid != now.oid || seen.file != now.file {
+		return now, nil, nil
+	}
+	return now, s.view().rows[which], nil
+}
+
+// readSame says whether a table is the one that the session's snapshot sees.
+func (s *session) readSame(p *portal) ([][]any, string, error) {
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	which := s.server.tableIn(p.args[0])
+	now, seen := s.server.named(which), s.view().tables[which]
+	return [][]any{{now != nil && seen != nil && seen.oid == now.oid && seen.file == now.file}}, "SELECT 1", nil
 }
 
 func (s *session) countRows(p *portal) ([][]any, string, error) {
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
-	return [][]any{{int64(len(s.view()[s.server.tableIn(p.text)]))}}, "SELECT 1", nil
+	_, rows, err := s.open(p.text)
+	return [][]any{{int64(len(rows))}}, "SELECT 1", err
 }
 
 var selected = regexp.MustCompile(`"([a-z0-9_]+)"`)
@@ -232,22 +293,24 @@ func selectedColumns(text string) (names []string) {
 func (s *session) selectRows(p *portal) (rows [][]any, tag string, err error) {
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
-	i := s.server.tableIn(p.text)
-	t, all := s.server.tables[i], s.view()[i]
-	keys := slices.Collect(maps.Keys(all))
-	sort.Strings(keys)
-	for _, key := range keys {
+	t, all, err := s.open(p.text)
+	if err != nil {
+		return nil, "", err
+	}
+	var columns []column
+	for _, name := range selectedColumns(p.text) {
+		at := slices.IndexFunc(t.columns, func(c column) bool { return c.name == name })
+		if at < 0 {
+			return nil, "", &refusal{"42703", fmt.Sprintf("column %q does not exist", name)}
+		}
+		columns = append(columns, t.columns[at])
+	}
+	for _, key := range slices.Sorted(maps.Keys(all)) {
 		var values []any
-		for _, name := range selectedColumns(p.text) {
-			at := slices.IndexFunc(t.columns, func(c column) bool { return c.name == name })
-			values = append(values, all[key][at])
+		for _, c := range columns {
+			values = append(values, all[key].value(c))
 		}
 		rows = append(rows, values)
 	}
 	return rows, fmt.Sprintf("SELECT %d", len(rows)), nil
-}
-
-func (s *session) emit(p *portal) ([][]any, string, error) {
-	s.server.commit(true, change{op: 'M', prefix: p.args[0], content: p.args[1]})
-	return [][]any{{s.server.inserted.String()}}, "SELECT 1", nil
 }

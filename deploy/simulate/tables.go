@@ -25,10 +25,18 @@ var kindNames = map[uint32]string{textOID: "text", boolOID: "boolean", timestamp
 func columnsOf(list ...any) (columns []column) {
 	for i := 0; i < len(list); i += 2 {
 		oid := uint32(list[i+1].(int))
-		columns = append(columns, column{name: list[i].(string), oid: oid, kind: kindNames[oid]})
+		columns = append(columns, column{name: list[i].(string), oid: oid, kind: kindNames[oid], at: len(columns)})
 	}
 	return columns
 }
+
+// The two tables.
+const (
+	blocksOf = iota
+	positionsOf
+)
+
+var tableNames = [2]string{"token_timeframe_blocks", "lowcap_positions"}
 
 // The places of a block's columns.
 const (
@@ -44,7 +52,8 @@ const (
 )
 
 func blocksTable() *table {
-	return &table{name: "token_timeframe_blocks", oid: 16401, member: 16501, keys: []int{blockContract, blockChain, blockTimeframe, blockBook},
+	return &table{which: blocksOf, name: tableNames[blocksOf], oid: 16401, member: 16501, file: 16401, altered: 600,
+		keys: []int{blockContract, blockChain, blockTimeframe, blockBook},
 		columns: columnsOf("token_contract", textOID, "token_chain", textOID, "timeframe", textOID, "book_id", textOID, "blocked_s1", boolOID,
 			"blocked_s2", boolOID, "last_s1_failure_ts", timestamptzOID, "last_s2_failure_ts", timestamptzOID,
 			"last_success_ts", timestamptzOID, "updated_at", timestamptzOID)}
@@ -66,7 +75,7 @@ const (
 )
 
 func positionsTable() *table {
-	return &table{name: "lowcap_positions", oid: 16411, member: 16502, keys: []int{positionID},
+	return &table{which: positionsOf, name: tableNames[positionsOf], oid: 16411, member: 16502, file: 16411, altered: 600, keys: []int{positionID},
 		columns: columnsOf("id", uuidOID, "token_chain", textOID, "token_contract", textOID, "timeframe", textOID, "status", textOID,
 			"state", textOID, "current_trade_id", uuidOID, "notes", textOID, "total_quantity", float8OID, "completed_trades", jsonbOID,
 			"features", jsonbOID)}
@@ -151,7 +160,7 @@ func changeOf(t *table, was, is row) change {
 	case is == nil:
 		c.op, known = 'D', was
 	}
-	if t.name == "lowcap_positions" {
+	if t.which == positionsOf {
 		c.isPosition, c.entity = true, *known[positionID]
 		c.loggedWas, c.loggedIs = t.loggedPosition(was), t.loggedPosition(is)
 		c.toastKept = c.op == 'U' && is[positionFeatures] != nil && was[positionFeatures] == is[positionFeatures] && len(*is[positionFeatures]) > 2000

@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -119,60 +118,115 @@ func (w *world) judgeChain(records []*kgo.Record) {
 
 // judgeSteps: the events tell what the source did, each step once and in order.
 func (w *world) judgeSteps(records []*kgo.Record) {
-	told, gaps, damaged := oracle.NewTold(), 0, make(map[string]bool)
-	for _, r := range records {
-		var e oracle.Event
-		if err := json.Unmarshal(r.Value, &e); err != nil {
+	events, damaged := make([]oracle.Event, len(records)), make(map[string]bool)
+	for i, r := range records {
+		if err := json.Unmarshal(r.Value, &events[i]); err != nil {
 			w.failed("event: %v", err)
 			return
 		}
-		if strings.HasPrefix(e.Type, "lowcap.stream.gap") {
-			if gaps++; gaps > w.losses {
-				w.failed("a gap is told, and nothing was lost: %s", r.Value)
-			}
-		}
-		if strings.HasPrefix(e.Type, "lowcap.history.malformed.") {
-			damaged[e.Subject+" "+malformedPart(r.Value)] = true
-		}
-		if strings.HasPrefix(e.Type, "lowcap.position.baseline.") && w.losses > 0 {
-			told.Flush()
-			told.Steps[e.Subject] = append(told.Steps[e.Subject], "row: new") // whatever was known of it
-		}
-		isOfRow := !strings.HasPrefix(e.Type, "lowcap.stream.") && !strings.HasPrefix(e.Type, "lowcap.table.")
-		if isOfRow && !bytes.Contains(r.Value, []byte(`"op":"baseline"`)) {
-			told.Add(&e)
-		}
+		noteDamage(damaged, &events[i])
 	}
-	told.Flush()
 	if w.server.slots["slot"] == nil {
 		w.failed("the slot is gone")
 		return
 	}
+	w.judgeGaps(events)
+	w.judgeAdoption(events)
 	if w.losses > 0 {
-		w.judgeBelief(told.Steps, damaged)
+		w.judgeBelief(toldBy(events, func(*oracle.Event) bool { return true }), damaged)
 		return
 	}
+	t := w.judgeTables(events)
+	if t == nil {
+		return
+	}
+	t.judgeReread(events)
+	want, vague := t.steps()
+	told := toldBy(events, func(e *oracle.Event) bool { return e.Baseline() == nil && !t.isOpen(tableOf(e), placeOf(e.Sequence)) })
+	maps.DeleteFunc(told, func(entity string, _ []string) bool { return vague[entity] })
+	maps.DeleteFunc(want, func(entity string, _ []string) bool { return vague[entity] })
 	var explained strings.Builder
-	if d := oracle.CompareSteps(told.Steps, w.server.steps(w.server.slots["slot"].point), &explained); !d.Clean() {
+	if d := oracle.CompareSteps(told, want, &explained); !d.Clean() {
 		w.failed("of %d steps %d lost, %d doubled, %d out of order:\n%s", d.Total, d.Lost, d.Doubled, d.Disorder, explained.String())
 	}
 }
 
-// malformedPart names the part of a history that an event calls malformed.
-func malformedPart(event []byte) string {
-	var e struct{ Data struct{ Path string } }
-	if err := json.Unmarshal(event, &e); err != nil {
-		return ""
+// judgeGaps: there are no more gaps of the stream told than losses.
+func (w *world) judgeGaps(events []oracle.Event) {
+	gaps := 0
+	for i := range events {
+		if e := &events[i]; strings.HasPrefix(e.Type, "lowcap.stream.gap") && !strings.HasPrefix(e.Data.Why, "table ") {
+			if gaps++; gaps > w.losses {
+				w.failed("a gap is told, and nothing was lost: %s at %s", e.Data.Why, e.Sequence)
+			}
+		}
 	}
-	part, _, _ := strings.Cut(e.Data.Path, ".")
-	return part
+}
+
+// judgeAdoption: each change of servers is told once, and each adoption comes to its end.
+func (w *world) judgeAdoption(events []oracle.Event) {
+	adopted, open := 0, false
+	for i := range events {
+		switch e := &events[i]; {
+		case strings.HasPrefix(e.Type, "lowcap.stream.adopted"):
+			adopted, open = adopted+1, true
+		case strings.HasPrefix(e.Type, "lowcap.stream.reconciled"):
+			open = false
+		}
+	}
+	if adopted > w.changes || adopted < w.changes && !w.isUnseen || open {
+		w.failed("adoption: of %d changes of servers %d are told, and the last one is unfinished: %v", w.changes, adopted, open)
+	}
+}
+
+// toldBy returns what events tell of rows, of those that count.
+func toldBy(events []oracle.Event, counts func(*oracle.Event) bool) oracle.Steps {
+	told := oracle.NewTold()
+	for i := range events {
+		if counts(&events[i]) {
+			addTo(told, &events[i])
+		}
+	}
+	told.Flush()
+	return told.Steps
+}
+
+// addTo takes in what an event tells of a row. A baseline tells that nothing counts any more that was known before.
+func addTo(told *oracle.Told, e *oracle.Event) {
+	isOfRow := !strings.HasPrefix(e.Type, "lowcap.stream.") && !strings.HasPrefix(e.Type, "lowcap.table.")
+	switch {
+	case e.Baseline() != nil:
+		told.Take(e)
+	case isOfRow && e.Data.Origin.Op != "baseline":
+		told.Add(e)
+	}
+}
+
+// tableOf returns which table an event's row is of.
+func tableOf(e *oracle.Event) int {
+	if strings.Contains(e.Subject, "/") {
+		return blocksOf
+	}
+	return positionsOf
+}
+
+// noteDamage notes which part of a row an event calls malformed.
+func noteDamage(damaged map[string]bool, e *oracle.Event) {
+	if strings.HasPrefix(e.Type, "lowcap.history.malformed.") {
+		part, _, _ := strings.Cut(e.Data.Path, ".")
+		damaged[e.Subject+" "+part] = true
+	}
 }
 
 // judgeBelief: where steps were lost with the slot, whoever has read the events still believes in the end what the tables hold. What
 // was damaged once is passed over: its last value that could be read may be among what was lost.
 func (w *world) judgeBelief(told oracle.Steps, damaged map[string]bool) {
-	have, want, streamed := beliefs(told), beliefs(w.server.steps(0)), beliefs(w.server.steps(w.server.slots["slot"].point))
+	have, want, streamed := beliefs(told), beliefs(stepsOf(append(w.server.every, w.server.wal...))), beliefs(stepsOf(w.server.streamed()))
+	again := w.server.entities(blocksOf)
 	for of, value := range want {
+		if entity, _, _ := strings.Cut(of, " "); value == "row: gone" && again[entity] {
+			continue // it came again, without any flag
+		}
 		_, isTold := have[of]
 		part := of[strings.LastIndexByte(of, ' ')+1:]
 		if _, must := streamed[of]; !isDamaged(of, damaged) && (isTold || must) && !oracle.SameText(part, have[of], value) {
@@ -196,6 +250,8 @@ func beliefs(steps oracle.Steps) map[string]string {
 			if part == "row" {
 				maps.DeleteFunc(last, func(of, _ string) bool { return strings.HasPrefix(of, entity+" ") })
 				value = step
+			} else if last[entity+" row"] == "row: gone" || part == "flags" {
+				delete(last, entity+" row") // a block that comes again says so by its flags alone
 			}
 			last[entity+" "+part] = value
 		}

@@ -3,6 +3,7 @@ package simulate
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -12,13 +13,16 @@ type lsn uint64
 
 func (l lsn) String() string { return fmt.Sprintf("%X/%X", uint32(l>>32), uint32(l)) }
 
-// table is a watched table as the catalog has it.
+// table is a watched table as the catalog has it at one moment; what alters it makes another one.
 type table struct {
+	which   int // of the two
 	name    string
 	oid     uint32
-	member  uint32 // OID in pg_publication_rel
+	member  uint32 // OID in pg_publication_rel; 0 while the publication does not have it
+	file    uint32 // its relfilenode
+	altered uint32 // the transaction that has altered its columns last
 	columns []column
-	keys    []int // of its primary key, in columns
+	keys    []int // of its primary key, in a row
 
 	histories map[*string][]byte // in documents of positions that were read
 }
@@ -27,9 +31,10 @@ type column struct {
 	name string
 	oid  uint32
 	kind string // as format_type has it
+	at   int    // in a row
 }
 
-// row is the values of a row, in the order of the columns; nil is NULL.
+// row is the values of a row; nil is NULL. A column that is dropped leaves its place.
 type row []*string
 
 func (t *table) key(r row) string {
@@ -40,11 +45,13 @@ func (t *table) key(r row) string {
 	return key
 }
 
-// change is a row change, the end of all rows of a table, or a logical message.
+// change is a row change, the end of all rows of a table, a logical message, or what becomes of a table or of the publication.
 type change struct {
 	table      *table
-	op         byte     // 'I', 'U', 'D', 'T' for TRUNCATE, or 'M' for a message
-	ends       []change // what a TRUNCATE does, row by row
+	op         byte     // 'I', 'U', 'D', 'T' for TRUNCATE, 'M' for a message, or 'C' for the catalog
+	becomes    *table   // of a 'C' of a table: nil when it is dropped
+	comment    string   // of a 'C' without a table: the publication's comment
+	ends       []change // what a TRUNCATE or a DROP does, row by row
 	was, is    row
 	prefix     string
 	content    string
@@ -71,8 +78,10 @@ func (t *transaction) String() string {
 		switch {
 		case i == 4:
 			return strings.Join(append(all, fmt.Sprintf("and %d more", len(t.changes)-i)), ", ")
-		case c.table == nil:
+		case c.op == 'M':
 			all = append(all, "message "+c.prefix)
+		case c.op == 'C':
+			all = append(all, c.ddl())
 		case c.op == 'T':
 			all = append(all, fmt.Sprintf("T %s, of %d rows", c.table.name, len(c.ends)))
 		default:
@@ -89,30 +98,57 @@ func microsSince2000(t time.Time) uint64 {
 
 // encoder writes pgoutput, protocol version 1 (PostgreSQL manual, "Logical Replication Message Formats").
 type encoder struct {
-	described map[uint32]bool // tables whose Relation message this session has had
+	major     int
+	described map[uint32]bool // tables whose Relation message this session has had, and that are as it says
 }
 
-// messages returns the messages of a transaction.
+// messages returns the messages of a transaction; none from Postgres 15 on when it has nothing that is published.
 func (e *encoder) messages(t *transaction) (all [][]byte) {
-	begin := binary.BigEndian.AppendUint64([]byte{'B'}, uint64(t.commit))
-	begin = binary.BigEndian.AppendUint64(begin, microsSince2000(t.at))
-	all = append(all, binary.BigEndian.AppendUint32(begin, t.xid))
 	for i := range t.changes {
 		c := &t.changes[i]
-		if c.op == 'M' {
+		e.invalidate(c)
+		switch {
+		case c.op == 'M':
 			all = append(all, message(c, t.commit))
-			continue
+		case c.isSent():
+			if !e.described[c.table.oid] {
+				e.described[c.table.oid] = true
+				all = append(all, relation(c.table))
+			}
+			all = append(all, changed(c))
 		}
-		if !e.described[c.table.oid] {
-			e.described[c.table.oid] = true
-			all = append(all, relation(c.table))
-		}
-		all = append(all, changed(c))
 	}
+	for i := range t.changes { // once more: what the transaction did may have been cached before its end
+		e.invalidate(&t.changes[i])
+	}
+	if len(all) == 0 && e.major >= 15 {
+		return nil
+	}
+	begin := binary.BigEndian.AppendUint64([]byte{'B'}, uint64(t.commit))
+	begin = binary.BigEndian.AppendUint64(begin, microsSince2000(t.at))
+	all = slices.Insert(all, 0, binary.BigEndian.AppendUint32(begin, t.xid))
 	end := binary.BigEndian.AppendUint64([]byte{'C', 0}, uint64(t.commit))
 	end = binary.BigEndian.AppendUint64(end, uint64(t.end))
 	return append(all, binary.BigEndian.AppendUint64(end, microsSince2000(t.at)))
 }
+
+// invalidate forgets which tables are described, as far as a change alters them. A change of the publication alters all of them
+// from Postgres 15 to 17.
+func (e *encoder) invalidate(c *change) {
+	switch {
+	case c.table == nil || (c.op != 'T' && c.op != 'C'):
+	case c.becomes != nil && c.becomes.member != c.table.member && e.major >= 15 && e.major < 18:
+		clear(e.described)
+	default:
+		delete(e.described, c.table.oid)
+	}
+}
+
+// isSent reports whether a change is one that the publication brings.
+func (c *change) isSent() bool { return c.isOfRows() && c.table.member != 0 }
+
+// isOfRows reports whether it is a change of rows.
+func (c *change) isOfRows() bool { return c.table != nil && c.op != 'C' }
 
 func message(c *change, at lsn) []byte {
 	m := binary.BigEndian.AppendUint64([]byte{'M', 1}, uint64(at))
@@ -125,12 +161,10 @@ func relation(t *table) []byte {
 	m := binary.BigEndian.AppendUint32([]byte{'R'}, t.oid)
 	m = append(append(append(m, "public\x00"...), t.name...), 0, 'd')
 	m = binary.BigEndian.AppendUint16(m, uint16(len(t.columns)))
-	for i, c := range t.columns {
+	for _, c := range t.columns {
 		flags := byte(0)
-		for _, k := range t.keys {
-			if k == i {
-				flags = 1
-			}
+		if slices.Contains(t.keys, c.at) {
+			flags = 1
 		}
 		m = append(append(append(m, flags), c.name...), 0)
 		m = binary.BigEndian.AppendUint32(m, c.oid)
@@ -146,18 +180,18 @@ func changed(c *change) []byte {
 	m := binary.BigEndian.AppendUint32([]byte{c.op}, c.table.oid)
 	switch c.op {
 	case 'I':
-		return tuple(append(m, 'N'), c.is, nil)
+		return tuple(append(m, 'N'), c.table, c.is, "")
 	case 'D':
-		return tuple(append(m, 'K'), keyOnly(c.table, c.was), nil)
+		return tuple(append(m, 'K'), c.table, keyOnly(c.table, c.was), "")
 	}
 	if c.table.key(c.was) != c.table.key(c.is) {
-		m = tuple(append(m, 'K'), keyOnly(c.table, c.was), nil)
+		m = tuple(append(m, 'K'), c.table, keyOnly(c.table, c.was), "")
 	}
-	var kept func(int) bool
+	kept := ""
 	if c.toastKept {
-		kept = func(i int) bool { return c.table.columns[i].name == "features" }
+		kept = "features"
 	}
-	return tuple(append(m, 'N'), c.is, kept)
+	return tuple(append(m, 'N'), c.table, c.is, kept)
 }
 
 func keyOnly(t *table, r row) row {
@@ -168,11 +202,12 @@ func keyOnly(t *table, r row) row {
 	return key
 }
 
-func tuple(m []byte, r row, kept func(int) bool) []byte {
-	m = binary.BigEndian.AppendUint16(m, uint16(len(r)))
-	for i, v := range r {
-		switch {
-		case kept != nil && kept(i):
+// tuple appends a row in the order of the columns. A kept column is one that the update did not touch out of line.
+func tuple(m []byte, t *table, r row, kept string) []byte {
+	m = binary.BigEndian.AppendUint16(m, uint16(len(t.columns)))
+	for _, c := range t.columns {
+		switch v := r.value(c); {
+		case c.name == kept:
 			m = append(m, 'u')
 		case v == nil:
 			m = append(m, 'n')
@@ -182,4 +217,12 @@ func tuple(m []byte, r row, kept func(int) bool) []byte {
 		}
 	}
 	return m
+}
+
+// value returns what a row has in a column, which may have come later than the row.
+func (r row) value(c column) *string {
+	if c.at >= len(r) {
+		return nil
+	}
+	return r[c.at]
 }

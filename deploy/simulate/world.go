@@ -9,8 +9,12 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
+
+	"lowcap-cdc/cdc"
+	"lowcap-cdc/decode"
 )
 
 // world is all that a seed makes.
@@ -26,8 +30,16 @@ type world struct {
 	rules     *rules
 	instances map[string]*instance
 	events    int
-	losses    int // how often changes were lost with the slot
+	losses    int                            // how often changes were lost with the slot
+	committed atomic.Pointer[cdc.Checkpoint] // the last one that an instance says is in the sink
 	failures  []string
+
+	phase   phase // of a change of servers
+	still   bool  // nobody writes meanwhile
+	changes int   // of servers
+
+	adopter  string // the life that ran the verb last
+	isUnseen bool   // the last change may not have been one to the sidecar
 
 	struck []string        // the writes, misfortunes and faults that have happened, by name
 	only   map[string]bool // those that may happen; nil for all
@@ -55,6 +67,7 @@ func run(seed uint64, only map[string]bool, all io.Writer) Outcome {
 	time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)))
 	seedGlobal(seed)
 	w := &world{seed: seed, only: only, trace: newTrace(all), instances: make(map[string]*instance)}
+	w.committed.Store(new(cdc.Checkpoint))
 	w.net = newNetwork(seed, w.trace)
 	w.random = w.net.draw("world")
 	w.batch = []int{0, 5, 20}[w.random.IntN(3)]
@@ -109,10 +122,14 @@ func (w *world) play() {
 	}
 	length := time.Duration(3+w.random.IntN([]int{15, 15, 15, 60}[w.random.IntN(4)])) * time.Second
 	w.planLoad(length)
+	if !w.planMove(length) {
+		w.planLife(length)
+	}
 	w.rules.schedule(length)
 	w.until(time.Now().Add(length), func() bool { return false })
 	w.trace.say("calm")
 	w.rules.settle()
+	w.settleTables(0)
 	w.net.plan(3*time.Second, "the last flush", w.server.flushAll)
 	quiet := time.Now().Add(4 * time.Second)
 	if !w.until(time.Now().Add(recoverWithin), func() bool { return time.Now().After(quiet) && w.net.isStill() && w.isTold() && w.isSettled() }) {
@@ -181,7 +198,7 @@ func (w *world) planLoad(length time.Duration) {
 	for n := range w.random.IntN(3) {
 		tokens, name := 3+w.random.IntN(20), fmt.Sprintf("huge %d", n)
 		w.net.plan(time.Duration(w.random.Int64N(int64(length))), name, func() {
-			if w.server.isUp() && w.happens(name) {
+			if w.server.isUp() && !w.still && w.happens(name) {
 				w.load.huge(tokens)
 			}
 		})
@@ -190,7 +207,7 @@ func (w *world) planLoad(length time.Duration) {
 
 // write is a step of the load, when the server runs.
 func (w *world) write(name string) {
-	if w.server.isUp() && w.happens(name) {
+	if w.server.isUp() && !w.still && w.happens(name) {
 		w.load.random = w.net.draw(name)
 		w.load.step()
 	}
@@ -217,15 +234,35 @@ func (w *world) isTold() bool {
 	w.server.mu.Lock()
 	defer w.server.mu.Unlock()
 	slot := w.server.slots["slot"]
-	return slot != nil && slot.session != nil && w.brokers.coordinator.isDone() && len(w.server.wal) > 0 &&
-		slot.confirmed >= w.server.lastChange()
+	return slot != nil && slot.session != nil && w.isForRun(slot.session) && w.brokers.coordinator.isDone() && len(w.server.wal)+len(w.server.every) > 0 &&
+		slot.confirmed >= w.server.lastChange() && w.areFollowed()
+}
+
+// isForRun reports whether a session is of an instance that goes on, and not of the verb that adopts.
+func (w *world) isForRun(s *session) bool {
+	return w.phase != stopping && s.conn.(*end).link.client != w.adopter
+}
+
+// areFollowed reports whether the sidecar has committed that it follows the tables that there are, and no adoption is unfinished; the
+// server's lock is held.
+func (w *world) areFollowed() bool {
+	if w.committed.Load().Adoption != nil {
+		return false
+	}
+	for which, t := range [2]decode.Table{decode.Blocks, decode.Positions} {
+		is, known := w.server.named(which), w.committed.Load().Tables[t]
+		if is == nil || is.member == 0 || known.Missing || known.ID != (decode.TableID{OID: is.oid, Member: is.member}) {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *world) standing() string {
 	w.server.mu.Lock()
 	defer w.server.mu.Unlock()
 	if slot := w.server.slots["slot"]; slot != nil {
-		return fmt.Sprintf("the slot stands at %v, the last change ends at %v", slot.confirmed, w.server.lastChange())
+		return fmt.Sprintf("the slot stands at %v, the last change ends at %v, tables followed: %v", slot.confirmed, w.server.lastChange(), w.areFollowed())
 	}
 	return "there is no slot"
 }

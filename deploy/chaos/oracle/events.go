@@ -12,6 +12,8 @@ type Event struct {
 	Data                    struct {
 		Before, After json.RawMessage
 		Key, Slot     string
+		Why           string // of an event about the stream or a table
+		Path          string // of what is malformed
 		Origin        struct{ Op string }
 	}
 }

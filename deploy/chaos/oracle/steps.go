@@ -67,14 +67,14 @@ type flags struct{ S1, S2 bool }
 
 func blockSteps(op string, was, is []byte) []string {
 	var before, after flags
+	if op == baselineOp {
+		return nil
+	}
 	if json.Unmarshal(was, &before) != nil || json.Unmarshal(is, &after) != nil {
 		return []string{"unreadable log"}
 	}
-	switch op {
-	case "DELETE":
+	if op == "DELETE" {
 		return []string{"row: gone"}
-	case baselineOp:
-		return nil
 	}
 	return flagSteps(before, after)
 }

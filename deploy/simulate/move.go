@@ -1,0 +1,183 @@
+package simulate
+
+import (
+	"fmt"
+	"time"
+)
+
+// Another server becomes that of the history: an operator stops the instances, changes the server, and runs the verb that adopts it
+// until that says it is done. Every eighth seed has such a change, and then nothing becomes of the tables.
+
+// phase is how far such a change is.
+type phase int
+
+const (
+	running  phase = iota // there is none, or it is over
+	stopping              // the instances are to end
+	adopting              // the first instance runs the verb, the others run if they are so told
+)
+
+// change of servers.
+type move struct {
+	name  string
+	keeps bool // the slot comes along: everything has to be read from it before, so nobody writes
+	to    func(*server)
+	// isUnseen: where nothing was told of what the server does not have any more, it is the same one, that has lost the slot.
+	isUnseen bool
+}
+
+// moves are the ways to another server.
+var moves = []move{
+	{name: "pg_upgrade with the slot", keeps: true, to: (*server).upgrade},
+	{name: "pg_upgrade with the slot", keeps: true, to: (*server).upgrade},
+	{name: "a dump and restore", to: (*server).restoreDump},
+	{name: "a rename of the database", to: func(s *server) { s.database += "2" }},
+	{name: "a restore to an earlier point", to: (*server).restoreEarlier, isUnseen: true},
+}
+
+// planMove has a seed change the server, or not.
+func (w *world) planMove(length time.Duration) (planned bool) {
+	random := w.net.draw("move")
+	if random.IntN(8) > 0 {
+		return false
+	}
+	m := moves[random.IntN(len(moves))]
+	if m.keeps && w.server.major < 17 {
+		w.server.major = 17 // before, pg_upgrade brings no slot along
+	}
+	w.net.plan(time.Duration(random.Int64N(int64(length))), "move", func() {
+		if w.happens("move") {
+			w.trace.say("%s is to come", m.name)
+			w.still = m.keeps
+			w.wind(m, 0)
+		}
+	})
+	return true
+}
+
+// windEvery is how often it is looked whether the instances can be stopped, and have ended.
+const windEvery = 100 * time.Millisecond
+
+// wind stops the instances: where the slot is to come along, when it has everything, or will not have it soon. Those that do not end
+// are killed.
+func (w *world) wind(m move, tries int) {
+	again := func() {
+		w.net.plan(windEvery, fmt.Sprintf("move, look %d", tries+1), func() { w.wind(m, tries+1) })
+	}
+	switch {
+	case w.phase == running && m.keeps && !w.hasRead() && tries < 200:
+		again()
+	case w.phase == running:
+		w.phase = stopping
+		for _, name := range w.names() {
+			if i := w.instances[name]; w.net.draw("move stops "+name).IntN(3) == 0 {
+				i.crash()
+			} else {
+				i.stop()
+			}
+		}
+		again()
+	case tries%100 == 99:
+		for _, name := range w.names() {
+			w.instances[name].crash()
+		}
+		again()
+	case w.lives() > 0 || !w.server.isUp():
+		again()
+	default:
+		w.change(m)
+	}
+}
+
+// hasRead reports whether everything was read from the slot.
+func (w *world) hasRead() bool {
+	w.server.mu.Lock()
+	defer w.server.mu.Unlock()
+	slot := w.server.slots["slot"]
+	return slot != nil && !slot.lost && slot.confirmed >= w.server.lastChange() && w.committed.Load().LSN != 0
+}
+
+// change makes the server another one, and has it adopted.
+func (w *world) change(m move) {
+	if m.keeps && !w.hasRead() {
+		m = moves[2] // pg_upgrade refuses the slot
+	}
+	w.trace.say("%s", m.name)
+	w.server.checkpoint()
+	w.server.crash()
+	m.to(w.server)
+	w.server.recover()
+	if w.server.slots["slot"] == nil {
+		w.losses++
+	}
+	w.phase, w.still = adopting, false
+	w.changes++
+	w.isUnseen = m.isUnseen
+	for _, name := range w.names() {
+		if random := w.net.draw("move starts " + name); name == "a" || random.IntN(2) == 0 {
+			w.instances[name].again()
+		}
+	}
+}
+
+// adopted ends the change: everybody runs.
+func (w *world) adopted() {
+	w.trace.say("adopted")
+	w.phase = running
+	for _, name := range w.names() {
+		if i := w.instances[name]; i.host == nil || i.running == 0 {
+			i.again()
+		}
+	}
+}
+
+// walSegment is where pg_upgrade lets the WAL go on.
+const walSegment = 16 << 20
+
+// upgrade is pg_upgrade: the tables keep their OIDs, the publication does not keep its own, and the slot stands where the WAL begins.
+func (s *server) upgrade() {
+	s.become((s.inserted/walSegment + 2) * walSegment)
+	s.slots["slot"] = &slot{name: "slot", point: s.start, confirmed: s.start, saved: s.start}
+}
+
+// restoreDump is a new server with the same rows in tables with other OIDs, and its WAL may be anywhere.
+func (s *server) restoreDump() {
+	for which, t := range s.tables {
+		made := *t
+		made.oid = s.newOID()
+		made.file = made.oid
+		s.tables[which] = &made
+	}
+	s.become([]lsn{0x900_000, s.start, s.inserted + walSegment}[s.random.IntN(3)])
+}
+
+// become makes it another system, with the same rows and without a slot.
+func (s *server) become(start lsn) {
+	for which, t := range s.tables {
+		member := *t
+		member.member = s.newOID()
+		s.tables[which] = &member
+	}
+	s.past = append(s.past, s.toTell()...)
+	s.every = append(s.every, s.wal...)
+	s.wal, s.base, s.comment = nil, s.contents.clone(), ""
+	s.start, s.inserted, s.flushed = start, start, start
+	s.system, s.timeline, s.left = fmt.Sprintf("72345678901234%05d", s.random.IntN(100_000)), 1, nil
+	s.slots = make(map[string]*slot)
+}
+
+// restoreEarlier is a restore to a point in time: what came behind it has never happened, and there is no slot.
+func (s *server) restoreEarlier() {
+	if len(s.wal) > 1 {
+		s.wal = s.wal[:1+s.random.IntN(len(s.wal)-1)]
+		s.inserted = s.wal[len(s.wal)-1].end
+	}
+	s.flushed = s.inserted
+	s.left = append(s.left, s.inserted)
+	s.timeline++
+	s.contents = s.base.clone()
+	for _, t := range s.wal {
+		s.apply(t)
+	}
+	s.slots = make(map[string]*slot)
+}
