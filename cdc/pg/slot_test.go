@@ -71,6 +71,30 @@ func TestAnotherInstancesSlotStays(t *testing.T) {
 	}
 }
 
+// TestLossByAnOldState: a slot that is past the state which was read is lost to the one who holds the sink, and to nobody else: another
+// instance may have moved on with both. (Found by the simulation: a reconcile, and a gap, that were none.)
+func TestLossByAnOldState(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "")
+	p.mustRun(newMemorySink())
+	p.exec(rowA)
+	p.exec(`select pg_replication_slot_advance('` + p.config.Slot + `', pg_current_wal_lsn())`)
+	old := startOf()
+	old.Resume, old.Known.LSN = 1, 1
+	fenced, lost := errors.New("fenced"), new(LostError)
+	for _, c := range []struct {
+		held   error
+		isLost bool
+	}{{nil, true}, {fenced, false}} {
+		old.Held = func(context.Context) error { return c.held }
+		s := New(p.config)
+		if _, err := s.Start(t.Context(), old); errors.As(err, &lost) != c.isLost || errors.Is(err, fenced) == c.isLost {
+			t.Errorf("held %v: %v", c.held, err)
+		}
+		s.Close() //nolint:errcheck // it has not started
+	}
+}
+
 // TestSlotLostBeforeTheStart: what the server says of a slot that was lost between the look and the start is not about wal_level,
 // and passes: the next start finds the slot as it is.
 func TestSlotLostBeforeTheStart(t *testing.T) {

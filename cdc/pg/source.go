@@ -46,6 +46,17 @@ func New(config Config) *Source {
 
 // Start implements cdc.Source.
 func (s *Source) Start(ctx context.Context, start cdc.Start) (cdc.Started, error) {
+	started, err := s.begin(ctx, start)
+	if lost := new(LostError); errors.As(err, &lost) {
+		// The slot may be past what this instance has read of the sink, and not past what another one has written there since.
+		if held := start.Held(ctx); held != nil {
+			return cdc.Started{}, fmt.Errorf("%s; look whether another instance has it: %w", lost.Why, held)
+		}
+	}
+	return started, err
+}
+
+func (s *Source) begin(ctx context.Context, start cdc.Start) (cdc.Started, error) {
 	var err error
 	s.extend = start.Extend
 	if s.repl, err = s.config.connectReplication(ctx); err != nil {
