@@ -141,6 +141,8 @@ var mutants = []mutant{
 		"fresh: another || m.damaged", "fresh: (another && !$on) || m.damaged"},
 	{"the snapshot of a table that is back is told at once, not at its place", "cdc/pg/join.go",
 		"	if f.data == nil {\n		return f.walEnd", "	if $on {\n		return true\n	}\n	if f.data == nil {\n		return f.walEnd"},
+	{"an instance that was overtaken reconciles by an old state", "cdc/pg/source.go",
+		"		if held := start.Held(ctx); held != nil {", "		if held := start.Held(ctx); held != nil && !$on {"},
 	{"nobody looks whether a table is the one that the snapshot sees", "cdc/pg/snapshot.go",
 		"		if err := s.checkSame(e); err != nil {\n", "		if err := s.checkSame(e); err != nil && !$on {\n"},
 	{"a table counts as back before it is in the publication", "cdc/pg/join.go",

@@ -9,6 +9,12 @@ var named = []struct {
 	what string
 }{
 	{500, "leaders moved while nothing was written, and the run ended by the next batch: sink/kafka TestMovedLeadersAreRetried"},
+	{36, "a table that another instance had just put into the publication asked for an operator: cdc/pg TestPublishedByAnother"},
+	{7090, "a connection that was lost while the publication was set up did too: the same"},
+	{70, "a table was told to be back before it was in the publication, because another one was"},
+	{135, "a first start that was killed bound the sink to its server: e2e TestClaimElsewhere"},
+	{26175, "a table that was emptied under its snapshot counted as empty: cdc/pg TestSnapshotOfAnotherTable"},
+	{63011, "an instance that was overtaken while it started reconciled by an old state: cdc/pg TestLossByAnOldState"},
 	{2559, "an instance that was fenced in the middle of a reconcile found the other's slot, and asked for an operator: supervise"},
 	{6534, "a pool whose last told value lacks recovery_started was taken for another one than false: deploy/chaos/oracle TestSameText"},
 	{426, "two instances started when peace began, and the judge took the end of that race for a disturbance"},
