@@ -50,17 +50,21 @@ func readBoard(ctx context.Context, conn querier, c Config) (board, error) {
 	return b, nil
 }
 
+// over ends the entry of a marker whose table is back under the same OID and membership, after a rename: when it leaves the stream
+// again that is another marker.
+const over = "!"
+
 // prefixOf begins the entry of a marker.
 func prefixOf(t decode.Table, id decode.TableID) string {
 	return fmt.Sprintf("%s/%d/%d/", t, id.OID, id.Member)
 }
 
-// has reports whether a marker stands on the board, or any marker of that table.
+// has reports whether a marker stands on the board, or any marker of that table that is not over.
 func (b *board) has(g *decode.TableGone) (this, any bool) {
 	for _, entry := range b.entries {
 		digest, found := strings.CutPrefix(entry, prefixOf(g.Table, g.ID))
-		any = any || found
-		this = this || (found && digest == g.Digest)
+		any = any || (found && !strings.HasSuffix(digest, over))
+		this = this || (found && strings.TrimSuffix(digest, over) == g.Digest)
 	}
 	return this, any
 }
@@ -97,14 +101,39 @@ func post(ctx context.Context, conn *pgx.Conn, c Config, g *decode.TableGone) er
 	}
 	if b.found.owned {
 		entries := append(b.entries, prefixOf(g.Table, g.ID)+g.Digest)
-		entries = entries[max(0, len(entries)-boardEntries):]
-		text := b.comment + boardLead + " " + strings.Join(entries, " ")
-		sql := "comment on publication " + pgx.Identifier{c.Publication}.Sanitize() + " is " + quoteLiteral(text)
-		if _, err := tx.Exec(ctx, sql); err != nil {
-			return fmt.Errorf("write the comment of publication %q: %w", c.Publication, err)
+		b.entries = entries[max(0, len(entries)-boardEntries):]
+		if err := b.write(ctx, tx, c); err != nil {
+			return err
 		}
 	}
 	return tx.Commit(ctx)
+}
+
+func (b *board) write(ctx context.Context, tx executor, c Config) error {
+	text := b.comment + boardLead + " " + strings.Join(b.entries, " ")
+	sql := "comment on publication " + pgx.Identifier{c.Publication}.Sanitize() + " is " + quoteLiteral(text)
+	if _, err := tx.Exec(ctx, sql); err != nil {
+		return fmt.Errorf("write the comment of publication %q: %w", c.Publication, err)
+	}
+	return nil
+}
+
+// closeMarkers notes on the board that the markers of a table are over.
+func closeMarkers(ctx context.Context, conn *pgx.Conn, c Config, t decode.Table, id decode.TableID) error {
+	b, err := readBoard(ctx, conn, c)
+	if err != nil || !b.found.owned {
+		return err
+	}
+	open := false
+	for i, entry := range b.entries {
+		if strings.HasPrefix(entry, prefixOf(t, id)) && !strings.HasSuffix(entry, over) {
+			b.entries[i], open = entry+over, true
+		}
+	}
+	if !open {
+		return nil
+	}
+	return b.write(ctx, conn, c)
 }
 
 // executor is a connection or a transaction.

@@ -160,6 +160,7 @@ func (w *watcher) look(ctx context.Context) error {
 		case known.Missing && now.kind != "":
 			err = w.welcome(ctx, t, &found)
 		case !known.Missing:
+			w.said[t] = decode.TableID{}
 			w.noticeUnfit(t, &now)
 		}
 		if err != nil {
@@ -234,6 +235,12 @@ func (w *watcher) welcome(ctx context.Context, t decode.Table, found *catalog) e
 	if err != nil {
 		w.notice(t, fmt.Sprintf("table %s is back, but cannot be followed: %s", w.config.table(t), err))
 		return nil
+	}
+	if id := found.tables[t].id; id == w.tables.get(t).ID {
+		w.said[t] = decode.TableID{}
+		if err := closeMarkers(ctx, w.conn, w.config, t, id); err != nil {
+			return err
+		}
 	}
 	w.back[t].Store(true)
 	return w.wake(ctx)

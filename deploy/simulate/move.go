@@ -13,6 +13,7 @@ type phase int
 
 const (
 	running  phase = iota // there is none, or it is over
+	winding               // it is to come, when everything is read
 	stopping              // the instances are to end
 	adopting              // the first instance runs the verb, the others run if they are so told
 )
@@ -48,7 +49,7 @@ func (w *world) planMove(length time.Duration) (planned bool) {
 	w.net.plan(time.Duration(random.Int64N(int64(length))), "move", func() {
 		if w.happens("move") {
 			w.trace.say("%s is to come", m.name)
-			w.still = m.keeps
+			w.phase, w.still = winding, m.keeps
 			w.wind(m, 0)
 		}
 	})
@@ -65,9 +66,9 @@ func (w *world) wind(m move, tries int) {
 		w.net.plan(windEvery, fmt.Sprintf("move, look %d", tries+1), func() { w.wind(m, tries+1) })
 	}
 	switch {
-	case w.phase == running && m.keeps && !w.hasRead() && tries < 200:
+	case w.phase == winding && m.keeps && !w.hasRead() && tries < 200:
 		again()
-	case w.phase == running:
+	case w.phase == winding:
 		w.phase = stopping
 		for _, name := range w.names() {
 			if i := w.instances[name]; w.net.draw("move stops "+name).IntN(3) == 0 {
@@ -112,7 +113,7 @@ func (w *world) change(m move) {
 	}
 	w.phase, w.still = adopting, false
 	w.changes++
-	w.isUnseen = m.isUnseen
+	w.isUnseen = m.isUnseen || w.committed.Load().LSN == 0 // or there is no history that could go on
 	for _, name := range w.names() {
 		if random := w.net.draw("move starts " + name); name == "a" || random.IntN(2) == 0 {
 			w.instances[name].again()

@@ -15,6 +15,7 @@ var named = []struct {
 	{135, "a first start that was killed bound the sink to its server: e2e TestClaimElsewhere"},
 	{26175, "a table that was emptied under its snapshot counted as empty: cdc/pg TestSnapshotOfAnotherTable"},
 	{63011, "an instance that was overtaken while it started reconciled by an old state: cdc/pg TestLossByAnOldState"},
+	{83009, "a table that was renamed and back, and then dropped, was never told to be gone: e2e TestRenamedTwice"},
 	{2559, "an instance that was fenced in the middle of a reconcile found the other's slot, and asked for an operator: supervise"},
 	{6534, "a pool whose last told value lacks recovery_started was taken for another one than false: deploy/chaos/oracle TestSameText"},
 	{426, "two instances started when peace began, and the judge took the end of that race for a disturbance"},

@@ -240,7 +240,7 @@ func (w *world) isTold() bool {
 
 // isForRun reports whether a session is of an instance that goes on, and not of the verb that adopts.
 func (w *world) isForRun(s *session) bool {
-	return w.phase != stopping && s.conn.(*end).link.client != w.adopter
+	return (w.phase == running || w.phase == adopting) && s.conn.(*end).link.client != w.adopter
 }
 
 // areFollowed reports whether the sidecar has committed that it follows the tables that there are, and no adoption is unfinished; the

@@ -129,6 +129,24 @@ func TestPositionsMadeAnew(t *testing.T) {
 	}
 }
 
+// TestRenamedTwice renames a table away and back, and once more: each time it is told. (Found by the simulation: the second time it was
+// not, and whatever was made in its place was never followed.)
+func TestRenamedTwice(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.exec(blockA)
+	sink, events := s.file("x")
+	s.drain("k", sink)
+	s.background(sink, "starting")
+	for range 2 {
+		before := len(events())
+		s.exec(`alter table token_timeframe_blocks rename to away`)
+		waitForEvents(t, events, before, "table.missing")
+		s.exec(`alter table away rename to token_timeframe_blocks`)
+		waitForEvents(t, events, before, "table.present")
+	}
+}
+
 // TestTableLeavesThePublication takes a table out while the sidecar runs: what changes then is a gap that says so.
 func TestTableLeavesThePublication(t *testing.T) {
 	t.Parallel()
