@@ -33,11 +33,11 @@ func (c *contents) named(which int) *table {
 func (c *contents) apply(t *transaction) {
 	for i := range t.changes {
 		change := &t.changes[i]
-		switch {
-		case change.op == 'M':
-		case change.op == 'C':
+		switch change.op {
+		case 'M':
+		case 'C':
 			c.alter(change)
-		case change.op == 'T':
+		case 'T':
 			c.truncate(change.table.which)
 		default:
 			of := c.rows[change.table.which]

@@ -161,7 +161,7 @@ func (s *server) become(start lsn) {
 	}
 	s.past = append(s.past, s.toTell()...)
 	s.every = append(s.every, s.wal...)
-	s.wal, s.base, s.comment = nil, s.contents.clone(), ""
+	s.wal, s.base, s.comment = nil, s.clone(), ""
 	s.start, s.inserted, s.flushed = start, start, start
 	s.system, s.timeline, s.left = fmt.Sprintf("72345678901234%05d", s.random.IntN(100_000)), 1, nil
 	s.slots = make(map[string]*slot)

@@ -33,7 +33,6 @@ func TestCollectorHasRoom(t *testing.T) {
 		t.Errorf("%d collections for %d MB of garbage", n, garbage>>20)
 	}
 	runtime.KeepAlive(kept)
-	kept = nil
 	for deadline := time.Now().Add(time.Minute); debug.SetMemoryLimit(-1) > workingMemory; runtime.GC() {
 		if time.Now().After(deadline) {
 			t.Fatal("the limit stays up when nothing is alive any more")
