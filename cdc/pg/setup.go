@@ -139,7 +139,8 @@ func checkAccess(ctx context.Context, conn querier, c Config, t decode.Table) er
 	case err != nil:
 		return fmt.Errorf("look for table %s: %w", c.table(t), err)
 	case !exists:
-		return permanentf("table %s does not exist; run the source's migration, or correct --schema", c.table(t))
+		// It was there a moment ago, and the next try finds what has come of that.
+		return fmt.Errorf("table %s does not exist; run the source's migration, or correct --schema", c.table(t))
 	case !readable:
 		return permanentf("no right to read table %s; run: grant select on %s to %s", c.table(t), c.table(t), who)
 	case hides:

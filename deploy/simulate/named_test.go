@@ -12,6 +12,7 @@ var named = []struct {
 	{36, "a table that another instance had just put into the publication asked for an operator: cdc/pg TestPublishedByAnother"},
 	{7090, "a connection that was lost while the publication was set up did too: the same"},
 	{70, "a table was told to be back before it was in the publication, because another one was"},
+	{1441, "a table that was dropped while the first start looked at it asked for an operator"},
 	{135, "a first start that was killed bound the sink to its server: e2e TestClaimElsewhere"},
 	{26175, "a table that was emptied under its snapshot counted as empty: cdc/pg TestSnapshotOfAnotherTable"},
 	{63011, "an instance that was overtaken while it started reconciled by an old state: cdc/pg TestLossByAnOldState"},
