@@ -28,8 +28,8 @@ type pages struct {
 	hook, phone *lab.Moody
 }
 
-// moods makes about one answer in forty a bad one: the load has more exits than a receiver that waits for each could be told.
-const moods = 400
+// moods makes about one answer in twenty a bad one: the load has more exits than a receiver that waits for each could be told.
+const moods = 200
 
 func startPages(w *world) (p *pages, err error) {
 	p = &pages{}
@@ -81,7 +81,27 @@ func (p *pages) close() {
 	}
 }
 
-func killNotify(_ context.Context, w *world, _ *rand.Rand) error {
+// longestQuiet is how long a kill of notify waits for something to be told, which may be nothing: a group waits for a dead member.
+const longestQuiet = 20 * time.Second
+
+// killNotify kills notify when a receiver has just accepted something, which it may then be told again, or has just not, which it
+// must be told again.
+func killNotify(ctx context.Context, w *world, random *rand.Rand) error {
+	afterBad := random.IntN(2) == 0
+	count := func() (n int) {
+		for _, m := range []*lab.Moody{w.pages.hook, w.pages.phone} {
+			accepted, refused := m.Answers()
+			if n += refused; !afterBad {
+				n += accepted
+			}
+		}
+		return n
+	}
+	for begun, before := time.Now(), count(); count() == before && time.Since(begun) < longestQuiet; {
+		if err := pause(ctx, 2*time.Millisecond); err != nil {
+			return err
+		}
+	}
 	return w.pages.notify.signal(syscall.SIGKILL)
 }
 

@@ -23,6 +23,7 @@ type Moody struct {
 	mu       sync.Mutex
 	random   *rand.Rand
 	accepted []Accepted
+	refused  int // bad answers to what was not accepted
 	calm     bool
 }
 
@@ -67,6 +68,13 @@ func (m *Moody) Accepted() []Accepted {
 	return slices.Clone(m.accepted)
 }
 
+// Answers returns how often it has accepted something, and how often it has answered badly to what it did not accept.
+func (m *Moody) Answers() (accepted, refused int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.accepted), m.refused
+}
+
 // Distinct returns how many names it has accepted.
 func (m *Moody) Distinct() int {
 	names := make(map[string]bool)
@@ -88,12 +96,13 @@ func (m *Moody) take(body string) (mood int) {
 		mood = accepts
 	}
 	name, can := m.name(body)
-	switch {
-	case !can && (mood < 3 || mood > 9):
-		return 5
-	case mood < 3 || mood > 9:
+	if isGood := mood < 3 || mood > 9; isGood && can {
 		m.accepted = append(m.accepted, Accepted{name, strings.Contains(body, "may be a repeat")})
+		return mood
+	} else if isGood {
+		mood = 5
 	}
+	m.refused++
 	return mood
 }
 
