@@ -14,7 +14,7 @@ func TestLostSlotIsSeen(t *testing.T) {
 		"wal_removed": {[]string{"max_slot_wal_keep_size=1MB", "max_wal_size=32MB", "min_wal_size=32MB"},
 			`insert into filler select repeat(md5(i::text), 100) from generate_series(1, 10000) i; checkpoint`},
 		"idle_timeout":            {[]string{"idle_replication_slot_timeout=1s"}, `checkpoint`},
-		"does not exist any more": {nil, `select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_type = 'logical'`},
+		"does not exist any more": {nil, `select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_type = 'logical' and not active`},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			h := newHistory(t, "18", false, c.settings...)
