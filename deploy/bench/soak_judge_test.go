@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"runtime"
@@ -169,4 +170,14 @@ func TestSamplingFailsWhereAProcessHasEnded(t *testing.T) {
 		t.Error(err)
 	}
 	cmd.Wait() //nolint:errcheck // it was killed
+}
+
+// TestMetricThatIsMissing: a series that is not there would be 0 for ever, and never grow.
+func TestMetricThatIsMissing(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "go_goroutines 3") }))
+	defer server.Close()
+	p := observed{pid: os.Getpid(), url: server.URL}
+	if _, _, err := p.look(t.Context()); err == nil {
+		t.Error("no heap, and no error")
+	}
 }

@@ -2,10 +2,8 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -42,7 +40,11 @@ func (p observed) look(ctx context.Context) (four []float64, metrics map[string]
 	if metrics, err = scrape(ctx, p.url); err != nil {
 		return nil, nil, err
 	}
-	heap, goroutines := metrics["go_memstats_heap_inuse_bytes"], metrics["go_goroutines"]
+	heap, isHeap := metrics["go_memstats_heap_inuse_bytes"]
+	goroutines, isGoroutines := metrics["go_goroutines"]
+	if !isHeap || !isGoroutines { // 0 would never grow
+		return nil, nil, fmt.Errorf("%s has no heap or no goroutines among %d metrics", p.url, len(metrics))
+	}
 	return []float64{resident * 1024, heap, goroutines, float64(len(descriptors))}, metrics, nil
 }
 
@@ -57,12 +59,12 @@ func scrape(ctx context.Context, url string) (map[string]float64, error) {
 		return nil, err
 	}
 	defer answer.Body.Close() //nolint:errcheck // it was read
-	text, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s: %w", url, answer.Status, err)
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", url, answer.Status)
 	}
 	metrics := make(map[string]float64)
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+	lines := bufio.NewScanner(answer.Body)
+	for lines.Scan() {
 		at := strings.LastIndexByte(lines.Text(), ' ')
 		if at < 0 || lines.Text()[0] == '#' {
 			continue
@@ -73,6 +75,9 @@ func scrape(ctx context.Context, url string) (map[string]float64, error) {
 			return nil, fmt.Errorf("%s: %w", url, err)
 		}
 		metrics[name] += value
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", url, err)
 	}
 	return metrics, nil
 }
