@@ -4,8 +4,13 @@
 // Decoder.Decode. The message formats are those of the PostgreSQL manual, "Logical Replication Message Formats".
 package decode
 
+import "time"
+
 // Micros is an instant in microseconds since the Unix epoch, the resolution of a Postgres timestamptz.
 type Micros int64
+
+// UTC returns the instant as a time in UTC.
+func (m Micros) UTC() time.Time { return time.UnixMicro(int64(m)).UTC() }
 
 // Message is one of *Begin, *Commit, *BlockChange, *PositionChange, *Truncate, *TableGone, *Annotation, *Session, *Progress.
 type Message interface{ message() }

@@ -49,7 +49,7 @@ func (c *handoverCommand) Run(s *settings.Settings, std *settings.Streams) error
 		return err
 	}
 	fmt.Fprintf(std.Out, "handed over: everything up to %s (%s) is in the sink and confirmed, %d events\n", last.at.LSN,
-		time.UnixMicro(int64(last.at.Time)).UTC().Format(time.RFC3339), last.at.Events.Number)
+		last.at.Time.UTC().Format(time.RFC3339), last.at.Events.Number)
 	fmt.Fprintf(std.Out, "from now on nothing may write to database %q of this server: it can be frozen, upgraded, dumped or switched\n", last.at.Database)
 	fmt.Fprintln(std.Out, "then, with --postgres naming the new server and before anything writes there: lowcap-cdc reconcile --adopt")
 	_, err = fmt.Fprintln(std.Out, "or, to go on with this one: lowcap-cdc run")

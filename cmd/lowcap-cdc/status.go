@@ -187,7 +187,7 @@ func (st *status) readState(ctx context.Context, s *settings.Settings, reader si
 	st.Checkpoint.Events, st.Checkpoint.Chain = checkpoint.Events.Number, checkpoint.Events.Hash
 	if checkpoint.LSN != 0 {
 		st.Checkpoint.LSN = checkpoint.LSN.String()
-		st.Checkpoint.Time = time.UnixMicro(int64(checkpoint.Time)).UTC().Format(time.RFC3339Nano)
+		st.Checkpoint.Time = checkpoint.Time.UTC().Format(time.RFC3339Nano)
 	}
 	return nil
 }
@@ -209,7 +209,7 @@ func (st *status) readServer(ctx context.Context, s *settings.Settings, checkpoi
 		inspection.Restart.String(), inspection.Retained, nil, st.unread && inspection.Safe != nil}
 	st.Checkpoint.LagBytes = inspection.Behind()
 	if behind := inspection.Behind(); behind > 0 && checkpoint.LSN != 0 {
-		seconds := max(0, inspection.At.Sub(time.UnixMicro(int64(checkpoint.Time))).Seconds())
+		seconds := max(0, inspection.At.Sub(checkpoint.Time.UTC()).Seconds())
 		st.Checkpoint.LagSeconds = seconds
 		if inspection.Safe != nil && seconds > 0 {
 			left := max(0, float64(*inspection.Safe)/(float64(behind)/seconds))

@@ -137,7 +137,7 @@ const InstantLayout = "2006-01-02T15:04:05.000000Z"
 
 // AppendInstant appends what FormatInstant returns.
 func AppendInstant(dst []byte, at decode.Micros) []byte {
-	t := time.UnixMicro(int64(at)).UTC()
+	t := at.UTC()
 	year, month, day := t.Date()
 	if year < 0 || year > 9999 {
 		return t.AppendFormat(dst, InstantLayout)

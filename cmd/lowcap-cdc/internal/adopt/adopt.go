@@ -175,5 +175,5 @@ func moment(at decode.Micros) string {
 	if at == 0 {
 		return "none"
 	}
-	return time.UnixMicro(int64(at)).UTC().Format(time.RFC3339)
+	return at.UTC().Format(time.RFC3339)
 }

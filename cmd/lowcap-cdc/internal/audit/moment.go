@@ -191,7 +191,7 @@ func at(ctx context.Context, reader sink.Reader, m Moment, token string) (*Stand
 
 // beyond returns where the sink's knowledge of the database ends, nil when it has come to the moment, or is a copy's.
 func (m *Moment) beyond(known *cdc.Checkpoint) *Place {
-	when := time.UnixMicro(int64(known.Time)).UTC()
+	when := known.Time.UTC()
 	switch {
 	case known.LSN == 0, known.Time == 0, m.Number > 0, m.isLSN && m.LSN <= known.LSN, !m.isLSN && !m.Time.After(when):
 		return nil
