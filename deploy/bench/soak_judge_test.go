@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,29 @@ func TestTotalsAreRates(t *testing.T) {
 	s.per = soaked[0].name
 	if got := s.of([][]float64{{10, 2, 100}, {20, 2, 100}, {30, 6, 300}}, 2); len(got) != 1 || got[0] != (point{30, 5}) {
 		t.Errorf("for each: %v", got)
+	}
+}
+
+// TestWithin: what follows the commits of the last hour grows only when there is more of it for each of them.
+func TestWithin(t *testing.T) {
+	commits := 1 + slices.Index(seriesNames(), "commits")
+	column := 1 + slices.IndexFunc(soaked, func(s series) bool { return s.name == "state-commits" })
+	soak := func(records func(all, lastHour float64) float64) (samples [][]float64) {
+		done := func(at float64) float64 { return 50*max(at, 0) + 100*max(at-6000, 0) } // three times as many from the 100th minute on
+		for at := 10.0; at <= 14400; at += 10 {
+			sample := make([]float64, 1+len(soaked))
+			sample[0], sample[commits] = at, done(at)
+			sample[column] = records(done(at), done(at)-done(at-3600))
+			samples = append(samples, sample)
+		}
+		return samples
+	}
+	judged := func(samples [][]float64) growth { return judge(soaked, samples)[column-1] }
+	if v := judged(soak(func(_, lastHour float64) float64 { return 10_000 + 2*lastHour })); v.grown() || v.short {
+		t.Errorf("it follows the commits, and %v", v)
+	}
+	if v := judged(soak(func(all, _ float64) float64 { return 2 * all })); !v.grown() {
+		t.Errorf("nothing is taken out, and went from %.1f to %.1f", v.first, v.last)
 	}
 }
 

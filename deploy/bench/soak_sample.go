@@ -117,8 +117,10 @@ func (s *sampler) sample(ctx context.Context) ([]float64, error) {
 	}
 	all := append([]float64{time.Since(s.began).Seconds()}, own...)
 	all = append(all, beside...)
-	return append(all, state, float64(s.records.Load()), kept, metrics["lowcap_cdc_end_to_end_latency_seconds_sum"], used(s.sidecar.pid),
-		changes, metrics["lowcap_cdc_events_total"], float64(s.notified.Load()), metrics["lowcap_cdc_restarts_total"]), nil
+	records := float64(s.records.Load())
+	return append(all, state, records, records, kept, metrics["lowcap_cdc_end_to_end_latency_seconds_sum"], used(s.sidecar.pid), changes,
+		metrics["lowcap_cdc_commits_total"], metrics["lowcap_cdc_events_total"], float64(s.notified.Load()),
+		metrics["lowcap_cdc_restarts_total"]), nil
 }
 
 // topicSize returns the bytes that a topic takes on the broker's disk.

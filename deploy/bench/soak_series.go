@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -9,10 +10,11 @@ import (
 type series struct {
 	name, title string
 	unit        string
-	scale       float64 // what a sample is divided by, to be in the unit
-	total       bool    // a sample is a sum that only rises: what counts is its rise a second,
-	per         string  // or for each one that this other series has risen by
-	judged      bool    // a growth fails the soak
+	scale       float64       // what a sample is divided by, to be in the unit
+	total       bool          // a sample is a sum that only rises: what counts is its rise a second,
+	per         string        // or for each one that this other series has risen by
+	within      time.Duration // what is no sum counts for each one that per has risen by within so long before it
+	judged      bool          // a growth fails the soak
 	warm        time.Duration
 	slack       float64 // in the unit: a smaller growth is noise
 	share       float64 // and so is one that is a smaller part of what it grew from
@@ -31,13 +33,16 @@ const (
 // soaked are all of them, in the order of a sample's values and of the picture's panels.
 var soaked = slices.Concat(processSeries("", ""), processSeries("notify-", "notify: "), []series{
 	{name: "state-bytes", title: "state topic", unit: "MB", scale: mega, judged: true, warm: stateWarmUp, slack: 16, share: 0.1},
-	{name: "state-records", title: "records in it", unit: "thousand", scale: 1000, judged: true, warm: stateWarmUp, slack: 20, share: 0.1},
+	{name: "state-records", title: "records in it", unit: "thousand", scale: 1000},
+	{name: "state-commits", title: "records in it for each commit of the last hour", scale: 1, per: "commits", within: time.Hour,
+		judged: true, warm: stateWarmUp, slack: 0.1, share: 0.1},
 	{name: "wal-kept", title: "WAL kept for the slot", unit: "MB", scale: mega, judged: true, warm: warmUp, slack: 64, share: 0.5},
 	{name: "latency", title: "mean latency", unit: "ms", scale: 0.001, total: true, per: "events",
 		judged: true, warm: warmUp, slack: 100, share: 0.5},
 	{name: "cpu", title: "processor time of an event", unit: "ms", scale: 0.001, total: true, per: "events",
 		judged: true, warm: warmUp, slack: 0.1, share: 0.5, bound: 1},
 	{name: "changes", title: "rows written", unit: "/s", scale: 1, total: true},
+	{name: "commits", title: "commits to the sink", unit: "/s", scale: 1, total: true},
 	{name: "events", title: "events", unit: "/s", scale: 1, total: true},
 	{name: "notified", title: "delivered by notify", unit: "/s", scale: 1, total: true},
 	{name: "restarts", title: "restarts of the pipeline", scale: 1, judged: true},
@@ -61,14 +66,24 @@ func (s series) of(samples [][]float64, column int) (line []point) {
 		divisor = 1 + slices.Index(seriesNames(), s.per)
 	}
 	for i, sample := range samples {
-		if !s.total {
+		if s.within > 0 {
+			if risen := sample[divisor] - before(samples, sample[0]-s.within.Seconds())[divisor]; risen > 0 {
+				line = append(line, point{sample[0], sample[column] / risen / s.scale})
+			}
+		} else if !s.total {
 			line = append(line, point{sample[0], sample[column] / s.scale})
 		} else if i > 0 && sample[divisor] > samples[i-1][divisor] {
-			before := samples[i-1]
-			line = append(line, point{sample[0], (sample[column] - before[column]) / (sample[divisor] - before[divisor]) / s.scale})
+			last := samples[i-1]
+			line = append(line, point{sample[0], (sample[column] - last[column]) / (sample[divisor] - last[divisor]) / s.scale})
 		}
 	}
 	return line
+}
+
+// before returns the last sample that is not after a time, or the first of all.
+func before(samples [][]float64, at float64) []float64 {
+	next := sort.Search(len(samples), func(i int) bool { return samples[i][0] > at })
+	return samples[max(next-1, 0)]
 }
 
 // point is a value, and the seconds since the begin of the soak.
