@@ -27,7 +27,7 @@ CYCLONEDX = github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build release notice check test test-matrix demo bench bench-compare performance benchmarks walkthrough lint huge fuzz soak kills \
+.PHONY: help build release notice check test test-matrix demo bench bench-compare performance benchmarks walkthrough lint huge fuzz soak soak-docs kills \
   upgrades notify-kills consumer-kills attribution-cost transaction-latency audit-places chaos simulate mutants \
   model deps deps-demo
 
@@ -141,10 +141,14 @@ upgrades: deps ## go on after every upgrade, move, rename and restore, on both s
 	$(GO) test ./deploy/walkthrough -run TestUpgradeGuide -count=1 -timeout 30m -v
 	$(GO) test ./deploy/chaos -run TestServerChanges -changes -long 1m -count=1 -timeout 90m -v
 
-SAMPLES = docs/soak.jsonl
+SAMPLES ?= bin/soak.jsonl
 soak: deps build ## one sidecar and notify under the load of the bot for SOAK: what must not grow, judged and drawn; Ctrl-C ends it
 	$(GO) build -o bin/bench ./deploy/bench
-	bin/bench -binary bin/lowcap-cdc -soak $(SOAK) -samples '$(SAMPLES)' -draw docs/soak.svg -docs docs/performance.md
+	bin/bench -binary bin/lowcap-cdc -soak $(SOAK) -samples '$(SAMPLES)' -draw bin/soak.svg
+
+soak-docs: ## docs/performance.md is written anew with the soak that SAMPLES holds
+	cp '$(SAMPLES)' docs/soak.jsonl
+	$(GO) run ./deploy/bench -samples docs/soak.jsonl -draw docs/soak.svg -docs docs/performance.md
 
 kills: deps ## kill -9 under load for DURATION (0: thirty kills)
 	$(GO) test ./cmd/lowcap-cdc/e2e -run TestKilledUnderLoad -kills-for $(DURATION) -count=1 -timeout 0 -v
