@@ -149,7 +149,11 @@ func (m *machine) isUnchangedBlock(row *decode.BlockRow, image []byte) bool {
 
 // changeBlock reports what changed from m.blockWas to the row, and stores the new image.
 func (m *machine) changeBlock(key string, row *decode.BlockChange, known bool) {
-	c := m.blockChange(key, m.op(decode.Blocks, row.Op))
+	op := m.op(decode.Blocks, row.Op)
+	if known {
+		op = m.opOfKnown(decode.Blocks, row.Op)
+	}
+	c := m.blockChange(key, op)
 	after := readBlock(&row.New, &m.blockWas)
 	after.text = m.blockText[:0]
 	switch {

@@ -142,6 +142,15 @@ func (m *machine) op(t decode.Table, op decode.Op) schemas.Op {
 	return schemas.OpUpdate
 }
 
+// opOfKnown is op for a row that is compared with what was told of it: in a snapshot that is a reconcile, also where the table itself
+// is read for the first time. A difference is no baseline.
+func (m *machine) opOfKnown(t decode.Table, op decode.Op) schemas.Op {
+	if m.rows != nil {
+		return schemas.OpReconcile
+	}
+	return m.op(t, op)
+}
+
 func (m *machine) storePosition(id string, image *positionImage) {
 	m.scratch = image.appendTo(m.scratch[:0])
 	m.store(decode.Positions, id, m.scratch)

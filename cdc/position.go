@@ -82,7 +82,7 @@ func (m *machine) applyPosition(change *decode.PositionChange) error {
 		row = whole(change)
 		doc = readDocument(row[decode.FeaturesColumn])
 	}
-	m.diffPosition(m.positionChange(string(idText), m.op(decode.Positions, change.Op)), row, &doc)
+	m.diffPosition(m.positionChange(string(idText), m.opOfKnown(decode.Positions, change.Op)), row, &doc)
 	return nil
 }
 

@@ -85,6 +85,22 @@ func TestTableThatWasMissingFromTheStart(t *testing.T) {
 	b.says("table.present:reconcile entry_block.baseline:baseline")
 }
 
+// TestTableThatStreamsBeforeItIsRead: a table that was missing from the start is named back, written, and replaced by another one
+// before it is read. What was told of a row is what its row is compared with, and a difference is no baseline.
+func TestTableThatStreamsBeforeItIsRead(t *testing.T) {
+	b := newBench(t)
+	b.snapshotOf(decode.TableIDs{})
+	b.short()
+	b.update(someBlock("A", true))
+	b.update(someBlock("B", true))
+	b.update(somePosition("p", `{"pm_execution_history": {"prev_state": "S1"}}`))
+	b.says("entry_block.set:insert entry_block.set:insert position.baseline:update")
+	b.snapshotOf(someTables, someBlock("A", false), someBlock("C", true), somePosition("p", `{"pm_execution_history": {"prev_state": "S2"}}`),
+		somePosition("q", `{"pm_execution_history": {"prev_state": "S3"}}`))
+	b.says("table.present:reconcile table.present:reconcile entry_block.cleared:reconcile entry_block.deleted:reconcile entry_block.baseline:baseline " +
+		"history.prev_state_changed:reconcile position.baseline:baseline")
+}
+
 // TestReconcileOfManyGoneRows: the rows that a snapshot does not have come in batches like all others.
 func TestReconcileOfManyGoneRows(t *testing.T) {
 	b := newBench(t)

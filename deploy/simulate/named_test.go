@@ -19,6 +19,7 @@ var named = []struct {
 	{83009, "a table that was renamed and back, and then dropped, was never told to be gone: e2e TestRenamedTwice"},
 	{2559, "an instance that was fenced in the middle of a reconcile found the other's slot, and asked for an operator: supervise"},
 	{6534, "a pool whose last told value lacks recovery_started was taken for another one than false: deploy/chaos/oracle TestSameText"},
+	{2979, "what a table held was told as a baseline although something of it had been told before: cdc TestTableThatStreamsBeforeItIsRead"},
 	{426, "two instances started when peace began, and the judge took the end of that race for a disturbance"},
 }
 
