@@ -331,7 +331,7 @@ func (r *rules) part(string) {
 func (r *rules) crashPostgres(name string) { r.endPostgres(name, "crashes", r.world.server.recover) }
 
 func (r *rules) promote(name string) {
-	r.endPostgres(name, "is gone, and its standby promoted", r.world.server.promote)
+	r.endPostgres(name, "is gone, and its standby promoted", r.world.promote)
 }
 
 // promoteWithout promotes a standby that does not have the slot. The sidecar reconciles, and tells that there is a gap.
@@ -340,7 +340,7 @@ func (r *rules) promoteWithout(name string) {
 		if r.world.server.forget("slot") {
 			r.world.losses++
 		}
-		r.world.server.promote()
+		r.world.promote()
 	})
 }
 

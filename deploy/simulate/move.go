@@ -121,6 +121,14 @@ func (w *world) change(m move) {
 	}
 }
 
+// promote makes the standby the server. Whoever runs the verb on it once more has it adopted, too, as another state of the server.
+func (w *world) promote() {
+	if w.phase == adopting {
+		w.promoted++
+	}
+	w.server.promote()
+}
+
 // adopted ends the change: everybody runs.
 func (w *world) adopted() {
 	w.trace.say("adopted")

@@ -174,7 +174,7 @@ func (w *world) judgeAdoption(events []oracle.Event) {
 			open = false
 		}
 	}
-	if adopted > w.changes || adopted < w.changes && !w.isUnseen || open {
+	if adopted > w.changes+w.promoted || adopted < w.changes && !w.isUnseen || open {
 		w.failed("adoption: of %d changes of servers %d are told, and the last one is unfinished: %v", w.changes, adopted, open)
 	}
 }

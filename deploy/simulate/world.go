@@ -38,6 +38,8 @@ type world struct {
 	still   bool  // nobody writes meanwhile
 	changes int   // of servers
 
+	promoted int // standbys, while another server was adopted
+
 	adopter  string // the life that ran the verb last
 	isUnseen bool   // the last change may not have been one to the sidecar
 

@@ -217,7 +217,7 @@ func (v *Supervisor) observe(p cdc.Progress) {
 		v.Manager.Tell(systemd.Streaming)
 	}
 	if !p.Snapshot {
-		v.Reconcile, v.lost = "", "" // the snapshot that it asked for is in the sink
+		v.Reconcile, v.lost, v.Adopt = "", "", false // what was asked for is in the sink, and asked for once
 	}
 	v.snapshot.observe(p, time.Now())
 	v.warn(p.Events)

@@ -86,6 +86,20 @@ func TestFencedInTheMiddleOfAReconcile(t *testing.T) {
 	}
 }
 
+// TestAdoptsOnce: once an adoption is in the sink, nobody has agreed to another one. A server that is promoted meanwhile is looked at as
+// by any run.
+func TestAdoptsOnce(t *testing.T) {
+	v := &Supervisor{Monitor: monitor.New("test"), Log: zerolog.Nop(), Adopt: true}
+	v.hooks().Committed(cdc.Progress{Snapshot: true})
+	if !v.Adopt {
+		t.Error("the adoption is forgotten in the middle of its snapshot")
+	}
+	v.hooks().Committed(cdc.Progress{})
+	if v.Adopt {
+		t.Error("the next pipeline would adopt whatever it meets")
+	}
+}
+
 // TestStandbyLeavesTheSinkAlone: a standby asks Postgres each second whether the slot is free, and the sink now and then. An instance
 // that is none looks at both.
 func TestStandbyLeavesTheSinkAlone(t *testing.T) {
