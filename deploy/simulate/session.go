@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -169,6 +170,9 @@ func (s *session) query(text string) error {
 	return s.backend.Flush()
 }
 
+// prepared are the statements of the texts that were prepared. There are as many as the sidecar has.
+var prepared sync.Map
+
 func (s *session) find(text string) *statement {
 	for _, known := range statements {
 		if strings.Contains(text, known.contains) {
@@ -180,11 +184,16 @@ func (s *session) find(text string) *statement {
 }
 
 func (s *session) parse(name, text string) error {
-	found := s.find(text)
+	found, _ := prepared.Load(text)
 	if found == nil {
-		return errLeft
+		known := s.find(text)
+		if known == nil {
+			return errLeft
+		}
+		prepared.Store(text, known)
+		found = known
 	}
-	s.parsed[name], s.texts[name] = found, text
+	s.parsed[name], s.texts[name] = found.(*statement), text
 	s.backend.Send(&pgproto3.ParseComplete{})
 	return nil
 }

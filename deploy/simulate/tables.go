@@ -1,12 +1,15 @@
 package simulate
 
 import (
+	"cmp"
 	"crypto/md5"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 const (
@@ -120,17 +123,12 @@ func (t *table) historyIn(document *string) []byte {
 	if known := t.histories[document]; known != nil {
 		return known
 	}
-	features := struct {
-		History json.RawMessage `json:"pm_execution_history"`
-	}{[]byte("null")}
-	if err := json.Unmarshal([]byte(*document), &features); err != nil {
-		panic(err) // our own document
-	}
+	history := []byte(cmp.Or(gjson.Get(*document, "pm_execution_history").Raw, "null"))
 	if t.histories == nil {
 		t.histories = make(map[*string][]byte)
 	}
-	t.histories[document] = features.History
-	return features.History
+	t.histories[document] = history
+	return history
 }
 
 func marshal(v any) []byte {

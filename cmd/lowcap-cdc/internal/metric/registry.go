@@ -99,8 +99,10 @@ func (v *Vec[M]) With(values ...string) M {
 
 // put sets the metric with these labels; the caller holds the lock.
 func (v *Vec[M]) put(key string, m M) {
+	if at, found := slices.BinarySearch(v.keys, key); !found {
+		v.keys = slices.Insert(v.keys, at, key)
+	}
 	v.all[key] = m
-	v.keys = slices.Sorted(maps.Keys(v.all))
 }
 
 var (
