@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -85,6 +86,9 @@ func (s *snapshot) open(name string, tables []decode.Table) error {
 	return nil
 }
 
+// errOther says that a table is not the one that a snapshot sees.
+var errOther = errors.New("was made anew, emptied or rewritten")
+
 // checkSame makes sure that a table, which is locked by now, is the one that the snapshot sees. Neither its name nor its file go by
 // snapshots: one that was made anew, emptied or rewritten (by ALTER TABLE) since would seem to have no rows
 // (PostgreSQL manual, "Caveats" of MVCC).
@@ -97,7 +101,7 @@ func (s *snapshot) checkSame(e *tableEntry) error {
 		return explainRead(e.table, err)
 	}
 	if !same {
-		return fmt.Errorf("table %s was made anew, emptied or rewritten while its snapshot was opened; the next try reads it", s.config.table(e.table))
+		return fmt.Errorf("table %s %w while its snapshot was opened; the next try reads it", s.config.table(e.table), errOther)
 	}
 	return nil
 }

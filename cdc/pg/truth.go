@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,8 +22,20 @@ type Truth struct {
 	running map[uint32]bool
 }
 
+// truthAttempts is how often a snapshot is taken anew because a table was emptied or rewritten under it.
+const truthAttempts = 5
+
 // OpenTruth takes a snapshot. What it sees is told exactly, without a slot, by the transactions' numbers.
 func OpenTruth(ctx context.Context, c Config) (*Truth, error) {
+	for attempt := 1; ; attempt++ {
+		t, err := openTruth(ctx, c)
+		if !errors.Is(err, errOther) || attempt == truthAttempts {
+			return t, err
+		}
+	}
+}
+
+func openTruth(ctx context.Context, c Config) (*Truth, error) {
 	conn, err := c.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -53,18 +66,35 @@ func (t *Truth) open(ctx context.Context, conn *pgx.Conn) error {
 	if t.place, err = walPlace(ctx, conn); err != nil {
 		return err
 	}
+	if err := t.rows.config.hook("after-truth"); err != nil {
+		return err
+	}
 	if t.rows.found, err = readCatalog(ctx, conn, t.rows.config); err != nil {
 		return err
 	}
 	for _, table := range decode.Tables {
 		if e := &t.rows.found.tables[table]; e.id.OID != 0 {
-			if err := e.check(t.rows.config); err != nil {
+			if err := t.hold(ctx, conn, e); err != nil {
 				return err
 			}
 			t.rows.tables = append(t.rows.tables, table)
 		}
 	}
 	return nil
+}
+
+// hold locks a table, so that it stays what the snapshot sees until it has been read.
+func (t *Truth) hold(ctx context.Context, conn *pgx.Conn, e *tableEntry) error {
+	if err := e.check(t.rows.config); err != nil {
+		return err
+	}
+	switch _, err := conn.Exec(ctx, "select from "+e.from(t.rows.config)+" limit 0"); {
+	case sqlState(err) == codeUndefinedTable:
+		return fmt.Errorf("table %s %w while it was read", t.rows.config.table(e.table), errOther)
+	case err != nil:
+		return explainRead(e.table, err)
+	}
+	return t.rows.checkSame(e)
 }
 
 // walPage and walHeader are the size of a page of the WAL and of the longest header that one begins with. Where the WAL ends
@@ -135,8 +165,8 @@ func (t *Truth) Saw(xid uint32, commit decode.LSN) bool {
 // SawSnapshot reports whether everything that a snapshot at a place told of had been committed before.
 func (t *Truth) SawSnapshot(at decode.LSN) bool { return onPage(at) <= t.before }
 
-// Has reports whether a table is there.
-func (t *Truth) Has(table decode.Table) bool { return t.rows.found.tables[table].id.OID != 0 }
+// OID returns the number of a table, 0 when it is not there.
+func (t *Truth) OID(table decode.Table) uint32 { return t.rows.found.tables[table].id.OID }
 
 // Next returns the next row, as *decode.BlockChange or *decode.PositionChange, valid until the following call; nil when all
 // were read. The blocks come first, each table in the order of its key.

@@ -12,7 +12,7 @@ import (
 // Difference is what is believed of a row and is not so.
 type Difference struct {
 	Table    string `json:"table"`
-	Row      string `json:"row"`
+	Row      string `json:"row"` // empty for all of the table
 	Field    string `json:"field"`
 	Believed string `json:"believed"` // empty where the key of a history was meant; the event has it
 	Stored   string `json:"stored"`
@@ -40,8 +40,13 @@ func Compare(b *Beliefs) *Comparison {
 	return &Comparison{beliefs: b, leftOut: maps.Clone(b.Missing), First: []Difference{}}
 }
 
-// LeaveOut leaves a table out.
-func (c *Comparison) LeaveOut(table string) { c.leftOut[table] = true }
+// Leave leaves a table out. why, when not empty, is what became of it and no event says: then that is the difference.
+func (c *Comparison) Leave(table, why string) {
+	c.leftOut[table] = true
+	if why != "" {
+		c.differ(Difference{table, "", "the table", "followed", why, 0})
+	}
+}
 
 func (c *Comparison) differ(d Difference) {
 	if c.Count++; len(c.First) < mostDifferences {
