@@ -8,7 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -37,11 +37,10 @@ type latency struct {
 	Write99 float64   `json:"write_p99_ms"`
 }
 
+// quantileOf returns the smallest of some values that so large a part of them does not exceed: of few, the p99 is the largest. There
+// must be one value. Of none there is no quantile, and whoever measures says so.
 func quantileOf(sorted []float64, quantile float64) float64 {
-	if len(sorted) == 0 {
-		return math.NaN()
-	}
-	return sorted[int(quantile*float64(len(sorted)-1))]
+	return sorted[int(math.Ceil(quantile*float64(len(sorted))))-1]
 }
 
 // latencies measures every contender: the bare producers, the sidecar, and without TLS the rivals. Every change is one event.
@@ -134,7 +133,7 @@ func (l *lane) latencies(ctx context.Context, conn *pgx.Conn, o options) (all []
 // publisher is what publishes while the database is written.
 type publisher struct {
 	pid       int                          // 0 for a part of this program
-	committed func(at time.Time, rows int) // is told what was written; nil where the database tells
+	committed func(at time.Time, rows int) // is told what was written, and when by the database's clock; nil where the WAL tells
 	stop      func() error
 }
 
@@ -205,6 +204,9 @@ func (l *lane) latencyAt(ctx context.Context, conn *pgx.Conn, p *publisher, r *l
 	if err != nil {
 		return latency{}, err
 	}
+	if written.rows == 0 {
+		return latency{}, fmt.Errorf("at %d changes a second nothing was written in %v", rate, lasting)
+	}
 	if err := r.wait(ctx, written.rows, lasting+drainTimeout); err != nil {
 		return latency{}, err
 	}
@@ -257,17 +259,28 @@ type latencyReader struct {
 	client *kgo.Client
 	wake   context.CancelFunc
 	done   chan struct{}
-	from   atomic.Int64              // microseconds since 1970: what was committed before does not count
-	seen   atomic.Pointer[[]float64] // milliseconds
+
+	mu   sync.Mutex
+	from int64     // microseconds since 1970: what was committed before does not count
+	seen []float64 // milliseconds
 }
 
 func (r *latencyReader) reset() {
-	r.seen.Store(nil)
-	r.from.Store(time.Now().UnixMicro())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen, r.from = nil, time.Now().UnixMicro()
+}
+
+func (r *latencyReader) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.seen)
 }
 
 func (r *latencyReader) sorted() []float64 {
-	return slices.Sorted(slices.Values(*r.seen.Load()))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(slices.Values(r.seen))
 }
 
 func (r *latencyReader) stop() {
@@ -283,17 +296,14 @@ func (r *latencyReader) read(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		now, from := time.Now().UnixMicro(), r.from.Load()
-		var millis []float64
-		if before := r.seen.Load(); before != nil {
-			millis = *before
-		}
+		now := time.Now().UnixMicro()
+		r.mu.Lock()
 		fetches.EachRecord(func(record *kgo.Record) {
-			if at := committedAt(record); at >= from {
-				millis = append(millis, float64(now-at)/1000)
+			if at := committedAt(record); at >= r.from {
+				r.seen = append(r.seen, float64(now-at)/1000)
 			}
 		})
-		r.seen.Store(&millis)
+		r.mu.Unlock()
 	}
 }
 
@@ -317,15 +327,9 @@ func committedAt(record *kgo.Record) int64 {
 
 // wait waits until everything that was written was read.
 func (r *latencyReader) wait(ctx context.Context, written int, within time.Duration) error {
-	read := 0
-	err := poll(ctx, within, func() (bool, error) {
-		if seen := r.seen.Load(); seen != nil {
-			read = len(*seen)
-		}
-		return read >= written, nil
-	})
+	err := poll(ctx, within, func() (bool, error) { return r.count() >= written, nil })
 	if err != nil {
-		return fmt.Errorf("%d of %d events were read: %w", read, written, err)
+		return fmt.Errorf("%d of %d events were read: %w", r.count(), written, err)
 	}
 	return nil
 }

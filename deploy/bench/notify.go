@@ -45,6 +45,7 @@ type stages struct {
 	Max float64 `json:"max"`
 }
 
+// stagesOf sums up what was measured, of which there is something.
 func stagesOf(millis []float64) stages {
 	slices.Sort(millis)
 	return stages{P50: quantileOf(millis, 0.5), P99: quantileOf(millis, 0.99), Max: quantileOf(millis, 1)}
@@ -103,11 +104,11 @@ func (l *lane) notified(ctx context.Context, conn *pgx.Conn, load int, lasting t
 	server := httptest.NewServer(hook)
 	defer server.Close()
 	notifier := l.notifier(ctx, server.URL)
+	go hook.watch(ctx, l)
 	if err := startJoined(notifier, hook); err != nil {
 		return notified{}, err
 	}
 	defer func() { err = errors.Join(err, stopped(notifier)) }()
-	go hook.watch(ctx, l)
 	loaded := make(chan error, 1)
 	go func() {
 		if load == 0 {
@@ -120,8 +121,8 @@ func (l *lane) notified(ctx context.Context, conn *pgx.Conn, load int, lasting t
 	if err := errors.Join(writeExits(ctx, conn, load, exits), <-loaded); err != nil {
 		return notified{}, err
 	}
-	if err := poll(ctx, 30*time.Second, func() (bool, error) { return hook.taken() >= exits, nil }); err != nil {
-		return notified{}, fmt.Errorf("%d of %d exits were delivered: %w", hook.taken(), exits, err)
+	if err := poll(ctx, 30*time.Second, func() (bool, error) { return hook.missing(exits) == nil, nil }); err != nil {
+		return notified{}, errors.Join(hook.missing(exits), err)
 	}
 	return hook.result(load, exits)
 }
@@ -237,23 +238,40 @@ func (h *webhook) watch(ctx context.Context, l *lane) {
 	}
 }
 
-func (h *webhook) taken() int {
+// missing says what is not known yet of some exits. The consumer and notify's log are read beside the webhook, and may be later.
+func (h *webhook) missing(exits int) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.commits)
+	if h.wrong != nil {
+		return h.wrong
+	}
+	if len(h.commits) < exits {
+		return fmt.Errorf("%d of %d exits were delivered", len(h.commits), exits)
+	}
+	for _, stage := range []string{"visible", "read", "posted"} {
+		if n := len(h.millis(stage)); n < len(h.commits) {
+			return fmt.Errorf("%d of %d exits were seen to be %s", n, len(h.commits), stage)
+		}
+	}
+	return nil
+}
+
+// millis returns how long after its commit each exit came to a stage.
+func (h *webhook) millis(stage string) (all []float64) {
+	for id, commit := range h.commits {
+		if at, ok := h.at[stage][id]; ok {
+			all = append(all, float64(at.Sub(commit).Microseconds())/1000)
+		}
+	}
+	return all
 }
 
 func (h *webhook) result(load, written int) (notified, error) {
+	if err := h.missing(written); err != nil {
+		return notified{}, err
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	of := func(stage string) stages {
-		var millis []float64
-		for id, commit := range h.commits {
-			if at, ok := h.at[stage][id]; ok {
-				millis = append(millis, float64(at.Sub(commit).Microseconds())/1000)
-			}
-		}
-		return stagesOf(millis)
-	}
-	return notified{Load: load, Written: written, Taken: len(h.commits), Visible: of("visible"), Read: of("read"), Posted: of("posted")}, h.wrong
+	return notified{Load: load, Written: written, Taken: len(h.commits), Visible: stagesOf(h.millis("visible")),
+		Read: stagesOf(h.millis("read")), Posted: stagesOf(h.millis("posted"))}, nil
 }

@@ -72,3 +72,23 @@ func TestCommittedAt(t *testing.T) {
 		t.Errorf("nothing: %d", at)
 	}
 }
+
+// TestQuantileOfFew: the largest of few values is not left out of their p99.
+func TestQuantileOfFew(t *testing.T) {
+	few, many := make([]float64, 16), make([]float64, 800)
+	for i := range few {
+		few[i] = float64(i + 1)
+	}
+	for i := range many {
+		many[i] = float64(i + 1)
+	}
+	if p50, p99 := quantileOf(few, 0.5), quantileOf(few, 0.99); p50 != 8 || p99 != 16 {
+		t.Errorf("of 16: p50 %v, p99 %v", p50, p99)
+	}
+	if p99, most := quantileOf(many, 0.99), quantileOf(many, 1); p99 != 792 || most != 800 {
+		t.Errorf("of 800: p99 %v, max %v", p99, most)
+	}
+	if one := quantileOf([]float64{7}, 0.5); one != 7 {
+		t.Errorf("of one: %v", one)
+	}
+}

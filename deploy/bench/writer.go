@@ -15,7 +15,7 @@ import (
 const writers = 4
 
 // write changes rows at a rate: one a transaction up to 1,000 a second, and above that 1,000 transactions a second.
-// committed, where it is not nil, is told of each transaction when it is over.
+// committed, where it is not nil, is told of each transaction when it is over: when it was, by the database's clock, and its rows.
 func (l *lane) write(ctx context.Context, rate int, lasting time.Duration, committed func(time.Time, int)) (all writing, err error) {
 	var group sync.WaitGroup
 	each, errs := make([]writing, writers), make([]error, writers)
@@ -40,6 +40,14 @@ type writing struct {
 	millis []float64
 }
 
+// changeSQL changes rows, and says how many and when. The time is taken when all are changed, and what follows is the commit: only
+// microseconds lie between it and the time that the WAL has for that, and the flush of the WAL lies behind both. So whoever is told by
+// the writer counts from the same moment of the same clock as whoever reads the WAL. The time in the rows is of the
+// statement, for a rival that does not publish that of the commit.
+const changeSQL = `with changed as (update token_timeframe_blocks set last_s1_failure_ts = $1, updated_at = clock_timestamp()
+	where token_chain = 'solana' and timeframe = $2 and book_id = 'onchain_crypto' and token_contract = any($3) returning 1)
+	select count(*), clock_timestamp() from changed`
+
 // writeOne writes every writers-th transaction, in the set of blocks that is its own.
 func (l *lane) writeOne(ctx context.Context, writer, rate int, lasting time.Duration, committed func(time.Time, int)) (written writing, err error) {
 	conn, err := pgx.Connect(ctx, l.servers.postgres.DSN(l.database))
@@ -47,9 +55,6 @@ func (l *lane) writeOne(ctx context.Context, writer, rate int, lasting time.Dura
 		return written, err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
-	// The time of the statement is for a rival that does not publish the time of the commit.
-	const sql = `update token_timeframe_blocks set last_s1_failure_ts = $1, updated_at = clock_timestamp()
-		where token_chain = 'solana' and timeframe = $2 and book_id = 'onchain_crypto' and token_contract = any($3)`
 	rows := max(1, rate/1000)
 	every := time.Second / time.Duration(rate/rows)
 	start := time.Now()
@@ -64,15 +69,15 @@ func (l *lane) writeOne(ctx context.Context, writer, rate int, lasting time.Dura
 		case <-time.After(time.Until(start.Add(due))):
 		}
 		begun := time.Now()
-		tag, err := conn.Exec(ctx, sql, start.Add(due), fmt.Sprintf("t%d", writer), contracts(n/writers, rows))
-		if err != nil {
+		var updated int
+		var at time.Time
+		if err := conn.QueryRow(ctx, changeSQL, start.Add(due), fmt.Sprintf("t%d", writer), contracts(n/writers, rows)).Scan(&updated, &at); err != nil {
 			return written, err
 		}
-		written.rows += int(tag.RowsAffected())
-		now := time.Now()
-		written.millis = append(written.millis, float64(now.Sub(begun).Microseconds())/1000)
+		written.rows += updated
+		written.millis = append(written.millis, float64(time.Since(begun).Microseconds())/1000)
 		if committed != nil {
-			committed(now, int(tag.RowsAffected()))
+			committed(at, updated)
 		}
 	}
 }
