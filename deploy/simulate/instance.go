@@ -78,9 +78,12 @@ func (i *instance) ended(h *host, began phase, err error) {
 	case began != adopting || i.name != "a" || i.stopped || w.phase != adopting:
 	case err == nil:
 		w.adopted()
-	case strings.Contains(err.Error(), "run: lowcap-cdc run"), strings.Contains(err.Error(), "run: lowcap-cdc init"): // nothing is known yet
-		w.changes--
-		w.adopted()
+	case strings.Contains(err.Error(), "run: lowcap-cdc run"), strings.Contains(err.Error(), "run: lowcap-cdc init"):
+		// Nothing is known yet, or the coordinator has not written the markers of the first commit.
+		if w.unknown++; w.unknown > 3 {
+			w.changes--
+			w.adopted()
+		}
 	}
 	i.again()
 }

@@ -21,6 +21,7 @@ var named = []struct {
 	{6534, "a pool whose last told value lacks recovery_started was taken for another one than false: deploy/chaos/oracle TestSameText"},
 	{2979, "what a table held was told as a baseline although something of it had been told before: cdc TestTableThatStreamsBeforeItIsRead"},
 	{3101, "a standby that was promoted after the adoption was told and before it was proved was adopted too, unasked: supervise TestAdoptsOnce"},
+	{6374, "the verb saw nothing of a first commit whose markers were not written yet, and the judge's operator believed it"},
 	{426, "two instances started when peace began, and the judge took the end of that race for a disturbance"},
 }
 

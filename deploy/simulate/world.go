@@ -39,6 +39,7 @@ type world struct {
 	changes int   // of servers
 
 	promoted int // standbys, while another server was adopted
+	unknown  int // how often the verb has said that there is no history
 
 	adopter  string // the life that ran the verb last
 	isUnseen bool   // the last change may not have been one to the sidecar
