@@ -95,6 +95,28 @@ func TestLossByAnOldState(t *testing.T) {
 	}
 }
 
+// TestLossBehindASnapshot: the same for the one who streams behind its own snapshot, from which another instance may have gone on. (Found
+// by the simulation as well.)
+func TestLossBehindASnapshot(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, "")
+	s := New(p.config)
+	defer s.Close() //nolint:errcheck // the test is over
+	start := startOf()
+	if _, err := s.Start(t.Context(), start); err != nil {
+		t.Fatal(err)
+	}
+	p.exec(rowA)
+	p.exec(`select pg_replication_slot_advance('` + p.config.Slot + `', pg_current_wal_lsn())`)
+	var err error
+	for err == nil {
+		_, err = s.Next(t.Context())
+	}
+	if lost := new(LostError); !errors.As(err, &lost) || !lost.Doubtful {
+		t.Errorf("the slot is past the snapshot: %v", err)
+	}
+}
+
 // TestSlotLostBeforeTheStart: what the server says of a slot that was lost between the look and the start is not about wal_level,
 // and passes: the next start finds the slot as it is.
 func TestSlotLostBeforeTheStart(t *testing.T) {

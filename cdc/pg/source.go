@@ -208,6 +208,14 @@ func (s *Source) readRaw(ctx context.Context) error {
 
 // Next implements cdc.Source.
 func (s *Source) Next(ctx context.Context) (decode.Message, error) {
+	message, err := s.next(ctx)
+	if lost := new(LostError); errors.As(err, &lost) {
+		lost.Doubtful = true
+	}
+	return message, err
+}
+
+func (s *Source) next(ctx context.Context) (decode.Message, error) {
 	if s.snapshot != nil {
 		if message, err := s.snapshot.next(); err != nil || message != nil {
 			s.unfinished.whole = s.unfinished.whole || s.snapshot.ended

@@ -22,6 +22,7 @@ var named = []struct {
 	{2979, "what a table held was told as a baseline although something of it had been told before: cdc TestTableThatStreamsBeforeItIsRead"},
 	{3101, "a standby that was promoted after the adoption was told and before it was proved was adopted too, unasked: supervise TestAdoptsOnce"},
 	{6374, "the verb saw nothing of a first commit whose markers were not written yet, and the judge's operator believed it"},
+	{8906, "an instance that came late to the stream behind its snapshot reconciled what another had told: cdc/pg TestLossBehindASnapshot"},
 	{426, "two instances started when peace began, and the judge took the end of that race for a disturbance"},
 }
 

@@ -51,6 +51,7 @@ type Supervisor struct {
 	standby  bool
 	reached  time.Time     // when the sink was looked at last
 	lost     string        // why the next pipeline begins with a reconcile, although nobody has asked for one; empty for not
+	doubt    string        // what was met as lost on the way, and was not believed
 	wait     time.Duration // before the next attempt
 }
 
@@ -82,6 +83,9 @@ func (v *Supervisor) next(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, pg.ErrSlotActive):
 		v.waitAsStandby(ctx, err)
+	case errors.As(err, &lost) && lost.Doubtful && v.started && v.doubt != lost.Why:
+		v.doubt = lost.Why // the next start knows better, or the next pipeline meets it again
+		v.again(ctx, zerolog.WarnLevel, errors.New(lost.Why))
 	case errors.As(err, &lost) && v.Repair && v.Reconcile == "" && tried == "":
 		v.Log.Warn().Str("why", lost.Why).Msg("changes are lost to the stream; reconciling with a new slot")
 		v.lost = lost.Why
