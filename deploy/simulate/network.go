@@ -36,6 +36,7 @@ type network struct {
 	astray  int       // messages that are late, delayed or held, and have not arrived yet
 	arrived chan struct{}
 	timer   *time.Timer // of step
+	slice   slice
 }
 
 func newNetwork(seed uint64, t *trace) *network {
@@ -126,6 +127,9 @@ func (n *network) push(p *parcel) {
 
 // dial opens a connection to whoever listens at an address.
 func (n *network) dial(ctx context.Context, from *host, to string, isKafka bool) (net.Conn, error) {
+	if ctx.Err() != nil { // as a net.Dialer does
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
+	}
 	if from.isDown() {
 		return nil, errNobody
 	}
@@ -245,6 +249,7 @@ func (l *link) drop() {
 func (n *network) step(until time.Time) bool {
 	for {
 		synctest.Wait()
+		n.slice.next()
 		n.mu.Lock()
 		at := until
 		if len(n.queue) > 0 && n.queue[0].at.Before(until) {

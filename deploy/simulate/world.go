@@ -56,6 +56,7 @@ type Outcome struct {
 	Events     int    // read back
 	Simulated  time.Duration
 	Failures   []string
+	Broken     int      // how often the machine may have changed the order of goroutines
 	Struck     []string // writes, misfortunes and faults
 	Of         int      // how many those were before it was shrunk
 	Transcript string   // of a seed that failed
@@ -108,7 +109,7 @@ func (o *Outcome) explain() string {
 
 func (w *world) outcome() Outcome {
 	o := Outcome{Seed: w.seed, Hash: w.trace.hash, Messages: w.trace.delivered, Events: w.events, Simulated: time.Since(w.trace.begun),
-		Failures: w.failures, Struck: w.struck}
+		Failures: w.failures, Struck: w.struck, Broken: w.net.slice.broken}
 	if len(w.failures) > 0 {
 		o.Transcript = w.transcript()
 	}
