@@ -101,19 +101,9 @@ func createSlot(ctx context.Context, conn *pgconn.PgConn, name, temporary string
 
 // Free implements cdc.Source.
 func (s *Source) Free(ctx context.Context) error {
-	conn, err := s.config.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing was left undone on it
-	if err := checkPrimary(ctx, conn); err != nil {
-		return err
-	}
-	slot, exists, err := readSlot(ctx, conn, s.config.Slot)
-	if err == nil && exists && slot.active != 0 {
-		err = s.activeError(slot.user)
-	}
-	return err
+	l := NewLookout(s.config)
+	defer l.Close()
+	return l.Free(ctx)
 }
 
 // makeWay removes the slot that an interrupted first snapshot of this sink left. Nothing of that snapshot was visible.
@@ -128,7 +118,7 @@ func (s *Source) makeWay(ctx context.Context, start *cdc.Start) error {
 		return err
 	}
 	if slot.active != 0 {
-		return s.activeError(slot.user)
+		return s.config.activeError(slot.user)
 	}
 	if err := start.Held(ctx); err != nil {
 		return fmt.Errorf("slot %q exists: look whether another instance has made it: %w", s.config.Slot, err)
@@ -149,8 +139,8 @@ func (s *Source) makeWay(ctx context.Context, start *cdc.Start) error {
 	return s.config.hook("after-drop")
 }
 
-func (s *Source) activeError(user string) error {
-	return fmt.Errorf("slot %q is in use by %s: %w", s.config.Slot, user, ErrSlotActive)
+func (c Config) activeError(user string) error {
+	return fmt.Errorf("slot %q is in use by %s: %w", c.Slot, user, ErrSlotActive)
 }
 
 // checkSlot makes sure that slot and publication can continue after the checkpoint without a gap.
@@ -175,7 +165,7 @@ func (s *Source) checkSlot(ctx context.Context, known cdc.Checkpoint) error {
 	case slot.confirmed > resume:
 		return slot.past(name, resume)
 	case slot.active != 0:
-		return s.activeError(slot.user)
+		return s.config.activeError(slot.user)
 	}
 	found, err := readCatalog(ctx, conn, s.config)
 	if err != nil {

@@ -117,6 +117,12 @@ func (l *load) status(r row, _ int) {
 	r[positionStatus] = value([]string{"active", "watchlist", "dormant"}[l.random.IntN(3)])
 }
 
+// nextStatus is another one: a change that tells something. One that tells nothing is confirmed when the sidecar has nothing else to do.
+func (l *load) nextStatus(r row, _ int) {
+	all := []string{"active", "watchlist", "dormant"}
+	r[positionStatus] = value(all[(slices.Index(all, *r[positionStatus])+1)%len(all)])
+}
+
 func (l *load) trade(r row, _ int) {
 	if r[positionTrade] == nil {
 		r[positionTrade] = uuid(fmt.Sprint("trade ", l.serial))

@@ -152,9 +152,12 @@ func (w *world) live() {
 			return
 		}
 		reads := w.reader()
-		w.server.commit(true, w.load.edit(0, w.load.status)...)
-		until := time.Now().Add(2 * time.Second) // in which a standby looks twice
-		told := w.until(time.Now().Add(time.Minute), func() bool { return time.Now().After(until) && w.isTold() })
+		w.server.commit(true, w.load.edit(0, w.load.nextStatus)...)
+		until := time.Now()
+		if len(w.instances) > 1 {
+			until = until.Add(2 * time.Second) // in which a standby looks twice
+		}
+		told := w.until(time.Now().Add(time.Minute), func() bool { return !time.Now().Before(until) && w.isTold() })
 		if !told || round > 0 && w.reader() != reads {
 			w.failed("in peace, whoever reads from the slot is disturbed: %s", w.standing())
 		}

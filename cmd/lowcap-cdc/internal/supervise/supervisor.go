@@ -50,6 +50,7 @@ type Supervisor struct {
 	started  bool // a pipeline has moved something, or has resumed what an earlier run moved: the configuration is right
 	standby  bool
 	reached  time.Time     // when the sink was looked at last
+	lookout  *pg.Lookout   // of a standby that rests; nil for none
 	lost     string        // why the next pipeline begins with a reconcile, although nobody has asked for one; empty for not
 	doubt    string        // what was met as lost on the way, and was not believed
 	wait     time.Duration // before the next attempt
@@ -58,6 +59,7 @@ type Supervisor struct {
 // Run starts one pipeline after the other, until one ends as it should, or with an error that a new one cannot mend.
 func (v *Supervisor) Run(ctx context.Context) error {
 	v.wait, v.snapshot.log = shortestWait, v.Log
+	defer v.leave()
 	for {
 		before := v.Monitor.Commits()
 		err := v.attempt(ctx)
@@ -173,13 +175,26 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 // would know that it could not take over.
 func (v *Supervisor) rest(ctx context.Context) error {
 	if !v.standby || time.Since(v.reached) >= reachEvery {
+		v.leave()
 		return nil
 	}
 	v.Monitor.Hooks().Starting()
-	if err := pg.New(v.Settings.Source()).Free(ctx); err != nil {
+	if v.lookout == nil {
+		v.lookout = pg.NewLookout(v.Settings.Source())
+	}
+	if err := v.lookout.Free(ctx); err != nil {
 		return &cdc.PartError{Part: cdc.PartSource, Op: "start source", Err: err}
 	}
+	v.leave()
 	return nil
+}
+
+// leave gives up the connection on which a standby looks: an instance that reads from the slot has no use for it.
+func (v *Supervisor) leave() {
+	if v.lookout != nil {
+		v.lookout.Close()
+		v.lookout = nil
+	}
 }
 
 // missed returns hooks that say what it means that topics had to be created, once it is known that there is a history.

@@ -136,8 +136,8 @@ func TestStandbyLeavesTheSinkAlone(t *testing.T) {
 		t.Errorf("asked Postgres: %v; %v", asked, err)
 	}
 	v.reached = time.Now().Add(-reachEvery)
-	if err := v.rest(t.Context()); err != nil {
-		t.Errorf("it has not looked at the sink for a while: %v", err)
+	if err := v.rest(t.Context()); err != nil || v.lookout != nil {
+		t.Errorf("it has not looked at the sink for a while: %v; keeps its connection for looking: %v", err, v.lookout != nil)
 	}
 	v.standby, v.reached = false, time.Now()
 	if err := v.rest(t.Context()); err != nil {
