@@ -77,7 +77,7 @@ func (c *auditSealCommand) Run(s *settings.Settings, std *settings.Streams) erro
 			return err
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, audit.ErrRefused), errors.Is(err, seal.ErrLog), sink.IsPermanent(err):
+		case isFinal(err):
 			return err
 		case err != nil:
 			r.log.Warn().Err(err).Stringer("retry_in", c.Every).Msg("not sealed; trying again")
@@ -167,7 +167,7 @@ func (c *auditSealCommand) prepare(config string, std *settings.Streams) (*audit
 func parseWay(to, config string, owner *seal.Verifier, std *settings.Streams) (audit.Way, error) {
 	name, isRoute := strings.CutPrefix(to, "notify:")
 	if !isRoute {
-		return audit.ParseWay(to, owner, std.Out)
+		return audit.ParseWay(to, owner, std.Out, std.Err)
 	}
 	teller, err := notify.NewTeller(&notify.Options{}, config, name)
 	if err != nil {
@@ -204,19 +204,25 @@ type sealRun struct {
 	told    map[audit.Way]uint64 // the size of the last seal that a way has taken
 }
 
-// once seals what is there, and takes the last seal out of the house where that has not been done.
+// isFinal reports whether nothing can be sealed until somebody has looked: a trail that does not go on, a log that was altered, a
+// sink that is damaged.
+func isFinal(err error) bool {
+	return errors.Is(err, audit.ErrRefused) || errors.Is(err, seal.ErrLog) || sink.IsPermanent(err)
+}
+
+// once seals what is there, takes the last seal out of the house where that has not been done, and tells what ends the sealing.
 func (r *sealRun) once(ctx context.Context) error {
 	sealed, err := r.sealer.Seal(ctx)
-	if errors.Is(err, audit.ErrRefused) || errors.Is(err, seal.ErrLog) {
-		return errors.Join(err, r.tell(ctx, schemas.Page, "The trail cannot be sealed", err))
+	if err == nil {
+		err = r.say(sealed)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = r.deliver(ctx, sealed)
 	}
-	if err := r.say(sealed); err != nil {
-		return err
+	if isFinal(err) {
+		err = errors.Join(err, r.tell(ctx, schemas.Page, "The trail cannot be sealed", err))
 	}
-	return r.deliver(ctx, sealed)
+	return err
 }
 
 func (r *sealRun) say(sealed *audit.SealedLog) error {
@@ -264,15 +270,21 @@ func (r *sealRun) deliver(ctx context.Context, sealed *audit.SealedLog) error {
 			continue
 		}
 		if err := w.Deliver(ctx, sealed.Log, &last.Checkpoint, note); err != nil {
-			failed = errors.Join(
-				failed,
-				fmt.Errorf("take seal %d to %s: %w; it stands in %s, and goes there with the next run", last.Size, w, err, r.options.Log),
-			)
+			failed = errors.Join(failed, r.undelivered(w, last.Size, err))
 			continue
 		}
 		r.told[w] = last.Size
 	}
 	return failed
+}
+
+// undelivered says that a seal has not got to where it should. Whatever keeps it from there, the sealing goes on, unless what is there
+// already is another history.
+func (r *sealRun) undelivered(w audit.Way, number uint64, why error) error {
+	if !errors.Is(why, audit.ErrRefused) && !errors.Is(why, seal.ErrLog) {
+		why = errors.New(why.Error())
+	}
+	return fmt.Errorf("take seal %d to %s: %w; it stands in %s, and goes there with the next run", number, w, why, r.options.Log)
 }
 
 // tell tells everybody who is to know what keeps the trail from being sealed.

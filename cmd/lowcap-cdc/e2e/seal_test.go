@@ -114,6 +114,35 @@ func TestSealAgainstTheBroker(t *testing.T) {
 	}
 }
 
+// TestSealOfDamagedFiles: who edits a file sink by hand leaves damage behind, and not a trail that fits together. That ends the sealing
+// too, and is told. A way that a seal cannot go ends nothing.
+func TestSealOfDamagedFiles(t *testing.T) {
+	s := newSite(t)
+	s.live()
+	sink, events := s.file("x")
+	s.drain("k", sink)
+	dir := t.TempDir()
+	key, log := filepath.Join(dir, "key"), filepath.Join(dir, "seals.txt")
+	s.ok(sink, "audit", "keygen", "--out", key)
+	var told atomic.Int64
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { told.Add(1) }))
+	defer receiver.Close()
+	with := []string{"seal", "--key", key, "--log", log, "--notify-to", receiver.URL}
+	for _, to := range []string{"file:" + dir + "/missing/copy", "git:" + dir + "/missing"} {
+		if out, code := s.verb(sink, "audit", append(with, "--to", to)...); code != 1 || !strings.Contains(out, "goes there with the next run") || told.Load() > 0 {
+			t.Errorf("exit %d: %s", code, out)
+		}
+	}
+	// A copy that cannot be read may hold what the log has lost.
+	if out, code := s.verb(sink, "audit", append(with, "--to", "file:"+dir)...); code != 3 || !strings.Contains(out, "is a directory") || told.Load() != 1 {
+		t.Errorf("exit %d, told %d times: %s", code, told.Load(), out)
+	}
+	rewrite(t, strings.TrimPrefix(sink, "file:")+"/events.jsonl", gjson.Get(events()[0], "id").String())
+	if out, code := s.verb(sink, "audit", append(with, "--every", "1s")...); code != 3 || told.Load() != 2 {
+		t.Errorf("exit %d, told %d times: %s", code, told.Load(), out)
+	}
+}
+
 // TestSealsLeaveTheHouse takes seals to a file, a git repository with an upstream, a webhook and standard output.
 func TestSealsLeaveTheHouse(t *testing.T) {
 	s := newSite(t)

@@ -142,7 +142,7 @@ func TestNothingIsThere(t *testing.T) {
 func TestLogRolledBack(t *testing.T) {
 	all, _ := recordedLines(t)
 	h := newHouse(t, all[:20])
-	way, err := ParseWay("file:"+filepath.Join(t.TempDir(), "copy.txt"), h.key.Verifier, io.Discard)
+	way, err := ParseWay("file:"+filepath.Join(t.TempDir(), "copy.txt"), h.key.Verifier, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestSealIsNotDeliveredByARedirect(t *testing.T) {
 		got++
 	}))
 	defer server.Close()
-	way, err := ParseWay(server.URL, h.key.Verifier, io.Discard)
+	way, err := ParseWay(server.URL, h.key.Verifier, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,9 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -29,8 +26,8 @@ type Way interface {
 // wayTimeout bounds a delivery.
 const wayTimeout = 30 * time.Second
 
-// ParseWay reads file:PATH, git:DIR, stdout: or the URL of a webhook.
-func ParseWay(text string, by *seal.Verifier, out io.Writer) (Way, error) {
+// ParseWay reads file:PATH, git:DIR, stdout: or the URL of a webhook. warn gets a line about a way that does not lead out of the house.
+func ParseWay(text string, by *seal.Verifier, out, warn io.Writer) (Way, error) {
 	scheme, rest, _ := strings.Cut(text, ":")
 	switch {
 	case scheme == "stdout" && rest == "":
@@ -38,10 +35,13 @@ func ParseWay(text string, by *seal.Verifier, out io.Writer) (Way, error) {
 	case scheme == "file" && rest != "":
 		return &copied{rest, by}, nil
 	case scheme == "git" && rest != "":
-		return &committed{rest, by}, nil
+		w := &committed{rest, by}
+		w.warn(warn)
+		return w, nil
 	}
 	if u, err := url.Parse(text); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, fmt.Errorf("--to %q is none of file:PATH, git:DIR, stdout:, https://HOST/PATH", text)
+		// What follows the scheme may be the secret.
+		return nil, fmt.Errorf("--to %q is none of file:PATH, git:DIR, stdout:, notify:ROUTE, https://HOST/PATH", scheme+":…")
 	}
 	// Behind a redirect a POST becomes a GET, which delivers nothing.
 	client := &http.Client{Timeout: wayTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -113,52 +113,6 @@ func (w *copied) Deliver(_ context.Context, log *seal.Log, _ *seal.Checkpoint, _
 
 func (w *copied) String() string { return "file:" + w.path }
 
-// committed keeps a second log in a git repository, commits it, and pushes where the branch has an upstream.
-type committed struct {
-	dir string
-	by  *seal.Verifier
-}
-
-func (w *committed) copy(log *seal.Log) *copied {
-	return &copied{filepath.Join(w.dir, filepath.Base(log.Path())), w.by}
-}
-
-func (w *committed) Check(log *seal.Log) error { return w.copy(log).Check(log) }
-
-func (w *committed) Deliver(ctx context.Context, log *seal.Log, c *seal.Checkpoint, note []byte) error {
-	name := filepath.Base(log.Path())
-	if err := w.copy(log).Deliver(ctx, log, c, note); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, wayTimeout)
-	defer cancel()
-	if err := w.git(ctx, "add", "--", name); err != nil {
-		return err
-	}
-	if w.git(ctx, "diff", "--cached", "--quiet", "--", name) != nil {
-		if err := w.git(ctx, "commit", "--quiet", "--message", "seal "+c.Short(), "--", name); err != nil {
-			return err
-		}
-	}
-	if w.git(ctx, "rev-parse", "--quiet", "--verify", "@{upstream}") != nil {
-		return nil // nowhere to push to
-	}
-	return w.git(ctx, "push", "--quiet")
-}
-
-// git runs git in the repository; it never asks for a password.
-func (w *committed) git(ctx context.Context, args ...string) error {
-	command := exec.CommandContext(ctx, "git", append([]string{"-C", w.dir}, args...)...)
-	command.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0")
-	out, err := command.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("git %s: %w: %s", args[0], err, bytes.TrimSpace(out[:min(len(out), 1000)]))
-	}
-	return nil
-}
-
-func (w *committed) String() string { return "git:" + w.dir }
-
 // posted sends each seal to a webhook.
 type posted struct {
 	forgets
@@ -183,7 +137,7 @@ func (w *posted) Deliver(ctx context.Context, _ *seal.Log, c *seal.Checkpoint, n
 	}
 	defer response.Body.Close() //nolint:errcheck // the status is what counts
 	if response.StatusCode/100 != 2 {
-		return fmt.Errorf("the receiver answers %s", response.Status)
+		return fmt.Errorf("the receiver answers %.100s", response.Status)
 	}
 	return nil
 }

@@ -12,9 +12,12 @@ import (
 
 // Lock keeps a second process from writing to a log, until the file is closed.
 func Lock(path string) (io.Closer, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o644)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0o644) // or a pipe would wait for its other end
 	if err != nil {
 		return nil, fmt.Errorf("lock seals: %w", err)
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(err, file.Close(), fmt.Errorf("lock seals: %w: %s is no plain file; name another --log", ErrLog, path))
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w; does another audit seal write to it? (fuser -v %s)", path, err, path), file.Close())
@@ -56,7 +59,9 @@ func appendDurably(path string, end int64, text string) error {
 		return err
 	}
 	if end < 0 {
-		end, err = lastLineEnd(file)
+		if end, err = lastLineEnd(file); end < 0 {
+			end, text = -end, "\n"+text
+		}
 	}
 	if err == nil {
 		err = file.Truncate(end)
@@ -70,7 +75,8 @@ func appendDurably(path string, end int64, text string) error {
 	return err
 }
 
-// lastLineEnd returns the place behind a file's last line feed, looking at no more than the longest line.
+// lastLineEnd returns the place behind a file's last line feed, looking at no more than the longest line. What has none there is no
+// line that was torn, and stays: then it is the file's size, with a minus.
 func lastLineEnd(file *os.File) (int64, error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -81,7 +87,11 @@ func lastLineEnd(file *os.File) (int64, error) {
 	if _, err := file.ReadAt(tail, from); err != nil && !errors.Is(err, io.EOF) {
 		return 0, err
 	}
-	return from + int64(bytes.LastIndexByte(tail, '\n')+1), nil
+	last := bytes.LastIndexByte(tail, '\n')
+	if last < 0 && from > 0 {
+		return -info.Size(), nil
+	}
+	return from + int64(last+1), nil
 }
 
 // syncDir makes the names in a directory durable.

@@ -22,26 +22,26 @@ type Frontiers struct {
 // Frontiers reads where the frontiers of the log's seals are.
 func (l *Log) Frontiers() (*Frontiers, error) {
 	f := &Frontiers{path: FrontierPath(l.path), lines: make(map[uint64]int64)}
-	file, err := os.Open(f.path)
-	if errors.Is(err, os.ErrNotExist) {
+	info, err := os.Stat(f.path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
 		return f, nil
 	}
+	file, err := os.Open(f.path)
 	if err != nil {
 		return nil, fmt.Errorf("read frontiers: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // it was only read
 	lines := bufio.NewReaderSize(file, longestLine)
-	at := int64(0)
-	for {
+	for at, isLine := int64(0), true; ; {
 		line, err := lines.ReadSlice('\n')
-		if err != nil { // also a line that is too long: what comes behind it is not found
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return f, nil
 		}
 		size, _, _ := strings.Cut(string(line), " ")
-		if n, err := parseSize(size); err == nil && len(f.lines) < 2*mostSeals {
+		if n, wrong := parseSize(size); isLine && err == nil && wrong == nil && len(f.lines) < 2*mostSeals {
 			f.lines[n] = at
 		}
-		at += int64(len(line))
+		at, isLine = at+int64(len(line)), err == nil // behind a part of a line that is too long comes the rest of it
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -265,6 +266,56 @@ func TestLogAfterACrash(t *testing.T) {
 		if _, ok := frontiers.Of(&again.Last().Checkpoint); !ok {
 			t.Fatalf("cut at %d: the frontier of the next seal is not there", cut)
 		}
+	}
+}
+
+// TestFrontiersBehindRubbish: whatever stands in the file of frontiers, the next one is found there again.
+func TestFrontiersBehindRubbish(t *testing.T) {
+	signer, verifier := keys(t, "trail")
+	for name, rubbish := range map[string]string{"none": "", "a long line": strings.Repeat("a", 5*longestLine), "that and its end": strings.Repeat("a", 5*longestLine) + "\n",
+		"just the longest": strings.Repeat("8", longestLine) + "\n", "a torn line": "8 abc", "zeros": strings.Repeat("\x00", 3*longestLine)} {
+		l := written(t, signer, 3)
+		write(t, FrontierPath(l.path), []byte(rubbish))
+		var f Frontier
+		for f.Size() < 9 {
+			f.Add(event(f.Size() + 1))
+		}
+		c := checkpoint(&f)
+		signed, err := signer.Sign(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Append(c, signed, &f); err != nil {
+			t.Fatal(err)
+		}
+		again, err := ReadLog(l.path, verifier)
+		if err != nil {
+			t.Fatal(err)
+		}
+		frontiers, err := again.Frontiers()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := frontiers.Of(c); !ok {
+			t.Errorf("%s: the frontier of the next seal is not there", name)
+		}
+	}
+}
+
+// TestPipeIsNoLog: who seals does not wait for the other end of a pipe.
+func TestPipeIsNoLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Lock(path); !errors.Is(err, ErrLog) {
+		t.Errorf("locked: %v", err)
+	}
+	if err := os.Rename(path, path+".frontier"); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := (&Log{path: path}).Frontiers(); err != nil || len(f.lines) > 0 {
+		t.Errorf("frontiers of a pipe: %v, %v", f, err)
 	}
 }
 
