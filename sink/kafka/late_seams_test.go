@@ -5,9 +5,6 @@ import (
 	"errors"
 	"math"
 	"time"
-
-	"github.com/segmentio/kafka-go"
-	"github.com/segmentio/kafka-go/protocol/endtxn"
 )
 
 // What a producer does that does not defend itself against requests that come late, for TestLateRequest.
@@ -23,11 +20,7 @@ func AbortAndGoOn(ctx context.Context, k *Sink) error {
 		if p.v2 {
 			return p.endAndRaise(ctx, false)
 		}
-		response, err := p.roundTrip(ctx, &endtxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch})
-		if err == nil && response.(*endtxn.Response).ErrorCode != 0 {
-			err = kafka.Error(response.(*endtxn.Response).ErrorCode)
-		}
-		return err
+		return p.endOnly(ctx, false)
 	}
 	err := errors.Join(k.retry(ctx, abort), k.retry(ctx, abort)) // the second one succeeds when all markers are written
 	clear(p.sequences)                                           // it was the first transaction of its epoch, and nothing of it was written

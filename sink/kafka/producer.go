@@ -36,7 +36,7 @@ type producer struct {
 	unanswered  bool // a request of this epoch got no answer: it may still arrive at the broker
 	v2          bool // transactions are of version 2
 	agreed      time.Time
-	coordinator int       // of transactions of version 2; -1 while it is not known
+	coordinator int       // of our transactions; -1 while it is not known
 	ended       time.Time // the last transaction
 }
 
@@ -201,13 +201,7 @@ func (p *producer) addPartitions(ctx context.Context, records map[partition][]re
 	for name, ids := range topics {
 		request.Topics = append(request.Topics, addpartitionstotxn.RequestTopic{Name: name, Partitions: ids})
 	}
-	err := p.k.retry(ctx, func() error {
-		response, err := p.roundTrip(ctx, request)
-		if err != nil {
-			return err
-		}
-		return addedError(response.(*addpartitionstotxn.Response))
-	})
+	err := p.k.retry(ctx, func() error { return p.coordinate(ctx, request, addedError) })
 	if err != nil {
 		return err
 	}
@@ -219,9 +213,9 @@ func (p *producer) addPartitions(ctx context.Context, records map[partition][]re
 
 // addedError returns the error that matters: one refused topic makes the others of the same request fail with
 // operationNotAttempted.
-func addedError(r *addpartitionstotxn.Response) error {
+func addedError(response protocol.Message) error {
 	var worst error
-	for _, t := range r.Results {
+	for _, t := range response.(*addpartitionstotxn.Response).Results {
 		for _, result := range t.Results {
 			err := kafka.Error(result.ErrorCode)
 			if result.ErrorCode != 0 && (worst == nil || errors.Is(worst, operationNotAttempted)) {

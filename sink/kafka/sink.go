@@ -306,7 +306,11 @@ func (k *Sink) send(ctx context.Context, request protocol.Message) (protocol.Mes
 	if k.config.Watch == nil {
 		return k.transport.RoundTrip(ctx, k.client.Addr, request)
 	}
-	answered := k.config.Watch(request.ApiKey().String(), request)
+	watched := request
+	if c, is := request.(*coordinated); is {
+		watched = c.Message
+	}
+	answered := k.config.Watch(request.ApiKey().String(), watched)
 	response, err := k.transport.RoundTrip(ctx, k.client.Addr, request)
 	answered(response, err)
 	return response, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -97,35 +98,30 @@ func (p *producer) end(ctx context.Context) error {
 		if p.v2 {
 			return p.endAndRaise(ctx, true)
 		}
-		response, err := p.roundTrip(ctx, &endtxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: true})
-		if err != nil {
-			return err
-		}
-		if code := response.(*endtxn.Response).ErrorCode; code != 0 {
-			return kafka.Error(code)
-		}
-		return nil
+		return p.endOnly(ctx, true)
 	})
 	clear(p.added)
 	p.ended = time.Now()
 	return err
 }
 
+// endOnly ends a transaction of version 1. The epoch stays.
+func (p *producer) endOnly(ctx context.Context, commit bool) error {
+	request := &endtxn.Request{TransactionalID: p.name, ProducerID: p.id, ProducerEpoch: p.epoch, Committed: commit}
+	return p.coordinate(ctx, request, func(response protocol.Message) error { return refusal(response.(*endtxn.Response).ErrorCode) })
+}
+
 // endAndRaise ends a transaction of version 2. Sent again after a lost answer, the coordinator knows it by its epoch and gives the
 // same answer once more. In the new epoch the sequence numbers begin anew, and no older request counts.
 func (p *producer) endAndRaise(ctx context.Context, commit bool) error {
-	if err := p.findCoordinator(ctx); err != nil {
-		return err
-	}
-	response, err := p.roundTrip(ctx, &endRequest{coordinator: p.coordinator, transaction: p.name, id: p.id, epoch: p.epoch, commit: commit})
-	if err == nil && response.(*endResponse).code != 0 {
-		err = kafka.Error(response.(*endResponse).code)
-	}
+	var r *endResponse
+	err := p.coordinate(ctx, &endRequest{transaction: p.name, id: p.id, epoch: p.epoch, commit: commit}, func(response protocol.Message) error {
+		r = response.(*endResponse)
+		return refusal(r.code)
+	})
 	if err != nil {
-		p.coordinator = -1 // it may have moved
 		return err
 	}
-	r := response.(*endResponse)
 	if r.id < 0 || r.epoch < 0 || r.id == p.id && r.epoch <= p.epoch {
 		return fmt.Errorf("the end of the transaction of producer %d in epoch %d is answered with producer %d, epoch %d",
 			p.id, p.epoch, r.id, r.epoch)
@@ -135,7 +131,30 @@ func (p *producer) endAndRaise(ctx context.Context, commit bool) error {
 	return nil
 }
 
-// findCoordinator finds the broker that ends transactions, unless it is known. The library would ask before each request.
+// coordinate sends a request to the broker that coordinates our transactions. refused returns the error that an answer holds.
+func (p *producer) coordinate(ctx context.Context, request protocol.Message, refused func(protocol.Message) error) error {
+	if err := p.findCoordinator(ctx); err != nil {
+		return err
+	}
+	response, err := p.roundTrip(ctx, &coordinated{Message: request, coordinator: p.coordinator})
+	if err == nil {
+		err = refused(response)
+	}
+	if err != nil && !errors.Is(err, kafka.ConcurrentTransactions) {
+		p.coordinator = -1 // it may have moved
+	}
+	return err
+}
+
+// refusal returns the error of an answer; 0 is none.
+func refusal(code int16) error {
+	if code == 0 {
+		return nil
+	}
+	return kafka.Error(code)
+}
+
+// findCoordinator finds the broker that coordinates our transactions, unless it is known. The library would ask before each request.
 func (p *producer) findCoordinator(ctx context.Context) error {
 	if p.coordinator >= 0 {
 		return nil

@@ -113,10 +113,35 @@ func readProduced(a *answer) produce.ResponsePartition {
 	return p
 }
 
+// coordinated is a request to the coordinator of transactions, which is known. The library would first ask for it each time.
+type coordinated struct {
+	protocol.Message
+	coordinator int
+	version     int16 // of a message of the library, on the connection that takes it
+}
+
+// Broker implements protocol.BrokerMessage.
+func (r *coordinated) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
+	return brokerOf(cluster, r.coordinator)
+}
+
+// Required implements protocol.RawExchanger. It is told which versions the connection has before the exchange on it.
+func (r *coordinated) Required(versions map[protocol.ApiKey]int16) bool {
+	r.version = versions[r.ApiKey()]
+	return true
+}
+
+// RawExchange implements protocol.RawExchanger.
+func (r *coordinated) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	if ours, is := r.Message.(protocol.RawExchanger); is {
+		return ours.RawExchange(rw)
+	}
+	return protocol.RoundTrip(rw, r.version, correlations.Add(1), clientID, r.Message)
+}
+
 // endRequest is EndTxn 5, which raises the epoch.
 type endRequest struct {
 	raw
-	coordinator int
 	transaction string // transactional id
 	id          int64
 	epoch       int16
@@ -125,11 +150,6 @@ type endRequest struct {
 
 // ApiKey implements protocol.Message.
 func (*endRequest) ApiKey() protocol.ApiKey { return protocol.EndTxn }
-
-// Broker implements protocol.BrokerMessage.
-func (r *endRequest) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
-	return brokerOf(cluster, r.coordinator)
-}
 
 // RawExchange implements protocol.RawExchanger.
 func (r *endRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
