@@ -2,8 +2,10 @@ package kafka_test
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -62,5 +64,50 @@ func moveCoordinator(t *testing.T, c *kfake.Cluster) {
 		if c.RehashCoordinators(); tries > 1000 {
 			t.Fatal("the coordinator does not move")
 		}
+	}
+}
+
+// TestNoEventWaitsForTheVersion: which version of transactions holds is asked behind a transaction, and before one only when that
+// was long ago.
+func TestNoEventWaitsForTheVersion(t *testing.T) {
+	c, addr := fake(t)
+	var mu sync.Mutex
+	var said []string
+	c.Control(func(request kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if key := kmsg.Key(request.Key()); key == kmsg.ApiVersions || key == kmsg.EndTxn {
+			mu.Lock()
+			defer mu.Unlock()
+			said = append(said, key.Name())
+		}
+		return nil, nil, false
+	})
+	k := openKafka(t, addr)
+	if err := k.Resume(t.Context(), func(string, []byte) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range []string{"[EndTxn]", "[EndTxn ApiVersions]", "[EndTxn]", "[ApiVersions EndTxn]"} {
+		switch n {
+		case 1:
+			kafka.AgreedBefore(k, 12*time.Second)
+		case 3:
+			kafka.AgreedBefore(k, time.Minute)
+		}
+		if n == 0 {
+			if err := k.Commit(t.Context(), oneEvent(100)); err != nil { // which makes the connections
+				t.Fatal(err)
+			}
+		}
+		mu.Lock()
+		said = nil
+		mu.Unlock()
+		if err := k.Commit(t.Context(), oneEvent(n)); err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		if got := fmt.Sprint(said); got != want {
+			t.Errorf("transaction %d: %s, want %s", n, got, want)
+		}
+		mu.Unlock()
 	}
 }

@@ -41,6 +41,9 @@ func Epoch(k *Sink) (id int64, epoch int16) { return k.producer.id, k.producer.e
 // AgreeAnew makes the sink look at once, and not some seconds later, which version of transactions its cluster has.
 func AgreeAnew(k *Sink) { k.producer.agreed = time.Time{} }
 
+// AgreedBefore makes the sink believe that it looked for that so long ago.
+func AgreedBefore(k *Sink, ago time.Duration) { k.producer.agreed = time.Now().Add(-ago) }
+
 // UseUpEpochs ends empty transactions until one more uses up the epochs of the producer id.
 func UseUpEpochs(ctx context.Context, k *Sink) error {
 	p := k.producer

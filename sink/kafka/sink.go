@@ -260,6 +260,7 @@ func (k *Sink) Commit(ctx context.Context, batch *cdc.Batch) error {
 		return nil
 	}
 	k.open, k.snapshot, k.memo, k.move.to = false, nil, nil, ""
+	k.producer.agreeAhead(ctx)
 	return k.hook("after-end-txn")
 }
 

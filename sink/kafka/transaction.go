@@ -16,32 +16,47 @@ import (
 	"github.com/segmentio/kafka-go/protocol/rawproduce"
 )
 
-// agreeEvery is how often a producer looks which version of transactions its cluster has switched on. An upgrade ends with that,
-// and ends no connection.
-const agreeEvery = 10 * time.Second
+const (
+	// agreeEvery is how often a producer looks which version of transactions its cluster has switched on. An upgrade ends with that,
+	// and ends no connection.
+	agreeEvery = 10 * time.Second
+	// agreedFor is when it looks before a transaction, whose events then wait for the answer. It is more than the time between two
+	// commits of an idle stream, behind which it looks.
+	agreedFor = 3 * agreeEvery
+	// aheadWithin is how long a look behind a transaction may take.
+	aheadWithin = time.Second
+)
 
 // agree finds out which version of transactions the next one will use. With version 2 (KIP-890) a Produce request can put its
 // partitions into the transaction itself, and each end of a transaction raises the epoch, so that nothing of it can come late.
 func (p *producer) agree(ctx context.Context) error {
-	if time.Since(p.agreed) < agreeEvery {
+	if time.Since(p.agreed) < agreedFor {
 		return nil
 	}
-	var features *featuresResponse
-	err := p.k.retry(ctx, func() error {
-		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-		defer cancel()
-		response, err := p.k.transport.RoundTrip(ctx, p.k.client.Addr, &featuresRequest{})
-		if err != nil {
-			return err
-		}
-		features = response.(*featuresResponse)
-		if code := kafka.Error(features.code); code != 0 && code != kafka.UnsupportedVersion {
-			return code
-		}
-		return nil
-	})
-	if err != nil {
+	if err := p.k.retry(ctx, func() error { return p.look(ctx, requestTimeout) }); err != nil {
 		return fmt.Errorf("ask for the version of transactions: %w", err)
+	}
+	return nil
+}
+
+// agreeAhead does the same behind a transaction, so that no event waits for it. Where it fails, the next transaction looks in time.
+func (p *producer) agreeAhead(ctx context.Context) {
+	if time.Since(p.agreed) >= agreeEvery {
+		p.look(ctx, aheadWithin) //nolint:errcheck // the last answer holds for a while
+	}
+}
+
+// look asks a broker for the version of transactions.
+func (p *producer) look(ctx context.Context, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	response, err := p.k.transport.RoundTrip(ctx, p.k.client.Addr, &featuresRequest{})
+	if err != nil {
+		return err
+	}
+	features := response.(*featuresResponse)
+	if code := kafka.Error(features.code); code != 0 && code != kafka.UnsupportedVersion {
+		return code
 	}
 	p.v2 = features.transactions >= 2 && features.newest[protocol.Produce] >= 12 && features.newest[protocol.EndTxn] >= 5
 	p.agreed = time.Now()
