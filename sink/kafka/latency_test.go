@@ -25,14 +25,14 @@ var (
 )
 
 // TestLatencyOfBothVersions measures on one cluster, in turns, how long an event takes with transactions of version 1 and 2: from
-// the moment when it is there until a reader of committed records has it. While one transaction is under way events wait for the
-// next, as in the pipeline.
+// the moment when it is there until a reader of committed records has it, and how long each request of its transactions is on its
+// way. While one transaction is under way events wait for the next, as in the pipeline.
 func TestLatencyOfBothVersions(t *testing.T) {
 	if *latencySeconds == 0 {
 		return
 	}
 	addr, broker := latencyCluster(t)
-	measured := make(map[string][]time.Duration)
+	measured, requests := make(map[string][]time.Duration), make(map[string]map[string][]time.Duration)
 	rates, versions := []int{1, 100, 1000}, []int16{1, 2}
 	for turn := -1; turn < *latencyTurns; turn++ { // the first one warms up: a new broker compiles its code
 		for _, rate := range rates {
@@ -42,7 +42,14 @@ func TestLatencyOfBothVersions(t *testing.T) {
 				}
 				l := &latencyRun{prefix: fmt.Sprintf("l%d-%d-%d.", turn, rate, version), rate: rate}
 				if took := l.run(t, addr); turn >= 0 {
-					measured[fmt.Sprintf("%d/s, version %d", rate, version)] = append(measured[fmt.Sprintf("%d/s, version %d", rate, version)], took...)
+					name := fmt.Sprintf("%d/s, version %d", rate, version)
+					measured[name] = append(measured[name], took...)
+					if requests[name] == nil {
+						requests[name] = make(map[string][]time.Duration)
+					}
+					for api, all := range l.requests {
+						requests[name][api] = append(requests[name][api], all...)
+					}
 				}
 			}
 		}
@@ -51,11 +58,17 @@ func TestLatencyOfBothVersions(t *testing.T) {
 	for _, rate := range rates {
 		for _, version := range []int16{1, 2} {
 			name := fmt.Sprintf("%d/s, version %d", rate, version)
-			took := measured[name]
-			slices.Sort(took)
-			t.Logf("%s: p50 %.2f ms, p99 %.2f ms (%d events)", name, millis(took[len(took)/2]), millis(took[len(took)*99/100]), len(took))
+			t.Logf("%s: %s", name, quantiles(measured[name]))
+			for api, all := range requests[name] {
+				t.Logf("  %s: %s", api, quantiles(all))
+			}
 		}
 	}
+}
+
+func quantiles(took []time.Duration) string {
+	slices.Sort(took)
+	return fmt.Sprintf("p50 %.2f ms, p99 %.2f ms (%d)", millis(took[len(took)/2]), millis(took[len(took)*99/100]), len(took))
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -84,14 +97,26 @@ type latencyRun struct {
 	prefix string
 	rate   int
 
-	mu   sync.Mutex
-	due  []time.Time // of each event, by its number
-	took []time.Duration
+	mu       sync.Mutex
+	due      []time.Time // of each event, by its number
+	took     []time.Duration
+	requests map[string][]time.Duration // how long each was on its way, by its API
+}
+
+// watch notes how long a request takes.
+func (l *latencyRun) watch(api string, _ any) func(any, error) {
+	sent := time.Now()
+	return func(any, error) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.requests[api] = append(l.requests[api], time.Since(sent))
+	}
 }
 
 func (l *latencyRun) run(t *testing.T, addr string) []time.Duration {
 	t.Helper()
-	k, err := kafka.New(kafka.Config{Brokers: []string{addr}, TopicPrefix: l.prefix, Slot: "s"})
+	l.requests = make(map[string][]time.Duration)
+	k, err := kafka.New(kafka.Config{Brokers: []string{addr}, TopicPrefix: l.prefix, Slot: "s", Watch: l.watch})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,6 +132,9 @@ func (l *latencyRun) run(t *testing.T, addr string) []time.Duration {
 			t.Fatal(err)
 		}
 	}
+	l.mu.Lock()
+	clear(l.requests)
+	l.mu.Unlock()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	n := *latencySeconds * l.rate
