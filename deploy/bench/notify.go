@@ -33,6 +33,7 @@ type notified struct {
 	Load    int    `json:"changes_per_second"` // beside the exits
 	Written int    `json:"written"`
 	Taken   int    `json:"taken"`
+	Write   stages `json:"write_ms"`   // of the exits' transactions, for their writer: most of it is the flush of the WAL
 	Visible stages `json:"visible_ms"` // to a consumer that reads committed
 	Read    stages `json:"read_ms"`    // by notify
 	Posted  stages `json:"posted_ms"`  // to the webhook
@@ -89,7 +90,7 @@ func (s *servers) notify(ctx context.Context, o options) (_ []notified, err erro
 
 // notified makes exits while a sidecar and a notify run, and other changes beside them, and waits until the webhook has them.
 func (l *lane) notified(ctx context.Context, conn *pgx.Conn, load int, lasting time.Duration) (_ notified, err error) {
-	exits := int(lasting.Seconds() * exitRate)
+	exits := max(1, int(lasting.Seconds()*exitRate))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	cmd := l.sidecar(ctx, "FFFFFFFF/FFFFFFFF")
@@ -118,13 +119,16 @@ func (l *lane) notified(ctx context.Context, conn *pgx.Conn, load int, lasting t
 		_, err := l.write(ctx, load, lasting, nil)
 		loaded <- err
 	}()
-	if err := errors.Join(writeExits(ctx, conn, load, exits), <-loaded); err != nil {
+	writes, err := writeExits(ctx, conn, load, exits)
+	if err := errors.Join(err, <-loaded); err != nil {
 		return notified{}, err
 	}
 	if err := poll(ctx, 30*time.Second, func() (bool, error) { return hook.missing(exits) == nil, nil }); err != nil {
 		return notified{}, errors.Join(hook.missing(exits), err)
 	}
-	return hook.result(load, exits)
+	one, err := hook.result(load, exits)
+	one.Write = stagesOf(writes)
+	return one, err
 }
 
 // notifier returns lowcap-cdc notify, which posts to a URL.
@@ -154,23 +158,26 @@ func startJoined(cmd *exec.Cmd, hook *webhook) error {
 	return fmt.Errorf("notify: %w: %s", cmd.Wait(), &said)
 }
 
-// writeExits makes one emergency exit after the other, each in a transaction of its own; from is above all before them.
-func writeExits(ctx context.Context, conn *pgx.Conn, from, exits int) error {
+// writeExits makes one emergency exit after the other, each in a transaction of its own; from is above all before them. It returns
+// how many milliseconds each took.
+func writeExits(ctx context.Context, conn *pgx.Conn, from, exits int) (millis []float64, err error) {
 	tick := time.NewTicker(time.Second / exitRate)
 	defer tick.Stop()
 	for n := from; n < from+exits; n++ {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		case <-tick.C:
 		}
 		document := features(uint64(n), 7<<10, `{"last_trim":`+execution(n, "emergency_exit")+`}`)
+		begun := time.Now()
 		if _, err := conn.Exec(ctx, `update lowcap_positions set features = $2::jsonb where id = $1::uuid`, positionID(0),
 			document); err != nil {
-			return err
+			return nil, err
 		}
+		millis = append(millis, float64(time.Since(begun).Microseconds())/1000)
 	}
-	return nil
+	return millis, nil
 }
 
 // webhook notes when each event was where.

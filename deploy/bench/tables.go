@@ -171,10 +171,10 @@ func (d *document) printSaturation(out io.Writer) {
 func (d *document) printNotify(out io.Writer) {
 	for i, n := range d.Notify {
 		if i == 0 {
-			head(out, "emergency exits", "other changes a second", "visible p50 / p99 ms", "read", "posted", "posted, max")
+			head(out, "emergency exits", "other changes a second", "the write itself p50 / p99 ms", "visible", "read", "posted", "posted, max")
 		}
-		fmt.Fprintf(out, "| %d of %d | %d | %.1f / %.1f | %.1f / %.1f | %.1f / %.1f | %.1f |\n", n.Taken, n.Written, n.Load, n.Visible.P50, n.Visible.P99,
-			n.Read.P50, n.Read.P99, n.Posted.P50, n.Posted.P99, n.Posted.Max)
+		fmt.Fprintf(out, "| %d of %d | %d | %.1f / %.1f | %.1f / %.1f | %.1f / %.1f | %.1f / %.1f | %.1f |\n", n.Taken, n.Written, n.Load,
+			n.Write.P50, n.Write.P99, n.Visible.P50, n.Visible.P99, n.Read.P50, n.Read.P99, n.Posted.P50, n.Posted.P99, n.Posted.Max)
 	}
 }
 

@@ -71,7 +71,8 @@ func (l *lane) writeOne(ctx context.Context, writer, rate int, lasting time.Dura
 		begun := time.Now()
 		var updated int
 		var at time.Time
-		if err := conn.QueryRow(ctx, changeSQL, start.Add(due), fmt.Sprintf("t%d", writer), contracts(n/writers, rows)).Scan(&updated, &at); err != nil {
+		row := conn.QueryRow(ctx, changeSQL, start.Add(due), fmt.Sprintf("t%d", writer), contracts(n/writers, rows))
+		if err := row.Scan(&updated, &at); err != nil {
 			return written, err
 		}
 		written.rows += updated
