@@ -219,7 +219,8 @@ func noteDamage(damaged map[string]bool, e *oracle.Event) {
 }
 
 // judgeBelief: where steps were lost with the slot, whoever has read the events still believes in the end what the tables hold. What
-// was damaged once is passed over: its last value that could be read may be among what was lost.
+// was damaged once is passed over: its last value that could be read may be among what was lost. What came and went again while it was
+// lost need not be told.
 func (w *world) judgeBelief(told oracle.Steps, damaged map[string]bool) {
 	have, want, streamed := beliefs(told), beliefs(stepsOf(append(w.server.every, w.server.wal...))), beliefs(stepsOf(w.server.streamed()))
 	again := w.server.entities(blocksOf)
@@ -229,7 +230,7 @@ func (w *world) judgeBelief(told oracle.Steps, damaged map[string]bool) {
 		}
 		_, isTold := have[of]
 		part := of[strings.LastIndexByte(of, ' ')+1:]
-		if _, must := streamed[of]; !isDamaged(of, damaged) && (isTold || must) && !oracle.SameText(part, have[of], value) {
+		if _, must := streamed[of]; !isDamaged(of, damaged) && (isTold || must) && !oracle.SameText(part, cmp.Or(have[of], "null"), value) {
 			w.failed("steps: of %s %q is believed, and %q is true", of, have[of], value)
 		}
 	}
