@@ -131,9 +131,15 @@ func (l *life) buy(usd int) {
 
 // waits lets an exit be wanted for long, and then perhaps end.
 func (l *life) waits() {
-	l.tell(&schemas.EmergencyExitPending{HeldQuantity: l.tokens()})
+	since := instant(l.at)
+	l.tell(&schemas.EmergencyExitPending{WantedSince: since, HeldQuantity: l.tokens()})
+	if l.IntN(4) == 0 { // wanted again before its end is told
+		l.tell(&schemas.EmergencyExitPending{WantedSince: instant(l.at), HeldQuantity: l.tokens()},
+			&schemas.EmergencyExitSettled{WantedSince: since, Outcome: "emptied"})
+		return
+	}
 	if outcome := []string{"", "executed", "emptied", "withdrawn"}[l.IntN(4)]; outcome != "" {
-		l.tell(&schemas.EmergencyExitSettled{Outcome: outcome})
+		l.tell(&schemas.EmergencyExitSettled{WantedSince: since, Outcome: outcome})
 	}
 }
 

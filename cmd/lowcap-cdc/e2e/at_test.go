@@ -262,3 +262,35 @@ func exitsWantedAtAnyMoment(t *testing.T, seed uint64, places int) {
 		t.Errorf("seed %d: no exit was ever wanted", seed)
 	}
 }
+
+// TestExitIsWantedAgain: an exit is made and the next one wanted, and nothing is committed until both the end of the first and the
+// second are due. They are told at once, the second one first: it is still wanted behind that.
+func TestExitIsWantedAgain(t *testing.T) {
+	s, setClock := newSiteWithClock(t)
+	s.seedPositions(1)
+	sink, _ := s.file("x")
+	s.drain("k", sink)
+	setPosition := func(quantity int, wanted bool) {
+		s.exec(`update lowcap_positions set total_quantity = $1, features = coalesce(features, '{}') ||
+			jsonb_build_object('uptrend_engine_v4', jsonb_build_object('exit_position', $2::bool, 'price', 2))`, quantity, wanted)
+	}
+	clock := time.Duration(0)
+	later := func(by time.Duration) {
+		clock += by
+		if err := setClock(clock); err != nil {
+			t.Fatal(err)
+		}
+	}
+	setPosition(10, true)
+	later(11 * time.Minute)
+	s.exec("insert into token_timeframe_blocks (token_contract, token_chain, timeframe) values ('A', 'solana', '1h')")
+	setPosition(0, true)
+	setPosition(5, true)
+	later(11 * time.Minute)
+	s.exec("insert into token_timeframe_blocks (token_contract, token_chain, timeframe) values ('B', 'solana', '1h')")
+	s.drain("k", sink)
+	at := gjson.Parse(s.ok(sink, "audit", "at", s.exporter().export(func(pgx.Tx) {}), "--json"))
+	if at.Get("exits_wanted.#").Int() != 1 || at.Get("exits_wanted.0.held_quantity").Int() != 5 {
+		t.Error(at.Get("exits_wanted"))
+	}
+}

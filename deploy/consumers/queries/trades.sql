@@ -83,8 +83,9 @@ sums as (
       or (name = 'lowcap.execution.unrecorded.v1' and word = 'sell') then 1 else 0 end) as sells,
     max(case when name in ('lowcap.position.created.v1', 'lowcap.position.baseline.v1') and substr(begins, 1, 25) = change then extracted_usd end) as before_usd,
     max(case when name = 'lowcap.emergency_exit.abandoned.v1' then 1 else 0 end) as abandoned,
-    substr(max(case when name = 'lowcap.emergency_exit.pending.v1' then concat(place, 'pending')
-      when name = 'lowcap.emergency_exit.settled.v1' then concat(place, word) end), 59) as waits,
+    -- In one change the end of an exit comes before the next one, whatever their order.
+    substr(max(case when name = 'lowcap.emergency_exit.pending.v1' then concat(substr(place, 1, 26), '2', sequence, 'pending')
+      when name = 'lowcap.emergency_exit.settled.v1' then concat(substr(place, 1, 26), '1', sequence, word) end), 60) as waits,
     substr(max(case when name = 'lowcap.emergency_exit.executed.v1' then concat(place, 'executed')
       when name = 'lowcap.emergency_exit.settled.v1' and word in ('executed', 'emptied') then concat(place, word)
       when name = 'lowcap.execution.unrecorded.v1' and word = 'sell' and severity = 'page' then concat(place, 'emptied') end), 59) as done,

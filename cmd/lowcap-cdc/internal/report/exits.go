@@ -18,6 +18,7 @@ type exitFold struct {
 	records map[string]*Exit
 	order   []string            // ids of records, the oldest first
 	wanted  map[string]*NotMade // by position
+	before  map[string]*NotMade // what was wanted of a position until the last change told the next, and ends in it
 	ended   map[string]*NotMade // of the last change, by position
 	in      string
 }
@@ -27,13 +28,14 @@ const mostRecords = 1000
 
 func newExitFold(r *Report) exitFold {
 	return exitFold{exits: &r.Exits, failed: &r.Failed, records: make(map[string]*Exit), wanted: make(map[string]*NotMade),
-		ended: make(map[string]*NotMade)}
+		before: make(map[string]*NotMade), ended: make(map[string]*NotMade)}
 }
 
 func (f *exitFold) take(e *event, what string) {
 	if e.change() != f.in {
 		f.in = e.change()
 		clear(f.ended)
+		f.endBefore(e)
 	}
 	switch what {
 	case "executed", "triggered":
@@ -84,9 +86,12 @@ func (f *exitFold) remember(id string, x *Exit) {
 
 func (f *exitFold) pending(e *event) {
 	row := e.row()
-	n := f.wanted[row.Position]
+	n, since := f.wanted[row.Position], e.instant("wanted_since")
+	if n != nil && n.Since != since {
+		f.before[row.Position], n = n, nil
+	}
 	if n == nil {
-		n = &NotMade{Row: row, Since: e.instant("wanted_since"), Told: schemas.Instant(e.Time), Flag: e.text("flag"),
+		n = &NotMade{Row: row, Since: since, Told: schemas.Instant(e.Time), Flag: e.text("flag"),
 			Reason: e.text("exit_reason"), Outcome: "pending", Event: e.ID}
 		f.wanted[row.Position] = n
 	}
@@ -94,16 +99,25 @@ func (f *exitFold) pending(e *event) {
 }
 
 func (f *exitFold) settled(e *event) {
-	id := e.text("entity.id")
-	n := f.wanted[id]
-	if n == nil {
-		if !e.in || f.ended[id] != nil {
+	id, since := e.text("entity.id"), e.instant("wanted_since")
+	for _, told := range []map[string]*NotMade{f.wanted, f.before} {
+		if n := told[id]; n != nil && n.Since == since {
+			delete(told, id)
+			f.over(n, e, e.text("outcome"))
 			return
 		}
-		n = &NotMade{Row: e.row(), Since: e.instant("wanted_since"), Held: e.number("held_quantity"), Event: e.ID} // its page is gone
 	}
-	delete(f.wanted, id)
-	f.over(n, e, e.text("outcome"))
+	if e.in && f.ended[id] == nil { // its page is gone
+		f.over(&NotMade{Row: e.row(), Since: since, Held: e.number("held_quantity"), Event: e.ID}, e, e.text("outcome"))
+	}
+}
+
+// endBefore ends what was wanted before something else was, and of whose end no event tells.
+func (f *exitFold) endBefore(e *event) {
+	for _, n := range sortedBy(f.before, func(n *NotMade) string { return n.Position }) {
+		f.over(n, e, "unknown")
+	}
+	clear(f.before)
 }
 
 // over ends an exit that was wanted.
@@ -144,6 +158,7 @@ func (f *exitFold) forget(e *event) {
 		f.over(n, e, "unknown")
 	}
 	clear(f.wanted)
+	f.endBefore(e)
 }
 
 func (f *exitFold) list(n *NotMade) {
@@ -154,6 +169,7 @@ func (f *exitFold) list(n *NotMade) {
 
 // end lists what is still wanted.
 func (f *exitFold) end(at time.Time) {
+	f.endBefore(&event{Attributes: &schemas.Attributes{}, at: at, in: true})
 	for _, n := range sortedBy(f.wanted, func(n *NotMade) string { return string(n.Told) + n.Position }) {
 		n.Seconds = secondsBetween(n.Since, at)
 		f.failed.Pending++

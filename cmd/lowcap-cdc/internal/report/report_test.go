@@ -71,7 +71,10 @@ func after(from, to int) Period {
 	return p
 }
 
-const wanted = `"wanted_since":"2026-01-18T10:00:00.000000Z","flag":"exit_position","exit_reason":"x","held_quantity":10,"value_usd":3.5`
+const (
+	since  = `"wanted_since":"2026-01-18T10:00:00.000000Z"`
+	wanted = since + `,"flag":"exit_position","exit_reason":"x","held_quantity":10,"value_usd":3.5`
+)
 
 // TestFailedExits: an exit that is wanted is one line, whatever becomes of it, in the period in which it lasted.
 func TestFailedExits(t *testing.T) {
@@ -87,20 +90,27 @@ func TestFailedExits(t *testing.T) {
 			700.5 emergency_exit.executed "proceeds_usd":1
 			+ emergency_exit.settled "outcome":"executed","wanted_since":"2026-01-18T10:00:00.000000Z"`, after(0, 0), "executed 700.5s held=10 usd=3.5 reminders=0"},
 		{"over before the period", `600 emergency_exit.pending ` + wanted + `,"reminder":0
-			700 emergency_exit.settled "outcome":"withdrawn"
+			700 emergency_exit.settled "outcome":"withdrawn",` + since + `
 			800 position.status_changed`, after(750, 0), ""},
 		{"abandoned, settled first", `600 emergency_exit.pending ` + wanted + `,"reminder":0
 			700 trade.closed "trade_id":"T"
-			+ emergency_exit.settled "outcome":"closed"
+			+ emergency_exit.settled "outcome":"closed",` + since + `
 			+ emergency_exit.abandoned "quantity":9,"value_usd":3.15`, after(0, 0), "abandoned 700s held=9 usd=3.15 reminders=0"},
 		{"abandoned first", `600 emergency_exit.pending ` + wanted + `,"reminder":0
 			700 emergency_exit.abandoned "quantity":9,"value_usd":null
-			+ emergency_exit.settled "outcome":"closed"`, after(0, 0), "abandoned 700s held=9 usd= reminders=0"},
+			+ emergency_exit.settled "outcome":"closed",` + since, after(0, 0), "abandoned 700s held=9 usd= reminders=0"},
 		{"abandoned without a page", `700 emergency_exit.abandoned "quantity":9,"value_usd":3`, after(0, 0), "abandoned s held=9 usd=3 reminders=0"},
 		{"of two positions", `600 emergency_exit.pending@a ` + wanted + `,"reminder":0
 			+ emergency_exit.pending@b ` + wanted + `,"reminder":0
-			700 emergency_exit.settled@a "outcome":"emptied"`, after(0, 800),
+			700 emergency_exit.settled@a "outcome":"emptied",` + since, after(0, 800),
 			"emptied 700s held=10 usd=3.5 reminders=0\npending 800s held=10 usd=3.5 reminders=0"},
+		{"wanted again before the end of the one before is told", `600 emergency_exit.pending ` + wanted + `,"reminder":0
+			1900 emergency_exit.pending "wanted_since":"2026-01-18T10:21:40.000000Z","held_quantity":5,"value_usd":2,"reminder":0
+			+ emergency_exit.settled "outcome":"emptied",` + since, after(0, 2000),
+			"emptied 1900s held=10 usd=3.5 reminders=0\npending 700s held=5 usd=2 reminders=0"},
+		{"wanted again, and no event tells the end of the one before", `600 emergency_exit.pending ` + wanted + `,"reminder":0
+			1900 emergency_exit.pending "wanted_since":"2026-01-18T10:21:40.000000Z","held_quantity":5,"value_usd":2,"reminder":0
+			2000 position.status_changed`, after(0, 2000), "unknown 2000s held=10 usd=3.5 reminders=0\npending 700s held=5 usd=2 reminders=0"},
 		{"its page is gone", `700 emergency_exit.settled "outcome":"executed","wanted_since":"2026-01-18T10:00:00.000000Z","held_quantity":4`, after(0, 0),
 			"executed 700s held=4 usd= reminders=0"},
 	} {

@@ -88,14 +88,16 @@ func (t *Trade) exitEvent(e *event) {
 			t.done = "triggered"
 		}
 	case "emergency_exit.pending":
-		t.pending = true
+		t.pending, t.wanted = true, e.text("wanted_since")
 		t.holds(e.number("held_quantity"))
 	case "emergency_exit.settled":
 		outcome := e.text("outcome")
 		if outcome == "executed" || outcome == "emptied" {
 			t.done = outcome
 		}
-		t.pending = t.pending && outcome == "closed"
+		if outcome != "closed" && e.text("wanted_since") == t.wanted { // the next one may be wanted already
+			t.pending = false
+		}
 	case "emergency_exit.abandoned":
 		t.abandoned = true
 	}

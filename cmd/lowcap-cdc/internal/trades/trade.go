@@ -36,6 +36,7 @@ type Trade struct {
 	seen            bool            // its beginning was seen
 	done            string          // the exit that happened, empty for none
 	pending         bool
+	wanted          string // since when, the exit that was told last
 	abandoned       bool
 	block           string             // what its token's block last did in its time, empty for nothing
 	notSet          bool               // told by an event

@@ -159,6 +159,12 @@ var stories = []struct{ name, events, want string }{
 		601 A emergency_exit.pending "held_quantity":10,"reminder":0
 		602 A emergency_exit.settled "outcome":"withdrawn"`,
 		`A ? buys=0 trims=0 out=0 none left=10 pnl=? block=? pool=0,0,map[]`},
+	{"an exit that is pending, and of which an earlier one was emptied", `
+		0 A trade.opened "trade_id":"A"
+		601 A emergency_exit.pending "wanted_since":"1","held_quantity":10,"reminder":0
+		1300 A emergency_exit.pending "wanted_since":"2","held_quantity":5,"reminder":0
+		+ A emergency_exit.settled "wanted_since":"1","outcome":"emptied"`,
+		`A ? buys=0 trims=0 out=0 pending left=5 pnl=? block=? pool=0,0,map[]`},
 	{"an exit that is pending", `
 		0 A trade.opened "trade_id":"A"
 		601 A emergency_exit.pending "held_quantity":10,"reminder":0`,

@@ -67,7 +67,9 @@ func (b *Beliefs) position(a *schemas.Attributes, name string, data gjson.Result
 	case "emergency_exit.pending":
 		p.Exit = exitOf(a, data, p.Exit)
 	case "emergency_exit.settled":
-		p.Exit = nil
+		if p.Exit != nil && p.Exit.Since == data.Get("wanted_since").String() { // the next one may be wanted already
+			p.Exit = nil
+		}
 	case "emergency_exit.abandoned", "execution.unrecorded", "history.unknown_key", "position.status_changed", "trade.opened", "trade.closed":
 	default:
 		p.value(a, keyOf(name, data), data)
@@ -137,7 +139,7 @@ func (p *Position) set(a *schemas.Attributes, key string, value gjson.Result) {
 func exitOf(a *schemas.Attributes, data gjson.Result, before *Exit) *Exit {
 	e := &Exit{Since: data.Get("wanted_since").String(), Flag: data.Get("flag").String(), Reason: data.Get("exit_reason").String(),
 		Held: data.Get("held_quantity").Raw, ValueUSD: data.Get("value_usd").Raw, Event: a.ID}
-	if before != nil {
+	if before != nil && before.Since == e.Since {
 		e.Event = before.Event // a reminder
 	}
 	return e

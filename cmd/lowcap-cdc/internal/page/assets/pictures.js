@@ -115,16 +115,16 @@ function drawPool(picture, moments, y, x, end, width) {
 function drawExits(picture, moments, y, x, end) {
   const bar = (m, to) => picture.append(titled(svg("rect", { x: x(Date.parse(m.mark.since)), y: y + 3, height: 8, class: "wanted",
     width: Math.max(2, x(to) - x(Date.parse(m.mark.since))) }), m));
-  let wanted = null;
+  const wanted = new Map(); // by since when: an exit may be wanted before the end of the one before is told
   for (const m of moments) {
-    const at = x(Date.parse(m.time));
-    if (m.mark.kind === "wanted" && (!wanted || wanted.mark.since !== m.mark.since)) wanted = m;
-    if (m.mark.kind === "settled" && wanted) { bar(wanted, Date.parse(m.time)); wanted = null; }
+    const at = x(Date.parse(m.time)), since = m.mark.since;
+    if (m.mark.kind === "wanted" && !wanted.has(since)) wanted.set(since, m);
+    if (m.mark.kind === "settled" && wanted.has(since)) { bar(wanted.get(since), Date.parse(m.time)); wanted.delete(since); }
     if (m.mark.kind === "exit") picture.append(titled(svg("circle", { cx: at, cy: y + 7, r: 6, class: "done" }), m));
     const cross = `M${at - 6} ${y + 1}l12 12m0 -12l-12 12`;
     if (m.mark.kind === "abandoned") picture.append(titled(svg("path", { d: cross, class: "abandoned" }), m));
   }
-  if (wanted) bar(wanted, end);
+  for (const m of wanted.values()) bar(m, end);
 }
 
 function drawTrade(picture, m, rows, at) {
