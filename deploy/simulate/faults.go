@@ -76,12 +76,15 @@ type rules struct {
 	met      map[string]int // messages of a life
 	crashes  map[string]int // of an instance, before how many more messages
 	held     map[string]time.Time
-	stranger int // after how many more messages while nobody reads from the slot a stranger does; 0 for never
+	ambush   ambush
+	ambushes int            // how many are left of it
+	counts   map[string]int // of its messages, by client
+	stranger int            // after how many more messages while nobody reads from the slot a stranger does; 0 for never
 }
 
 func newRules(w *world) *rules {
 	r := &rules{world: w, random: w.net.draw("rules"), met: make(map[string]int), crashes: make(map[string]int),
-		held: make(map[string]time.Time)}
+		held: make(map[string]time.Time), counts: make(map[string]int)}
 	r.rate = []int{0, 1000, 3000, 10_000}[r.random.IntN(4)]
 	r.focus = []focus{everywhere, everywhere, transactions, transactions, requests, requests, requests, starts, starts, streams,
 		slots, slots}[r.random.IntN(12)]
@@ -92,6 +95,7 @@ func newRules(w *world) *rules {
 	case r.random.IntN(2) == 0:
 		r.kinds = []misfortune{misfortunes[r.random.IntN(len(misfortunes))], misfortunes[r.random.IntN(len(misfortunes))]}
 	}
+	r.lurk()
 	w.net.befall, w.net.strike, w.net.heldTil = r.befall, r.strike, r.heldTil
 	return r
 }
@@ -117,6 +121,9 @@ func (r *rules) befall(p *parcel) fate {
 	}
 	r.met[p.line.link.client]++
 	r.admitStranger()
+	if f := r.spring(p); f.kind != none {
+		return f
+	}
 	draw := p.hash.with(" fate").draw(r.world.seed)
 	if draw.IntN(1_000_000) >= r.rateOf(p) || !r.world.happens(p.name()) {
 		return fate{}

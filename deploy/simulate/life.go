@@ -62,6 +62,33 @@ func (w *world) befallTable(name string, tries int) {
 	}
 }
 
+// act is something that becomes of a table.
+type act int
+
+const (
+	empty  act = iota // all rows are gone, by TRUNCATE
+	remake            // another table is there in its place
+	rename            // it has another name for a while
+)
+
+// befallThis has something become of a table, as befallTable does with what it draws.
+func (w *world) befallThis(name string, what act, which int, away time.Duration) {
+	if !w.server.isUp() || !w.areThere() || w.server.isHeld(which) || !w.happens(name) {
+		return
+	}
+	w.load.random = w.net.draw(name)
+	switch t := w.load.table(which); what {
+	case empty:
+		w.load.truncate(true, which, 0)
+	case remake:
+		rows := w.load.survivors(which, true)
+		w.load.commit(true, append([]change{dropped(t, w.load.all(which))}, w.load.made(which, rows)...)...)
+	case rename:
+		w.load.commit(true, t.with(func(t *table) { t.name += "_old" }))
+		w.mend(name, away, which, nil)
+	}
+}
+
 // areThere reports whether both tables are there under their names.
 func (w *world) areThere() bool {
 	w.server.mu.Lock()

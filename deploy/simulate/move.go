@@ -36,6 +36,9 @@ var moves = []move{
 	{name: "a restore to an earlier point", to: (*server).restoreEarlier, isUnseen: true},
 }
 
+// isToMove reports whether a seed changes the server.
+func (w *world) isToMove() bool { return w.net.draw("move").IntN(8) == 0 }
+
 // planMove has a seed change the server, or not.
 func (w *world) planMove(length time.Duration) (planned bool) {
 	random := w.net.draw("move")

@@ -119,17 +119,22 @@ func (w *world) outcome() Outcome {
 // play lets the seed happen: load and faults, then calm, until all is told; then everything is read back.
 func (w *world) play() {
 	names := []string{"a", "b"}[:1+w.random.IntN(2)]
+	if w.rules.ambush.isOfTwo() {
+		names = []string{"a", "b"}
+	}
 	apart := []int{2_000_000, 50_000}[w.random.IntN(2)] // in microseconds: some start together
 	for _, name := range names {
 		w.instances[name] = &instance{world: w, name: name}
 		w.net.plan(time.Duration(w.random.IntN(apart))*time.Microsecond, name+" starts", w.instances[name].start)
 	}
 	length := time.Duration(3+w.random.IntN([]int{15, 15, 15, 60}[w.random.IntN(4)])) * time.Second
+	length = max(length, w.rules.ambush.lasts())
 	w.planLoad(length)
 	if !w.planMove(length) {
 		w.planLife(length)
 	}
 	w.rules.schedule(length)
+	w.rules.ambush.plan(w, length)
 	w.until(time.Now().Add(length), func() bool { return false })
 	w.trace.say("calm")
 	w.rules.settle()

@@ -1,0 +1,161 @@
+package simulate
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// What tears the rarest promises are two things that meet within a few messages, and no density of accidents has them meet. In every
+// fourth seed one such meeting is arranged; the sidecar may still pass it at another place, or not come there.
+
+// ambush is what waits for its moment.
+type ambush int
+
+const (
+	noAmbush ambush = iota
+	// who has created the slot is killed soon behind it, and who then drops that slot is late, until another one has made its own
+	ofCreator
+	// who has taken over is frozen before it streams; the other one goes on, and is killed before it thaws
+	ofStarter
+	// something becomes of a table between the creation of a slot and the end of its snapshot
+	ofSnapshot
+	// a table is renamed, comes back, and leaves again, and each time somebody may have noticed
+	ofTable
+)
+
+// mostAmbushes bounds how often in a seed.
+const mostAmbushes = 3
+
+// lurk arranges the seed's ambush, or none.
+func (r *rules) lurk() {
+	random := r.world.net.draw("ambush")
+	if random.IntN(4) > 0 {
+		return
+	}
+	r.ambush, r.ambushes = []ambush{ofCreator, ofCreator, ofStarter, ofStarter, ofSnapshot, ofSnapshot, ofTable}[random.IntN(7)], mostAmbushes
+	if r.world.isToMove() && !r.ambush.isOfTwo() {
+		r.ambush = noAmbush // nothing becomes of the tables then
+	}
+}
+
+// isOfTwo reports whether it takes two instances.
+func (a ambush) isOfTwo() bool { return a == ofCreator || a == ofStarter }
+
+// lasts returns for how long the load has to go on at least.
+func (a ambush) lasts() time.Duration {
+	switch a {
+	case ofStarter:
+		return 12 * time.Second
+	case ofTable:
+		return 20 * time.Second
+	}
+	return 0
+}
+
+// plan arranges what takes a time and not a message: whoever streams is killed, so that the other one takes over; a table leaves twice.
+func (a ambush) plan(w *world, length time.Duration) {
+	random := w.net.draw("ambush plan")
+	switch a {
+	case ofStarter:
+		for n := range 2 {
+			name := fmt.Sprintf("ambush kills %d", n)
+			w.net.plan(length/4+time.Duration(random.Int64N(int64(length/2))), name, func() { w.killReader(name) })
+		}
+	case ofTable:
+		which, at := random.IntN(2), 2*time.Second+time.Duration(random.IntN(3000))*time.Millisecond
+		for n := range 3 {
+			name, away := fmt.Sprintf("ambush leaves %d", n), time.Duration(random.IntN(5000))*time.Millisecond
+			leave := rename
+			if n > 0 && random.IntN(2) == 0 {
+				leave = remake
+			}
+			w.net.plan(at, name, func() { w.befallThis(name, leave, which, away) })
+			at += away + time.Duration(1+random.IntN(5000))*time.Millisecond
+		}
+	}
+}
+
+// killReader kills the instance that reads from the slot.
+func (w *world) killReader(name string) {
+	s := w.reader()
+	if s == nil || w.rules.calm || !w.happens(name) {
+		return
+	}
+	if instance, ours := isOurs(s.conn.(*end).link.client); ours {
+		w.trace.say("%s is killed, who streams", instance)
+		w.instances[instance].crash()
+	}
+}
+
+// spring has the ambush strike at a message that it has waited for.
+func (r *rules) spring(p *parcel) fate {
+	client := p.line.link.client
+	if r.ambushes == 0 {
+		return fate{}
+	}
+	switch r.ambush {
+	case ofCreator:
+		return r.springAtSlot(p)
+	case ofStarter:
+		return r.springAtStart(p)
+	case ofSnapshot:
+		if left, waits := r.counts[client]; waits {
+			if r.counts[client] = left - 1; left == 1 {
+				delete(r.counts, client)
+				name := p.name() + " ambush"
+				draw := r.world.net.draw(name)
+				r.ambushes--
+				r.world.befallThis(name, []act{empty, remake, rename}[draw.IntN(3)], draw.IntN(2), time.Duration(draw.IntN(3000))*time.Millisecond)
+			}
+		}
+		if bytes.Contains(p.statement(), []byte("CREATE_REPLICATION_SLOT")) {
+			r.counts[client] = 1 + p.hash.with(" ambush").draw(r.world.seed).IntN(25)
+		}
+	}
+	return fate{}
+}
+
+func (r *rules) springAtSlot(p *parcel) fate {
+	name, _ := isOurs(p.line.link.client)
+	draw, named := p.hash.with(" ambush").draw(r.world.seed), p.name()+" ambush"
+	switch {
+	case bytes.Contains(p.statement(), []byte("CREATE_REPLICATION_SLOT")) && draw.IntN(2) == 0 && r.world.happens(named):
+		r.crashes[name] = 2 + draw.IntN(40)
+	case bytes.Contains(p.statement(), []byte("pg_drop_replication_slot")) && draw.IntN(4) > 0 && r.world.happens(named):
+		r.ambushes--
+		return fate{kind: delayed, lateness: lateness{before: 1 + draw.IntN(3)}}
+	}
+	return fate{}
+}
+
+// springAtStart counts the messages to Postgres from the request that fences the others on.
+func (r *rules) springAtStart(p *parcel) fate {
+	client := p.line.link.client
+	name, _ := isOurs(client)
+	draw := p.hash.with(" ambush").draw(r.world.seed)
+	if key, _ := p.request(); key == kmsg.InitProducerID && p.line.link.isKafka && p.line.way == up && r.world.committed.Load().LSN != 0 {
+		r.counts[client] = 1 + draw.IntN(16)
+	}
+	if p.line.link.isKafka || p.line.way != up || r.counts[client] == 0 {
+		return fate{}
+	}
+	if r.counts[client]--; r.counts[client] > 0 || !r.world.happens(p.name()+" ambush") {
+		return fate{}
+	}
+	r.ambushes--
+	f := fate{kind: frozen, lateness: lateness{by: 2*time.Second + time.Duration(draw.IntN(8000))*time.Millisecond}}
+	for _, other := range r.world.names() {
+		if early := time.Duration(draw.IntN(1500)) * time.Millisecond; other != name {
+			r.world.net.plan(f.by-early, p.name()+" kills the other", func() {
+				if !r.calm {
+					r.world.trace.say("%s is killed before the other one thaws", other)
+					r.world.instances[other].crash()
+				}
+			})
+		}
+	}
+	return f
+}
