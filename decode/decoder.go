@@ -1,8 +1,11 @@
 package decode
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -20,6 +23,9 @@ const (
 	SessionPrefix  = "lowcap-cdc.session"
 	Session2Prefix = "lowcap-cdc.session.2"
 )
+
+// NewestSession is the newest version of those messages that is known here.
+const NewestSession = 2
 
 const (
 	macDigits      = 64
@@ -165,10 +171,22 @@ func (d *Decoder) decodeAnnotation(c *cursor) (Message, error) {
 	case transactional && string(prefix) == Session2Prefix && len(content) > macBytes+xidBytes && len(content) <= longestSession:
 		d.session = Session{Version: 2, MAC: content[:macBytes], Signed: content[macBytes:], Content: content[macBytes+xidBytes:]}
 		return &d.session, nil
+	case transactional && bytes.HasPrefix(prefix, []byte(SessionPrefix)):
+		d.session = Session{Version: sessionVersion(string(prefix))}
+		return &d.session, nil
 	case transactional && string(prefix) == MarkerPrefix:
 		return d.decodeMarker(content), nil
 	}
 	return nil, nil
+}
+
+// sessionVersion returns the version that the prefix of a session record names and that this program does not know, else 0.
+func sessionVersion(prefix string) int {
+	version, err := strconv.Atoi(strings.TrimPrefix(prefix, SessionPrefix+"."))
+	if err != nil || version <= NewestSession || len(prefix) > len(SessionPrefix)+4 {
+		return 0
+	}
+	return version
 }
 
 func (d *Decoder) decodeChange(kind byte, c *cursor) (Message, error) {

@@ -123,7 +123,7 @@ type Annotation struct{ Content []byte }
 // Session is what the trigger of the attribution says of who makes the changes of the surrounding transaction, from here on.
 // Everybody can write such a message: it counts only when MAC is the code of Signed.
 type Session struct {
-	Version int    // the form of the message, 1 or 2
+	Version int    // the form of the message, 1 or 2; with a newer one, or 0 for none, the rest is empty
 	MAC     []byte // of version 1 in hexadecimal
 	Signed  []byte // the end of it is Content
 	Content []byte // JSON: an object, or of version 2 an array

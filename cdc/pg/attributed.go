@@ -47,6 +47,7 @@ type attributed struct {
 	keys    *attributionKeys // nil: there is no attribution, or this role may not read its secret
 	read    time.Time        // when
 	ignored int              // records that did not fit
+	newer   int              // records of a form that is not known here
 	buffer  []byte
 }
 
@@ -55,7 +56,7 @@ func (a *attributed) check(ctx context.Context, c Config, s *decode.Session, xid
 	if a.fits(s, xid) {
 		return true, nil
 	}
-	if time.Since(a.read) >= rereadSecret {
+	if s.MAC != nil && time.Since(a.read) >= rereadSecret {
 		a.read = time.Now()
 		if err := a.reread(ctx, c); err != nil {
 			return false, err
@@ -64,13 +65,24 @@ func (a *attributed) check(ctx context.Context, c Config, s *decode.Session, xid
 			return true, nil
 		}
 	}
+	a.ignore(c, s.Version)
+	return false, nil
+}
+
+// ignore counts a record that does not count, and says so now and then. One of a newer trigger is the server's, or somebody has made
+// it up: the code of a form that is not known here cannot be checked.
+func (a *attributed) ignore(c Config, version int) {
 	if c.Ignored != nil {
 		c.Ignored()
 	}
-	if a.ignored++; a.ignored == 1 || a.ignored%1000 == 0 {
-		c.notice(fmt.Sprintf("%d records of who made a change were ignored: they do not carry the code of this database's secret (lowcap-cdc check)", a.ignored))
+	count, why := &a.ignored, "they do not carry the code of this database's secret (lowcap-cdc check)"
+	if version > decode.NewestSession {
+		count, why = &a.newer, fmt.Sprintf("they are of version %d, and this program knows those up to %d: a newer lowcap-cdc has set the trigger up, or "+
+			"somebody made them up; run that one, or, with this one: lowcap-cdc init --attribution", version, decode.NewestSession)
 	}
-	return false, nil
+	if *count++; *count == 1 || *count%1000 == 0 {
+		c.notice(fmt.Sprintf("%d records of who made a change were ignored: %s", *count, why))
+	}
 }
 
 func (a *attributed) reread(ctx context.Context, c Config) error {
@@ -87,7 +99,7 @@ func (a *attributed) reread(ctx context.Context, c Config) error {
 
 // fits reports whether a record is the server's, and of this transaction.
 func (a *attributed) fits(s *decode.Session, xid uint32) bool {
-	if a.keys == nil {
+	if a.keys == nil || s.MAC == nil {
 		return false
 	}
 	if s.Version == 1 {

@@ -31,6 +31,12 @@ func (c *auditCompareCommand) Run(s *settings.Settings, std *settings.Streams) e
 	if c.Metrics != "" && c.Every == 0 {
 		return settings.Usage(errors.New("--metrics is for --every: a single comparison ends before anybody could look"))
 	}
+	if c.Every != 0 && c.Every < shortestEvery {
+		return settings.Usage(fmt.Errorf("--every %s is shorter than %s", c.Every, shortestEvery))
+	}
+	if c.Patience < 0 {
+		return settings.Usage(fmt.Errorf("--patience %s is in the past", c.Patience))
+	}
 	ctx, reader, done, err := s.ReadUntilSignal(std)
 	if err != nil {
 		return err
@@ -59,11 +65,11 @@ func bar(n, of int) string {
 
 func (c *auditCompareCommand) once(ctx context.Context, comparer *audit.Comparer, std *settings.Streams) error {
 	compared, err := comparer.Compare(ctx)
-	if err != nil {
-		return err
-	}
 	if comparer.Progress != nil {
 		fmt.Fprintf(std.Err, "\r\x1b[K")
+	}
+	if err != nil {
+		return err
 	}
 	if err := compared.Print(std.Out, c.JSON); err != nil {
 		return err

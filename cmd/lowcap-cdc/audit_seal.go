@@ -50,7 +50,7 @@ type auditSealCommand struct {
 	NotifyRoute string        `help:"Tell this route of --config when a seal is refused, or fails again and again: any receiver that notify knows, and its fallback." placeholder:"ROUTE"`
 }
 
-// shortestEvery is the least time between two seals.
+// shortestEvery is the least time between two seals, or two comparisons.
 const shortestEvery = time.Second
 
 // Run seals, once or until it is told to stop.

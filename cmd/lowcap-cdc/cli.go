@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -77,6 +78,9 @@ func run(args []string, out, errOut io.Writer) int {
 		text := err.Error()
 		if code == settings.ExitUsage {
 			text = settings.Explain(err, hidden)
+		}
+		if errors.Is(err, context.Canceled) {
+			text = strings.ReplaceAll(text, context.Canceled.Error(), "told to stop before the end")
 		}
 		fmt.Fprintln(errOut, "lowcap-cdc:", settings.OneLine(text))
 		return code

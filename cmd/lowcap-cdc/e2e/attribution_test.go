@@ -98,9 +98,13 @@ func TestForgedRecordsAreCounted(t *testing.T) {
 	for range 3 {
 		s.exec(`select pg_logical_emit_message(true, 'lowcap-cdc.session', repeat('0', 64) || '{"xid":"0","user":"nobody"}')`)
 	}
+	for _, of := range []string{"lowcap-cdc.session', 'short", "lowcap-cdc.session.2', 'short", "lowcap-cdc.session.x', '", "lowcap-cdc.session.3', 'of a newer trigger"} {
+		s.exec(`select pg_logical_emit_message(true, '` + of + `')`)
+	}
 	s.exec("insert into token_timeframe_blocks (token_contract, token_chain, timeframe, blocked_s1) values ('W', 'solana', '1h', true)")
-	i.await("/metrics", 200, "\nlowcap_cdc_session_records_ignored_total 3")
-	waitFor(t, i.log, "records of who made a change were ignored")
+	i.await("/metrics", 200, "\nlowcap_cdc_session_records_ignored_total 7")
+	waitFor(t, i.log, "1 records of who made a change were ignored: they do not carry")
+	waitFor(t, i.log, "1 records of who made a change were ignored: they are of version 3")
 }
 
 // TestAttributionOfASecondSlot: a second slot, and a run that is cut, say the same bytes.

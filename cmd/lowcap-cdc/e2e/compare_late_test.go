@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -129,5 +130,34 @@ func TestCompareOfAnotherTable(t *testing.T) {
 	}
 	if err != nil || !strings.Contains(out.String(), "token_timeframe_blocks: the table was made anew, and no event says so\n") || compared.Count != 1 {
 		t.Errorf("%v: %s", err, out.String())
+	}
+}
+
+// TestCompareIsStopped: who stops a comparison is told that it has not come to its end, at once and in one line.
+func TestCompareIsStopped(t *testing.T) {
+	s := newSite(t)
+	s.live()
+	to, _ := s.file("x")
+	s.drain("k", to)
+	s.exec("update lowcap_positions set status = 'paused'") // so that it waits
+	cmd := exec.CommandContext(t.Context(), shared.binary, "audit", "compare", "--sink", to, "--postgres", s.dsn(), "--slot", s.name+"k")
+	out := newWatched("never")
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	for n := 0; n == 0; {
+		if err := s.conn.QueryRow(t.Context(), `select count(*) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait() //nolint:errcheck // its code is looked at
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.HasSuffix(out.String(), "told to stop before the end\n") ||
+		strings.Count(out.String(), "\n") > 1 || time.Since(begun) > 30*time.Second {
+		t.Errorf("exit %d after %s: %q", code, time.Since(begun), out)
 	}
 }

@@ -108,6 +108,7 @@ func TestInvalidFlagsOfVerbs(t *testing.T) {
 		{"audit", []string{"--from", "x"}}, {"audit", []string{"--to", "1/2/3"}}, {"audit", []string{"--format", "xml"}},
 		{"trades", []string{"--since", "x"}}, {"report", []string{"--since", "monday"}}, {"report", []string{"--to", "0/G"}},
 		{"report", []string{"--since", "1d", "--to", "2d"}}, {"report", []string{"--pub", "x"}}, {"replay", []string{"--from", "x"}}, {"replay", []string{"--into", "nothing"}}, {"notify", []string{"--to", "nowhere"}},
+		{"audit", []string{"compare", "--every", "-1s"}}, {"audit", []string{"compare", "--every", "1ns"}}, {"audit", []string{"compare", "--patience", "-1s"}},
 	} {
 		refuses(t, c.verb, []string{"LOWCAP_CDC_POSTGRES=postgres://u@127.0.0.1:1/x", "LOWCAP_CDC_SINK=kafka://127.0.0.1:1"}, c.args...)
 	}

@@ -87,7 +87,7 @@ func (m *metrics) registerFlow() {
 	m.gaps = m.registry.Counter(prefix+"gaps_total", "stream.gap events: parts of the WAL that were never seen.")
 	m.quarantined = m.registry.Counter(prefix+"quarantined_total", "Events in the topic quarantine.")
 	m.ignored = m.registry.Counter(prefix+"session_records_ignored_total",
-		"Records of who makes a change that were ignored because they are not the server's: somebody forged them, or the secret cannot be read.")
+		"Records of who makes a change that were ignored because they are not the server's: somebody forged them, the secret cannot be read, or a newer trigger wrote them.")
 	m.lastExit = m.registry.Gauge(prefix+"last_emergency_exit_timestamp_seconds",
 		"Commit time of the last emergency_exit.executed or .triggered that this process has seen, in seconds since 1970; 0 for none.")
 }
