@@ -127,7 +127,7 @@ func (w *soakedWorld) watch(ctx context.Context, plan soakPlan, file *os.File) e
 func lineOfSample(before, sample []float64) string {
 	text := fmt.Sprintf("%.0f min", sample[0]/60)
 	for i, s := range soaked {
-		if points := s.of([][]float64{before, sample}, i+1); len(points) > 0 {
+		if points := s.of([][]float64{before, sample}, i+1); s.within == 0 && len(points) > 0 {
 			text += fmt.Sprintf(", %s %.4g %s", s.name, points[len(points)-1].value, s.unit)
 		}
 	}
