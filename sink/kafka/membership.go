@@ -313,39 +313,3 @@ func (k *Sink) Waiting(ctx context.Context, group string, topics []string, take 
 	}
 	return merge(ctx, cursors, take)
 }
-
-// StateCursor reads the state records of the slot as they are committed.
-type StateCursor struct {
-	k      *Sink
-	next   map[partition]int64
-	owners owners
-}
-
-// StateCursor returns a cursor before the first state record. It does not connect.
-func (k *Sink) StateCursor() *StateCursor {
-	return &StateCursor{k, make(map[partition]int64), make(owners)}
-}
-
-// Read hands to load what was committed since the last time. It returns a *sink.ClusterError for topics that only another slot
-// has written to.
-func (c *StateCursor) Read(ctx context.Context, load func(key string, value []byte) error) error {
-	leaders, err := c.k.leaders(ctx, []string{c.k.stateTopic()})
-	if err != nil {
-		return err
-	}
-	for p := range leaders {
-		first, stable, err := c.k.offsets(ctx, p.topic, p.id)
-		if err != nil {
-			return fmt.Errorf("read offsets of %s/%d: %w", p.topic, p.id, err)
-		}
-		if c.next[p] > stable {
-			c.next[p] = first // another topic of that name
-		}
-		for c.next[p] = max(c.next[p], first); c.next[p] < stable; {
-			if c.next[p], err = c.k.fetchCommitted(ctx, p, c.next[p], stable, c.k.ours(c.owners, load)); err != nil {
-				return fmt.Errorf("read %s/%d at %d: %w", p.topic, p.id, c.next[p], err)
-			}
-		}
-	}
-	return c.k.ownTopics(c.owners)
-}

@@ -136,7 +136,7 @@ func TestTopicsOfAnotherSlot(t *testing.T) {
 	for verb, err := range map[string]error{
 		"a run":    wrong.Resume(t.Context(), loadNothing),
 		"a reader": wrong.ReadState(t.Context(), loadNothing),
-		"a cursor": wrong.StateCursor().Read(t.Context(), loadNothing),
+		"a cursor": wrong.CheckpointCursor().Read(t.Context(), func([]byte) error { return nil }),
 		"check":    fmt.Errorf("%s", last.Detail),
 	} {
 		if err == nil || !strings.Contains(err.Error(), `belong to slot "right"`) || !strings.Contains(err.Error(), "set --slot right") {

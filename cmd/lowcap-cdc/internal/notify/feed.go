@@ -31,12 +31,12 @@ type kafkaFeed struct {
 	since time.Time // where a lane without a place begins; zero for now
 
 	mu     sync.Mutex
-	cursor *kafka.StateCursor
+	cursor *kafka.CheckpointCursor
 	newest cdc.Checkpoint
 }
 
 func newKafkaFeed(k *kafka.Sink, since time.Time) *kafkaFeed {
-	return &kafkaFeed{kafka: k, since: since, cursor: k.StateCursor()}
+	return &kafkaFeed{kafka: k, since: since, cursor: k.CheckpointCursor()}
 }
 
 func (f *kafkaFeed) follow(ctx context.Context, l *lane, placed func()) error {
@@ -60,7 +60,7 @@ func (f *kafkaFeed) waiting(ctx context.Context, l *lane, take func(*sink.Stored
 func (f *kafkaFeed) checkpoint(ctx context.Context) (cdc.Checkpoint, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	err := f.cursor.Read(ctx, loadCheckpoint(&f.newest))
+	err := f.cursor.Read(ctx, func(value []byte) error { return loadCheckpoint(&f.newest)(cdc.CheckpointKey, value) })
 	return f.newest, err
 }
 
