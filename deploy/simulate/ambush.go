@@ -32,12 +32,12 @@ const mostAmbushes = 3
 // lurk arranges the seed's ambush, or none.
 func (r *rules) lurk() {
 	random := r.world.net.draw("ambush")
-	if random.IntN(4) > 0 {
+	if random.IntN(4) > 0 && (random.IntN(2) > 0 || !r.world.isToMove()) {
 		return
 	}
 	r.ambush, r.ambushes = []ambush{ofCreator, ofCreator, ofStarter, ofStarter, ofSnapshot, ofSnapshot, ofTable}[random.IntN(7)], mostAmbushes
 	if r.world.isToMove() && !r.ambush.isOfTwo() {
-		r.ambush = noAmbush // nothing becomes of the tables then
+		r.ambush = ofCreator // nothing becomes of the tables then
 	}
 }
 
@@ -123,7 +123,7 @@ func (r *rules) springAtSlot(p *parcel) fate {
 	draw, named := p.hash.with(" ambush").draw(r.world.seed), p.name()+" ambush"
 	switch {
 	case bytes.Contains(p.statement(), []byte("CREATE_REPLICATION_SLOT")) && draw.IntN(2) == 0 && r.world.happens(named):
-		r.crashes[name] = 2 + draw.IntN(40)
+		r.crashes[name] = 2 + draw.IntN(40<<draw.IntN(2))
 	case bytes.Contains(p.statement(), []byte("pg_drop_replication_slot")) && draw.IntN(4) > 0 && r.world.happens(named):
 		r.ambushes--
 		return fate{kind: delayed, lateness: lateness{before: 1 + draw.IntN(3)}}
@@ -133,26 +133,40 @@ func (r *rules) springAtSlot(p *parcel) fate {
 
 // springAtStart counts the messages to Postgres from the request that fences the others on.
 func (r *rules) springAtStart(p *parcel) fate {
-	client := p.line.link.client
-	name, _ := isOurs(client)
-	draw := p.hash.with(" ambush").draw(r.world.seed)
-	if key, _ := p.request(); key == kmsg.InitProducerID && p.line.link.isKafka && p.line.way == up && r.world.committed.Load().LSN != 0 {
-		r.counts[client] = 1 + draw.IntN(16)
+	client, draw := p.line.link.client, p.hash.with(" ambush").draw(r.world.seed)
+	key, _ := p.request()
+	switch {
+	case p.line.way == down || time.Now().Before(r.sprung) || r.world.committed.Load().LSN == 0:
+	case p.line.link.isKafka && key == kmsg.InitProducerID:
+		r.counts[client] = 1 + draw.IntN(8)
+	case p.line.link.isKafka || p.data[0] == 'd' || r.counts[client] == 0:
+	case bytes.Contains(p.statement(), []byte("START_REPLICATION")):
+		delete(r.counts, client)
+	default:
+		if r.counts[client]--; r.counts[client] == 0 && r.world.happens(p.name()+" ambush") {
+			return r.overtake(p)
+		}
 	}
-	if p.line.link.isKafka || p.line.way != up || r.counts[client] == 0 {
-		return fate{}
-	}
-	if r.counts[client]--; r.counts[client] > 0 || !r.world.happens(p.name()+" ambush") {
-		return fate{}
-	}
+	return fate{}
+}
+
+// overtake freezes an instance. Another one has time to start, and something to tell, and is down again when the first one thaws.
+func (r *rules) overtake(p *parcel) fate {
+	w, random := r.world, r.world.net.draw(p.name()+" ambush")
+	f := fate{kind: frozen, lateness: lateness{by: 3*time.Second + time.Duration(random.IntN(6000))*time.Millisecond}}
 	r.ambushes--
-	f := fate{kind: frozen, lateness: lateness{by: 2*time.Second + time.Duration(draw.IntN(8000))*time.Millisecond}}
-	for _, other := range r.world.names() {
-		if early := time.Duration(draw.IntN(1500)) * time.Millisecond; other != name {
-			r.world.net.plan(f.by-early, p.name()+" kills the other", func() {
+	r.sprung = time.Now().Add(f.by + 2*time.Second)
+	frozen, _ := isOurs(p.line.link.client)
+	for n := range 3 {
+		name := fmt.Sprintf("%s ambush writes %d", p.name(), n)
+		w.net.plan(time.Duration(random.Int64N(int64(f.by))), name, func() { w.write(name) })
+	}
+	for _, other := range w.names() {
+		if early := time.Duration(random.IntN(900)) * time.Millisecond; other != frozen {
+			w.net.plan(f.by-early, p.name()+" ambush kills "+other, func() {
 				if !r.calm {
-					r.world.trace.say("%s is killed before the other one thaws", other)
-					r.world.instances[other].crash()
+					w.trace.say("%s is killed before the other one thaws", other)
+					w.instances[other].crash()
 				}
 			})
 		}

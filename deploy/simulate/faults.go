@@ -79,6 +79,7 @@ type rules struct {
 	ambush   ambush
 	ambushes int            // how many are left of it
 	counts   map[string]int // of its messages, by client
+	sprung   time.Time      // until when the last one lasts
 	stranger int            // after how many more messages while nobody reads from the slot a stranger does; 0 for never
 }
 
@@ -120,6 +121,7 @@ func (r *rules) befall(p *parcel) fate {
 		}
 	}
 	r.met[p.line.link.client]++
+	r.world.noteClaim(p)
 	r.admitStranger()
 	if f := r.spring(p); f.kind != none {
 		return f

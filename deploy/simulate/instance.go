@@ -37,7 +37,7 @@ func (i *instance) start() {
 	i.host, i.cancel, i.stopped = h, cancel, false
 	i.running++
 	w, n, waits := i.world, i.world.net, 0
-	run, phase := sidecar.Run, w.phase
+	run, phase, claimed := sidecar.Run, w.phase, w.claimed
 	if phase == adopting && i.name == "a" {
 		run, w.adopter = sidecar.Adopt, h.name
 		w.trace.say("%s is to adopt the server", h.name)
@@ -60,12 +60,12 @@ func (i *instance) start() {
 				}
 			}},
 		})
-		n.plan(0, h.name+" has ended", func() { i.ended(h, phase, err) })
+		n.plan(0, h.name+" has ended", func() { i.ended(h, phase, claimed, err) })
 	}()
 }
 
-// ended follows the end of a life that began in a phase.
-func (i *instance) ended(h *host, began phase, err error) {
+// ended follows the end of a life that began in a phase, or when the server was claimed already: then every run goes on with it.
+func (i *instance) ended(h *host, began phase, claimed bool, err error) {
 	i.running--
 	if h.isDown() {
 		return // whoever has killed it has seen to the next one
@@ -73,7 +73,7 @@ func (i *instance) ended(h *host, began phase, err error) {
 	h.crash() // what its process had open
 	i.world.trace.say("%s ends: %v", h.name, err)
 	switch w := i.world; {
-	case began != adopting && sidecar.AsksForRepair(err) && w.phase != stopping:
+	case (began != adopting || claimed && i.name != "a") && sidecar.AsksForRepair(err) && w.phase != stopping:
 		w.failed("%s asks for an operator: %v", h.name, err)
 	case began != adopting || i.name != "a" || i.stopped || w.phase != adopting:
 	case err == nil:

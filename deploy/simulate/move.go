@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 )
@@ -130,6 +131,13 @@ func (w *world) promote() {
 		w.promoted++
 	}
 	w.server.promote()
+}
+
+// noteClaim notes that the verb makes its slot: before that it has written into the sink which server it adopts.
+func (w *world) noteClaim(p *parcel) {
+	if w.phase == adopting && p.line.link.client == w.adopter && bytes.Contains(p.statement(), []byte("CREATE_REPLICATION_SLOT \"slot\"")) {
+		w.claimed = true
+	}
 }
 
 // adopted ends the change: everybody runs.

@@ -42,6 +42,7 @@ type world struct {
 	unknown  int // how often the verb has said that there is no history
 
 	adopter  string // the life that ran the verb last
+	claimed  bool   // it has come to the slot that it makes, so the adoption is in the sink
 	isUnseen bool   // the last change may not have been one to the sidecar
 
 	struck []string        // the writes, misfortunes and faults that have happened, by name
