@@ -110,6 +110,11 @@ func (l *lane) notified(ctx context.Context, conn *pgx.Conn, load int, lasting t
 		return notified{}, err
 	}
 	defer func() { err = errors.Join(err, stopped(notifier)) }()
+	if load > 0 { // as for a latency: what has just begun is not what is measured
+		if _, err := l.write(ctx, load, lasting/2, nil); err != nil {
+			return notified{}, err
+		}
+	}
 	loaded := make(chan error, 1)
 	go func() {
 		if load == 0 {
