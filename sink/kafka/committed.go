@@ -16,6 +16,7 @@ import (
 
 const (
 	fetchBytes         = 4 << 20
+	partitionBytes     = fetchBytes / 4
 	readCommittedLevel = 1
 )
 
@@ -26,6 +27,7 @@ type visitor struct {
 	// not visited. Reading continues behind it unless this returns an error.
 	broken func(at partition, offset int64, size int, err error) error
 	limit  int // of a batch without its compression, in bytes
+	each   int // bytes of one fetch from a partition; 0 for the usual number
 }
 
 const (
@@ -80,7 +82,7 @@ func (k *Sink) offsets(ctx context.Context, topic string, id int) (first, stable
 func (k *Sink) fetchCommitted(ctx context.Context, at partition, offset, end int64, v visitor) (int64, error) {
 	next := offset
 	err := k.retry(ctx, func() error {
-		answers, err := k.fetch(ctx, map[partition]int64{at: offset}, 0)
+		answers, err := k.fetch(ctx, map[partition]int64{at: offset}, cmp.Or(v.each, partitionBytes), 0)
 		if err != nil {
 			return err
 		}
@@ -93,12 +95,13 @@ func (k *Sink) fetchCommitted(ctx context.Context, at partition, offset, end int
 	return next, err
 }
 
-// fetch reads once from partitions that have one leader, each from its offset on, and waits for something to read.
-func (k *Sink) fetch(ctx context.Context, offsets map[partition]int64, wait time.Duration) (map[partition]*fetchPartition, error) {
+// fetch reads once from partitions that have one leader, each from its offset on and not much more than so many bytes, and waits for
+// something to read.
+func (k *Sink) fetch(ctx context.Context, offsets map[partition]int64, each int, wait time.Duration) (map[partition]*fetchPartition, error) {
 	topics := make(map[string][]fetch.RequestPartition)
 	for at, offset := range offsets {
 		topics[at.topic] = append(topics[at.topic], fetch.RequestPartition{Partition: int32(at.id), CurrentLeaderEpoch: -1,
-			FetchOffset: offset, LogStartOffset: -1, PartitionMaxBytes: fetchBytes / 4})
+			FetchOffset: offset, LogStartOffset: -1, PartitionMaxBytes: int32(each)})
 	}
 	request := &fetch.Request{ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()), MinBytes: 1, MaxBytes: fetchBytes,
 		IsolationLevel: readCommittedLevel, SessionEpoch: -1}

@@ -19,11 +19,19 @@ type cursor struct {
 	partition
 	k         *Sink
 	next, end int64
+	each      int // bytes of a fetch
 	records   []sink.Stored
 	sequences []string // of records
 	foreign   func(*sink.Foreign) error
 	seen      int64 // records before this offset were handed out: a fetch that is repeated brings some again
 }
+
+const (
+	// mergeBytes is what the cursors of a reading hold together: they all wait while the events of one are handed out. A batch that is
+	// larger than a cursor's part comes all the same.
+	mergeBytes    = 8 << 20
+	fewestAtATime = 64 << 10 // bytes: below that a fetch costs more than it brings
+)
 
 // cursors returns one for each partition, at its first record or the first one since a time.
 func (k *Sink) cursors(ctx context.Context, partitions map[partition]int, since time.Time) ([]*cursor, error) {
@@ -42,7 +50,8 @@ func (k *Sink) cursors(ctx context.Context, partitions map[partition]int, since 
 			if err != nil {
 				failed = fmt.Errorf("read offsets of %s/%d: %w", at.topic, at.id, err)
 			}
-			cursors = append(cursors, &cursor{partition: at, k: k, next: first, end: stable})
+			cursors = append(cursors, &cursor{partition: at, k: k, next: first, end: stable,
+				each: min(max(mergeBytes/len(partitions), fewestAtATime), partitionBytes)})
 		})
 	}
 	all.Wait()
@@ -79,7 +88,9 @@ func (k *Sink) offsetSince(ctx context.Context, at partition, since time.Time, e
 // fill reads on until there is a record, or the end is reached.
 func (c *cursor) fill(ctx context.Context) (err error) {
 	for len(c.records) == 0 && c.next < c.end {
-		c.next, err = c.k.fetchCommitted(ctx, c.partition, c.next, c.end, c.k.events(ctx, c.add, c.addForeign))
+		v := c.k.events(ctx, c.add, c.addForeign)
+		v.each = c.each
+		c.next, err = c.k.fetchCommitted(ctx, c.partition, c.next, c.end, v)
 		if err != nil {
 			return fmt.Errorf("read %s/%d at %d: %w", c.topic, c.id, c.next, err)
 		}

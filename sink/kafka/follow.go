@@ -141,7 +141,7 @@ func (k *Sink) round(ctx context.Context, leaders map[partition]int, at map[part
 
 // ask reads once from one leader.
 func (k *Sink) ask(ctx context.Context, offsets map[partition]int64) (f found, err error) {
-	answers, err := k.fetch(ctx, offsets, roundWait)
+	answers, err := k.fetch(ctx, offsets, partitionBytes, roundWait)
 	if err != nil {
 		return f, err
 	}

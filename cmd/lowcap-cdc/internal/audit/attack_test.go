@@ -418,6 +418,9 @@ func TestWitness(t *testing.T) {
 			context.Background(),
 		)
 	}
+	if sealed, err := look(); err == nil || !strings.Contains(err.Error(), "holds no seal") {
+		t.Errorf("a witness of another file would wait for ever, without a word: %+v, %v", sealed, err)
+	}
 	h.mustSeal()
 	first, err := os.ReadFile(h.log)
 	if err != nil {
@@ -444,6 +447,12 @@ func TestWitness(t *testing.T) {
 	}
 	if _, err := look(); !errors.Is(err, ErrRefused) {
 		t.Errorf("the log was rolled back: %v", err)
+	}
+	if err := os.Remove(h.log); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := look(); !errors.Is(err, ErrRefused) {
+		t.Errorf("the log is gone: %v", err)
 	}
 }
 

@@ -91,6 +91,9 @@ func (s *Sealer) witness(ctx context.Context) (*SealedLog, error) {
 		return nil, err
 	}
 	theirs, err := seal.ReadLog(s.Cosign, s.Of)
+	if err == nil && theirs.Last() == nil && own.Last() == nil {
+		err = fmt.Errorf("cosign: %s holds no seal; has anybody sealed to there yet, or is it another file?", s.Cosign)
+	}
 	if err != nil {
 		return nil, err
 	}

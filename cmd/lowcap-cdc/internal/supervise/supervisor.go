@@ -119,7 +119,11 @@ func (v *Supervisor) again(ctx context.Context, level zerolog.Level, err error) 
 }
 
 func (v *Supervisor) waitAsStandby(ctx context.Context, err error) {
-	if !v.standby {
+	switch {
+	case v.standby:
+	case v.Adopt || v.Reconcile != "":
+		v.Log.Warn().Str("reason", err.Error()).Msg("waiting: another instance streams, and what was asked for is not done before it is stopped")
+	default:
 		v.Log.Info().Stringer("lsn", v.Monitor.Place()).Str("reason", err.Error()).Msg("standby: waiting for the slot")
 		v.Manager.Tell(systemd.Standby)
 	}

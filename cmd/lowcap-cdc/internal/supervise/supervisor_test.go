@@ -1,9 +1,12 @@
 package supervise
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +47,28 @@ func TestWhatFollows(t *testing.T) {
 		}
 		if err := v.next(ctx, c.err); (err != nil) != c.ends {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestWaitsForTheSlot: whoever has asked for something once is told once that it is not done before the other instance is stopped.
+func TestWaitsForTheSlot(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // so that nothing is waited for
+	for want, v := range map[string]*Supervisor{
+		"standby: waiting for the slot": {},
+		"not done before it is stopped": {Adopt: true},
+		"is not done before":            {Reconcile: "asked for"},
+	} {
+		var log bytes.Buffer
+		v.Monitor, v.Log = monitor.New("test"), zerolog.New(&log)
+		for range 3 {
+			if err := v.next(ctx, fmt.Errorf("process 7: %w", pg.ErrSlotActive)); err != nil {
+				t.Error(err)
+			}
+		}
+		if strings.Count(log.String(), want) != 1 || strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "process 7") {
+			t.Errorf("%q, want %q", log.String(), want)
 		}
 	}
 }
