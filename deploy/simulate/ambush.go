@@ -159,7 +159,11 @@ func (r *rules) overtake(p *parcel) fate {
 	frozen, _ := isOurs(p.line.link.client)
 	for n := range 3 {
 		name := fmt.Sprintf("%s ambush writes %d", p.name(), n)
-		w.net.plan(time.Duration(random.Int64N(int64(f.by))), name, func() { w.write(name) })
+		w.net.plan(time.Duration(random.Int64N(int64(f.by))), name, func() {
+			if !r.calm { // behind it nothing is flushed any more
+				w.write(name)
+			}
+		})
 	}
 	for _, other := range w.names() {
 		if early := time.Duration(random.IntN(900)) * time.Millisecond; other != frozen {

@@ -73,7 +73,7 @@ const (
 
 // befallThis has something become of a table, as befallTable does with what it draws.
 func (w *world) befallThis(name string, what act, which int, away time.Duration) {
-	if !w.server.isUp() || !w.areThere() || w.server.isHeld(which) || !w.happens(name) {
+	if w.rules.calm || !w.server.isUp() || !w.areThere() || w.server.isHeld(which) || !w.happens(name) {
 		return
 	}
 	w.load.random = w.net.draw(name)
