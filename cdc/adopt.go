@@ -40,8 +40,9 @@ func (a *Adoption) proves() bool { return a != nil && a.CameAlong }
 // Started is what a source says when it has started.
 type Started struct {
 	Identity
-	Adopted   bool // another server, or name, than the history is of
-	CameAlong bool // with its slot: the stream goes on from Resume, and no snapshot replaces it
+	Adopted   bool   // another server, or name, than the history is of
+	CameAlong bool   // with its slot: the stream goes on from Resume, and no snapshot replaces it
+	Lost      string // why changes are lost to the stream, and it begins with a snapshot by Start.Repair; else empty
 	// Of a slot that came along: where and when the stream goes on, and what the catalog says there.
 	Resume      decode.Progress
 	Tables      decode.TableIDs

@@ -18,6 +18,8 @@ type Pipeline struct {
 	// Reconcile, when not empty, starts with a new snapshot although the sink holds state, reports the differences,
 	// and gives this as the reason of the gap.
 	Reconcile string
+	// Repair does the same if the source finds that changes are lost to the stream.
+	Repair bool
 	// Adopt makes the source's server, where it is another than the history's, go on with the history.
 	Adopt bool
 	// HandOver notes at the end, which Until sets, that nothing is written behind it any more: the server that is adopted next
@@ -135,7 +137,7 @@ func (p *Pipeline) load(key string, value []byte) error {
 func (p *Pipeline) start(ctx context.Context) error {
 	checkpoint := &p.state.Checkpoint
 	start := Start{Resume: checkpoint.LSN, Known: *checkpoint, Owned: checkpoint.Slot == p.Slot, Held: p.held, Claim: p.claim,
-		Extend: p.extend, Adopt: p.Adopt}
+		Extend: p.extend, Repair: p.Repair, Adopt: p.Adopt}
 	if p.Reconcile != "" {
 		start.Resume = 0
 	}
@@ -143,9 +145,10 @@ func (p *Pipeline) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if started.Adopted && !started.CameAlong {
+	if started.Adopted && !started.CameAlong || started.Lost != "" {
 		start.Resume = 0
 	}
+	p.Reconcile = cmp.Or(p.Reconcile, started.Lost)
 	p.hooks.Started(start)
 	p.begin(&started, start.Resume == 0)
 	p.Source.Await(p.state.agenda.next)
@@ -199,7 +202,7 @@ func (p *Pipeline) held(ctx context.Context) error {
 // can then be told from another program's, and a new one from the one that the checkpoint belongs to.
 func (p *Pipeline) claim(ctx context.Context, s Started) error {
 	claimed := p.state.Checkpoint
-	claimed.Slot, claimed.Reconcile = p.Slot, p.Reconcile
+	claimed.Slot, claimed.Reconcile = p.Slot, cmp.Or(p.Reconcile, s.Lost)
 	if claimed.Adoption = nil; s.Adopted {
 		claimed.Adoption = &Adoption{To: s.Identity} // until it is done the history is that of the server before
 	} else {

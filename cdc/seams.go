@@ -65,6 +65,9 @@ type Start struct {
 	Held func(context.Context) error
 	// Claim makes durable that the slot belongs to this sink. The source calls it before it creates the slot.
 	Claim func(context.Context, Started) error
+	// Repair has a source that finds changes lost to the stream after Resume begin with a snapshot, as without Resume. It looks for
+	// itself: an earlier look may have been at an old state, from which another writer has moved on.
+	Repair bool
 	// Adopt lets the history go on from another server. Known.Adoption does the same for the server that it names.
 	Adopt bool
 	// Extend is told how far the WAL reaches with what the source itself had to write into it before it began to stream, and

@@ -24,7 +24,11 @@ func (s *Source) startAdopting(ctx context.Context, start cdc.Start) (cdc.Starte
 			return cdc.Started{}, stands.Why
 		}
 		if known.Adoption != nil && known.Adoption.CameAlong && start.Resume != 0 {
-			return s.startProof(ctx, cdc.Started{Identity: s.identity}, start.Known)
+			started, err := s.lookForLoss(ctx, start)
+			if err != nil || started.Lost != "" {
+				return started, err
+			}
+			return s.startProof(ctx, started, start.Known)
 		}
 		return s.startKnown(ctx, start)
 	case stands.Way == Anew || start.Resume == 0:

@@ -33,15 +33,11 @@ func permanentf(format string, args ...any) error { return &Permanent{fmt.Errorf
 var ErrSlotActive = errors.New("slot is in use")
 
 // LostError says that the stream cannot go on where the sink's checkpoint is: changes after it will never be sent.
-type LostError struct {
-	Why string
-	// Doubtful: it was met on the way, by a state that another instance may have moved on from since. Start looks who holds the sink.
-	Doubtful bool
-}
+type LostError struct{ Why string }
 
 func (e *LostError) Error() string { return e.Why + "; run: lowcap-cdc reconcile" }
 
-func lostf(format string, args ...any) error { return &LostError{Why: fmt.Sprintf(format, args...)} }
+func lostf(format string, args ...any) error { return &LostError{fmt.Sprintf(format, args...)} }
 
 // The SQLSTATE codes that an operator must do something about.
 const (

@@ -94,10 +94,10 @@ func publish(ctx context.Context, conn *pgx.Conn, c Config, statements []string)
 }
 
 // isPassing reports whether the publication may be set up at the next try: nothing was answered, the server shut down or gave way in a
-// deadlock, another instance was faster, or the table was dropped a moment ago.
+// deadlock, another instance was faster, or the table or the publication was dropped a moment ago.
 func isPassing(code string) bool {
 	switch code {
-	case "", codeDuplicateObject, codeUndefinedTable:
+	case "", codeDuplicateObject, codeUndefinedTable, codeUndefinedObject:
 		return true
 	}
 	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "40") || strings.HasPrefix(code, "57")

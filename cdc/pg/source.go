@@ -100,10 +100,22 @@ func (s *Source) startKnown(ctx context.Context, start cdc.Start) (cdc.Started, 
 	if start.Resume == 0 {
 		return started, s.startSnapshot(ctx, start, started)
 	}
-	if err := s.checkSlot(ctx, start.Known); err != nil {
-		return cdc.Started{}, err
+	started, err := s.lookForLoss(ctx, start)
+	if err != nil || started.Lost != "" {
+		return started, err
 	}
 	return started, s.startStream(ctx, start.Known)
+}
+
+// lookForLoss makes sure that the stream can go on, or begins with a snapshot where it cannot and that is asked for.
+func (s *Source) lookForLoss(ctx context.Context, start cdc.Start) (cdc.Started, error) {
+	started, lost := cdc.Started{Identity: s.identity}, new(LostError)
+	err := s.checkSlot(ctx, start.Known)
+	if !start.Repair || !errors.As(err, &lost) {
+		return started, err
+	}
+	started.Lost = lost.Why
+	return started, s.startSnapshot(ctx, start, started)
 }
 
 func (s *Source) startSnapshot(ctx context.Context, start cdc.Start, started cdc.Started) error {
@@ -208,14 +220,6 @@ func (s *Source) readRaw(ctx context.Context) error {
 
 // Next implements cdc.Source.
 func (s *Source) Next(ctx context.Context) (decode.Message, error) {
-	message, err := s.next(ctx)
-	if lost := new(LostError); errors.As(err, &lost) {
-		lost.Doubtful = true
-	}
-	return message, err
-}
-
-func (s *Source) next(ctx context.Context) (decode.Message, error) {
 	if s.snapshot != nil {
 		if message, err := s.snapshot.next(); err != nil || message != nil {
 			s.unfinished.whole = s.unfinished.whole || s.snapshot.ended

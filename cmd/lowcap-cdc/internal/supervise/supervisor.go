@@ -2,7 +2,6 @@
 package supervise
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -52,7 +51,6 @@ type Supervisor struct {
 	reached  time.Time     // when the sink was looked at last
 	lookout  *pg.Lookout   // of a standby that rests; nil for none
 	lost     string        // why the next pipeline begins with a reconcile, although nobody has asked for one; empty for not
-	doubt    string        // what was met as lost on the way, and was not believed
 	wait     time.Duration // before the next attempt
 }
 
@@ -85,11 +83,8 @@ func (v *Supervisor) next(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, pg.ErrSlotActive):
 		v.waitAsStandby(ctx, err)
-	case errors.As(err, &lost) && lost.Doubtful && v.started && v.doubt != lost.Why:
-		v.doubt = lost.Why // the next start knows better, or the next pipeline meets it again
-		v.again(ctx, zerolog.WarnLevel, errors.New(lost.Why))
 	case errors.As(err, &lost) && v.Repair && v.Reconcile == "" && tried == "":
-		v.Log.Warn().Str("why", lost.Why).Msg("changes are lost to the stream; reconciling with a new slot")
+		v.Log.Warn().Str("why", lost.Why).Msg("changes are lost to the stream; reconciling with a new slot") // unless the next start knows better
 		v.lost = lost.Why
 	case errors.As(err, &lost) && errors.Is(err, sink.ErrFenced):
 		// Another instance has taken over in the middle of our reconcile, and made the slot anew: the slot's place is its own.
@@ -167,7 +162,7 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 	config.Notice, config.Ignored = hooks.Notice, hooks.Ignored
 	from := pg.New(config)
 	defer func() { err = errors.Join(err, from.Close()) }()
-	p := &cdc.Pipeline{Source: from, Sink: to, Slot: v.Settings.SlotName(), Until: v.Until, Reconcile: cmp.Or(v.Reconcile, v.lost), Adopt: v.Adopt,
+	p := &cdc.Pipeline{Source: from, Sink: to, Slot: v.Settings.SlotName(), Until: v.Until, Reconcile: v.Reconcile, Repair: v.lost != "", Adopt: v.Adopt,
 		HandOver: v.HandOver, Batch: v.Batch, Hooks: hooks}
 	if !v.standby { // which tries once a second
 		v.Log.Info().Str("slot", v.Settings.SlotName()).Str("sink", settings.Redact(v.Settings.Sink)).Msg("starting")

@@ -111,23 +111,6 @@ func TestFencedInTheMiddleOfAReconcile(t *testing.T) {
 	}
 }
 
-// TestDoubtfulLoss: what a pipeline meets on its way is judged by a state that another instance may have moved on from. It is believed
-// when the next start finds it too, or when it is met again.
-func TestDoubtfulLoss(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // so that nothing is waited for
-	met, found := &pg.LostError{Why: "past the snapshot", Doubtful: true}, &pg.LostError{Why: "past the snapshot"}
-	for _, second := range []*pg.LostError{met, found} {
-		v := &Supervisor{Monitor: monitor.New("test"), Log: zerolog.Nop(), Repair: true, started: true, wait: shortestWait}
-		if err := v.next(ctx, met); err != nil || v.lost != "" {
-			t.Errorf("met on the way: %v, reconciles because of %q", err, v.lost)
-		}
-		if err := v.next(ctx, second); err != nil || v.lost == "" {
-			t.Errorf("met again: %v, reconciles because of %q", err, v.lost)
-		}
-	}
-}
-
 // TestAdoptsOnce: once an adoption is in the sink, nobody has agreed to another one. A server that is promoted meanwhile is looked at as
 // by any run.
 func TestAdoptsOnce(t *testing.T) {
