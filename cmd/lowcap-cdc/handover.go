@@ -1,13 +1,7 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"time"
-
-	"lowcap-cdc/cdc"
-	"lowcap-cdc/cdc/pg"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/handover"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/supervise"
@@ -15,84 +9,15 @@ import (
 
 type handoverCommand struct{}
 
-// stillFor is how long the tables must have been still before a server is handed over.
-const stillFor = 3 * time.Second
-
-// Run takes in everything that is committed, confirms it, and notes in the sink that this was all: whoever adopts another server
-// then has no gap where its rows are what they were.
+// Run is the verb handover.
 func (c *handoverCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	if err := s.Require(); err != nil {
 		return err
 	}
 	ctx, stop := settings.UntilSignal(std.Err)
 	defer stop()
-	if err := c.precondition(ctx, s); err != nil {
-		return err
-	}
-	if _, err := c.drain(ctx, s, std, false); err != nil {
-		return err
-	}
-	select { // whoever still writes is seen in this time
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(stillFor):
-	}
-	last, err := c.drain(ctx, s, std, false)
-	if err != nil {
-		return err
-	}
-	if last.events > 0 {
-		return settings.Repair(fmt.Errorf("%d events in the last %s: the tables are still written to; stop the writers, and run: lowcap-cdc handover",
-			last.events, stillFor))
-	}
-	if last, err = c.drain(ctx, s, std, true); err != nil {
-		return err
-	}
-	fmt.Fprintf(std.Out, "handed over: everything up to %s (%s) is in the sink and confirmed, %d events\n", last.at.LSN,
-		last.at.Time.UTC().Format(time.RFC3339), last.at.Events.Number)
-	fmt.Fprintf(std.Out, "from now on nothing may write to database %q of this server: it can be frozen, upgraded, dumped or switched\n", last.at.Database)
-	fmt.Fprintln(std.Out, "then, with --postgres naming the new server and before anything writes there: lowcap-cdc reconcile --adopt")
-	_, err = fmt.Fprintln(std.Out, "or, to go on with this one: lowcap-cdc run")
-	return err
-}
-
-// precondition refuses beside an instance, and without a slot that could bring everything.
-func (c *handoverCommand) precondition(ctx context.Context, s *settings.Settings) error {
-	slot, err := inspect(ctx, s)
-	switch {
-	case err != nil:
-		return err
-	case slot.Active:
-		return settings.Repair(fmt.Errorf("an instance reads from slot %q; stop it first", s.Slot))
-	case slot.Lost() != "":
-		return settings.Repair(errors.New(slot.Lost() + "; run: lowcap-cdc reconcile"))
-	}
-	return nil
-}
-
-// drained is what one run took in.
-type drained struct {
-	events int
-	at     cdc.Checkpoint
-}
-
-// drain takes in what is committed now.
-func (c *handoverCommand) drain(ctx context.Context, s *settings.Settings, std *settings.Streams, last bool) (d drained, err error) {
-	until, err := pg.End(ctx, s.Source())
-	if err != nil {
-		return d, err
-	}
-	m := monitor.New(s.Version)
-	v := &supervise.Supervisor{Settings: s, Until: until, Still: true, HandOver: last, Out: std.Out, Log: m.Logger(s.Logger(std.Err)), Monitor: m,
-		Hooks: cdc.Hooks{Committed: func(p cdc.Progress) {
-			d.events += len(p.Events)
-			d.at = p.Checkpoint
-		}}}
-	if err := v.Run(ctx); err != nil {
-		return d, err
-	}
-	if last && !d.at.HandedOver {
-		return d, errors.New("stopped before everything was taken in; run: lowcap-cdc handover")
-	}
-	return d, nil
+	return handover.Run(ctx, s, std, func() (*supervise.Supervisor, error) {
+		m := monitor.New(s.Version)
+		return &supervise.Supervisor{Settings: s, Out: std.Out, Log: m.Logger(s.Logger(std.Err)), Monitor: m}, nil
+	})
 }

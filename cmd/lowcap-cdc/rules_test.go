@@ -49,9 +49,10 @@ var rooms = map[string][]string{
 		"internal/settings",
 		"internal/systemd",
 	},
-	"internal/adopt": {"cdc", "cdc/pg", "decode", "internal/readable", "internal/settings", "internal/supervise"},
-	"sidecar":        {"cdc", "internal/adopt", "internal/monitor", "internal/settings", "internal/supervise"},
-	"internal/page":  {"cdc", "schemas", "sink", "internal/monitor", "internal/readable", "internal/settings"},
+	"internal/adopt":    {"cdc", "cdc/pg", "decode", "internal/readable", "internal/settings", "internal/supervise"},
+	"internal/handover": {"cdc", "cdc/pg", "internal/settings", "internal/supervise"},
+	"sidecar":           {"cdc", "internal/adopt", "internal/handover", "internal/monitor", "internal/settings", "internal/supervise"},
+	"internal/page":     {"cdc", "schemas", "sink", "internal/monitor", "internal/readable", "internal/settings"},
 	"internal/notify": { // and its receivers
 		"cdc",
 		"decode",

@@ -10,6 +10,7 @@ import (
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/adopt"
+	"lowcap-cdc/cmd/lowcap-cdc/internal/handover"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/monitor"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/supervise"
@@ -45,6 +46,15 @@ func Adopt(ctx context.Context, c Config) error {
 		return err
 	}
 	return adopt.Run(ctx, &settings.Streams{Out: io.Discard, Err: c.Log}, adopt.Consent{Yes: true, EvenSo: true}, v)
+}
+
+// HandOver is the verb handover. It returns nil when the server is handed over.
+func HandOver(ctx context.Context, c Config) error {
+	v, err := c.supervisor()
+	if err != nil {
+		return err
+	}
+	return handover.Run(ctx, v.Settings, &settings.Streams{Out: io.Discard, Err: c.Log}, c.supervisor)
 }
 
 func (c Config) supervisor() (*supervise.Supervisor, error) {
