@@ -8,17 +8,19 @@ import (
 
 // contents are what a database holds of the two tables and of the publication.
 type contents struct {
-	tables  [2]*table         // nil for one that is not there; it may have another name for a while
-	rows    [2]map[string]row // by key
-	comment string            // of the publication
+	tables      [2]*table         // nil for one that is not there; it may have another name for a while
+	rows        [2]map[string]row // by key
+	publication uint32            // its OID; 0 while there is none
+	comment     string            // of the publication
 }
 
 func newContents() contents {
-	return contents{tables: [2]*table{blocksTable(), positionsTable()}, rows: [2]map[string]row{make(map[string]row), make(map[string]row)}}
+	return contents{publication: firstPublication, tables: [2]*table{blocksTable(), positionsTable()}, rows: [2]map[string]row{make(map[string]row), make(map[string]row)}}
 }
 
 func (c *contents) clone() contents {
-	return contents{tables: c.tables, rows: [2]map[string]row{maps.Clone(c.rows[0]), maps.Clone(c.rows[1])}, comment: c.comment}
+	return contents{tables: c.tables, rows: [2]map[string]row{maps.Clone(c.rows[0]), maps.Clone(c.rows[1])}, publication: c.publication,
+		comment: c.comment}
 }
 
 // named returns the table that has the name of one of the two, nil when none has.
@@ -61,7 +63,11 @@ func (c *contents) truncate(which int) {
 }
 
 func (c *contents) alter(change *change) {
-	if change.table == nil && change.becomes == nil {
+	switch {
+	case change.publication != nil:
+		c.publish(change.publication)
+		return
+	case change.relation() == nil:
 		c.comment = change.comment
 		return
 	}
@@ -70,6 +76,18 @@ func (c *contents) alter(change *change) {
 		c.rows[which] = make(map[string]row)
 	}
 	c.tables[which] = change.becomes
+}
+
+// publish makes the publication anew, or drops it.
+func (c *contents) publish(p *publication) {
+	c.publication, c.comment = p.oid, ""
+	for which, t := range c.tables {
+		if t != nil {
+			next := *t
+			next.member = p.members[which]
+			c.tables[which] = &next
+		}
+	}
 }
 
 // relation returns the table that a change of the catalog is about, as it was or as it is made.
@@ -83,6 +101,10 @@ func (c *change) relation() *table {
 // ddl names a change of the catalog.
 func (c *change) ddl() string {
 	switch of := c.relation(); {
+	case c.publication != nil && c.publication.oid == 0:
+		return "drop the publication"
+	case c.publication != nil:
+		return "create the publication"
 	case of == nil:
 		return "comment on publication"
 	case c.table == nil:

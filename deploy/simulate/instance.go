@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"lowcap-cdc/cdc"
@@ -21,27 +22,40 @@ type instance struct {
 	lives   int
 	host    *host
 	cancel  context.CancelFunc
-	running int  // lives that have not come to their end yet; a killed one takes a while to notice
-	stopped bool // the present life is told to end
-	over    bool // it is not started again
+	running int         // lives that have not come to their end yet; a killed one takes a while to notice
+	stopped bool        // the present life is told to end
+	over    bool        // it is not started again
+	resumes atomic.Bool // it has found the slot free, and is about to fence whoever has the sink
 }
 
 // start begins a life.
 func (i *instance) start() {
-	if i.world.phase == stopping {
+	if !i.mayStart() {
 		return
 	}
 	i.lives++
 	h := &host{name: fmt.Sprintf("%s.%d", i.name, i.lives)}
 	ctx, cancel := context.WithCancel(context.Background())
 	i.host, i.cancel, i.stopped = h, cancel, false
+	i.resumes.Store(false)
+	resumes := func(is bool) func() {
+		return func() {
+			if !h.isDown() {
+				i.resumes.Store(is)
+			}
+		}
+	}
 	i.running++
 	w, n, waits := i.world, i.world.net, 0
 	run, phase, claimed := sidecar.Run, w.phase, w.claimed
-	if phase == adopting && i.name == "a" {
+	switch {
+	case phase == adopting && i.name == "a":
 		run, w.adopter = sidecar.Adopt, h.name
 		w.trace.say("%s is to adopt the server", h.name)
-	} else {
+	case phase == handing:
+		run = sidecar.HandOver
+		w.trace.say("%s is to hand the server over", h.name)
+	default:
 		w.trace.say("%s starts", h.name)
 	}
 	postgres := "postgres://cdc@" + postgresAt + "/" + w.server.database + "?sslmode=disable"
@@ -54,11 +68,12 @@ func (i *instance) start() {
 				waits++
 				return time.Duration(n.draw(fmt.Sprintf("%s waits %d", h.name, waits)).Int64N(int64(d)))
 			},
-			Log: &logger{w: w, host: h}, Hooks: cdc.Hooks{Committed: func(p cdc.Progress) {
-				if !p.Snapshot {
-					w.committed.Store(&p.Checkpoint)
-				}
-			}},
+			Log: &logger{w: w, host: h}, Hooks: cdc.Hooks{Starting: resumes(false), Resuming: resumes(true), Resumed: resumes(false),
+				Committed: func(p cdc.Progress) {
+					if !p.Snapshot {
+						w.committed.Store(&p.Checkpoint)
+					}
+				}},
 		})
 		n.plan(0, h.name+" has ended", func() { i.ended(h, phase, claimed, err) })
 	}()
@@ -73,6 +88,8 @@ func (i *instance) ended(h *host, began phase, claimed bool, err error) {
 	h.crash() // what its process had open
 	i.world.trace.say("%s ends: %v", h.name, err)
 	switch w := i.world; {
+	case began == handing:
+		w.handed = w.handed || err == nil
 	case (began != adopting || claimed && i.name != "a") && sidecar.AsksForRepair(err) && w.phase != stopping:
 		w.failed("%s asks for an operator: %v", h.name, err)
 	case began != adopting || i.name != "a" || i.stopped || w.phase != adopting:
@@ -90,7 +107,7 @@ func (i *instance) ended(h *host, began phase, claimed bool, err error) {
 
 func (i *instance) again() {
 	i.world.net.plan(restartAfter, fmt.Sprintf("%s starts again after life %d", i.name, i.lives), func() {
-		if !i.over && i.world.phase != stopping && (i.host == nil || i.host.isDown()) {
+		if !i.over && (i.host == nil || i.host.isDown()) {
 			i.start()
 		}
 	})

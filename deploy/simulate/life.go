@@ -41,7 +41,9 @@ func (w *world) befallTable(name string, tries int) {
 	}
 	w.load.random = random
 	t, flush, until := w.load.table(which), random.IntN(3) > 0, time.Duration(random.IntN(1<<random.IntN(14)))*time.Millisecond
-	switch draw := random.IntN(10); {
+	switch draw := random.IntN(11); {
+	case draw == 10:
+		w.dropPublication(name, flush, until)
 	case draw < 4:
 		rows := w.load.survivors(which, random.IntN(2) == 0)
 		w.load.commit(flush, dropped(t, w.load.all(which)))
@@ -87,6 +89,31 @@ func (w *world) befallThis(name string, what act, which int, away time.Duration)
 		w.load.commit(true, t.with(func(t *table) { t.name += "_old" }))
 		w.mend(name, away, which, nil)
 	}
+}
+
+// dropPublication has somebody drop the publication: what is written until it is there again is lost to the stream. Either somebody
+// makes it anew, or the sidecar does.
+func (w *world) dropPublication(name string, flush bool, until time.Duration) {
+	if w.server.contents.publication == 0 {
+		return
+	}
+	w.losses++
+	w.load.commit(flush, change{op: 'C', publication: new(publication)})
+	if w.load.random.IntN(2) == 0 {
+		w.net.plan(until, name+" ends", func() { w.createPublication() })
+	}
+}
+
+// createPublication makes the publication anew, unless the sidecar has done so, or the server does not run.
+func (w *world) createPublication() {
+	if !w.server.isUp() || w.server.contents.publication != 0 || w.server.isHeld(blocksOf) || w.server.isHeld(positionsOf) {
+		return
+	}
+	made := publication{oid: w.server.newOID()}
+	for which := range tableNames {
+		made.members[which] = w.server.newOID()
+	}
+	w.load.commit(true, change{op: 'C', publication: &made})
 }
 
 // areThere reports whether both tables are there under their names.

@@ -7,7 +7,7 @@ import (
 )
 
 // Another server becomes that of the history: an operator stops the instances, changes the server, and runs the verb that adopts it
-// until that says it is done. Every eighth seed has such a change, and then nothing becomes of the tables.
+// until that says it is done. Every sixth seed has such a change, and then nothing becomes of the tables.
 
 // phase is how far such a change is.
 type phase int
@@ -16,6 +16,7 @@ const (
 	running  phase = iota // there is none, or it is over
 	winding               // it is to come, when everything is read
 	stopping              // the instances are to end
+	handing               // the first instance runs the verb handover
 	adopting              // the first instance runs the verb, the others run if they are so told
 )
 
@@ -23,6 +24,7 @@ const (
 type move struct {
 	name  string
 	keeps bool // the slot comes along: everything has to be read from it before, so nobody writes
+	hands bool // the server is handed over, and nobody writes until the next one is adopted
 	to    func(*server)
 	// isUnseen: where nothing was told of what the server does not have any more, it is the same one, that has lost the slot.
 	isUnseen bool
@@ -34,6 +36,9 @@ var moves = []move{
 	{name: "pg_upgrade with the slot", keeps: true, to: (*server).upgrade},
 	{name: "a dump and restore", to: (*server).restoreDump},
 	{name: "a rename of the database", to: func(s *server) { s.database += "2" }},
+	{name: "a dump and restore, handed over", hands: true, to: (*server).restoreDump},
+	{name: "a dump and restore, handed over", hands: true, to: (*server).restoreDump},
+	{name: "pg_upgrade with the slot, handed over", keeps: true, hands: true, to: (*server).upgrade},
 	{name: "a restore to an earlier point", to: (*server).restoreEarlier, isUnseen: true},
 }
 
@@ -43,7 +48,7 @@ func (w *world) isToMove() bool { return w.net.draw("move").IntN(8) == 0 }
 // planMove has a seed change the server, or not.
 func (w *world) planMove(length time.Duration) (planned bool) {
 	random := w.net.draw("move")
-	if random.IntN(8) > 0 {
+	if random.IntN(6) > 0 {
 		return false
 	}
 	m := moves[random.IntN(len(moves))]
@@ -53,7 +58,7 @@ func (w *world) planMove(length time.Duration) (planned bool) {
 	w.net.plan(time.Duration(random.Int64N(int64(length))), "move", func() {
 		if w.happens("move") {
 			w.trace.say("%s is to come", m.name)
-			w.phase, w.still = winding, m.keeps
+			w.phase, w.still = winding, m.keeps || m.hands
 			w.wind(m, 0)
 		}
 	})
@@ -70,7 +75,7 @@ func (w *world) wind(m move, tries int) {
 		w.net.plan(windEvery, fmt.Sprintf("move, look %d", tries+1), func() { w.wind(m, tries+1) })
 	}
 	switch {
-	case w.phase == winding && m.keeps && !w.hasRead() && tries < 200:
+	case w.phase == winding && m.keeps && !m.hands && !w.hasRead() && tries < 200:
 		again()
 	case w.phase == winding:
 		w.phase = stopping
@@ -82,12 +87,17 @@ func (w *world) wind(m move, tries int) {
 			}
 		}
 		again()
-	case tries%100 == 99:
+	case w.phase == stopping && tries%100 == 99:
 		for _, name := range w.names() {
 			w.instances[name].crash()
 		}
 		again()
 	case w.lives() > 0 || !w.server.isUp():
+		again()
+	case w.phase == stopping && m.hands:
+		w.handOver()
+		again()
+	case w.phase == handing && !w.handed && !w.enough:
 		again()
 	default:
 		w.change(m)
@@ -112,12 +122,13 @@ func (w *world) change(m move) {
 	w.server.crash()
 	m.to(w.server)
 	w.server.recover()
-	if w.server.slots["slot"] == nil {
+	if w.server.slots["slot"] == nil && !w.handed {
 		w.losses++
 	}
-	w.phase, w.still = adopting, false
+	w.phase, w.still = adopting, w.handed
 	w.changes++
 	w.isUnseen = m.isUnseen || w.committed.Load().LSN == 0 // or there is no history that could go on
+	w.mayBeWhole = m.hands && !w.isUnseen
 	for _, name := range w.names() {
 		if random := w.net.draw("move starts " + name); name == "a" || random.IntN(2) == 0 {
 			w.instances[name].again()
@@ -143,7 +154,7 @@ func (w *world) noteClaim(p *parcel) {
 // adopted ends the change: everybody runs.
 func (w *world) adopted() {
 	w.trace.say("adopted")
-	w.phase = running
+	w.phase, w.still = running, false
 	for _, name := range w.names() {
 		if i := w.instances[name]; i.host == nil || i.running == 0 {
 			i.again()

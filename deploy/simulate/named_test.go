@@ -22,7 +22,10 @@ var named = []struct {
 	{2979, "what a table held was told as a baseline although something of it had been told before: cdc TestTableThatStreamsBeforeItIsRead"},
 	{3101, "a standby that was promoted after the adoption was told and before it was proved was adopted too, unasked: supervise TestAdoptsOnce"},
 	{6374, "the verb saw nothing of a first commit whose markers were not written yet, and the judge's operator believed it"},
-	{8906, "an instance that came late to the stream behind its snapshot reconciled what another had told: cdc/pg TestLossBehindASnapshot"},
+	{8906, "an instance that came late to the stream behind its snapshot reconciled what another had told: cdc/pg TestLossIsLookedAtAgain"},
+	{14629, "so did one that found the loss, was slow to fence, and was outrun by another one that had repaired it: the same"},
+	{144, "a publication that was dropped while a start added a table to it asked for an operator: cdc/pg TestPublishedByAnother"},
+	{11371, "an instance that had found the slot free long ago fenced its reader when peace had begun"},
 	{426, "two instances started when peace began, and the judge took the end of that race for a disturbance"},
 }
 

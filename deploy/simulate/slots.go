@@ -228,6 +228,11 @@ func (s *sender) send() (changed chan struct{}, err error) {
 
 // sendTransaction sends a transaction whole, or in pieces where the server is slow.
 func (s *sender) sendTransaction(t *transaction) error {
+	if t.publication == 0 && s.encode.major < 18 && slices.ContainsFunc(t.changes, func(c change) bool { return c.isOfRows() }) {
+		s.refuse("42704", "publication \"lowcap_cdc\" does not exist")
+		s.backend.Flush() //nolint:errcheck // it is over
+		return errLeft
+	}
 	for _, m := range s.encode.messages(t) {
 		data := binary.BigEndian.AppendUint64([]byte{'w'}, uint64(t.commit))
 		data = binary.BigEndian.AppendUint64(data, uint64(t.commit))

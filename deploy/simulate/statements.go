@@ -77,7 +77,15 @@ var statements []*statement
 func init() {
 	statements = []*statement{
 		command("set transaction_timeout", "SET"),
+		{contains: "from (select $1::text as wanted) w", params: []uint32{txt}, columns: of(pgtype.TimestamptzOID, txt, txt, yes, yes, txt, txt, txt, num, num, txt),
+			run: (*session).inspectSlot},
+		constantOf("current_setting('server_version_num')::int / 10000", []uint32{pgtype.TextArrayOID}, of(num4, pgtype.TextArrayOID, yes),
+			int32(16), []string{}, false),
+		constantOf("select array(select name from unnest", []uint32{pgtype.TextArrayOID}, of(pgtype.TextArrayOID), []string{}),
+		constant("current_setting('max_slot_wal_keep_size')", of(txt, txt, pgtype.Float8OID, pgtype.Float8OID, pgtype.Float8OID, txt),
+			"50GB", "", 5e10, 1e6, 3600.0, ""),
 		{contains: "comment on publication", run: (*session).commentOn},
+		{contains: "create publication", run: (*session).createPublication},
 		{contains: "alter publication", run: (*session).addToPublication},
 		{contains: "begin", run: (*session).begin},
 		{contains: "commit", ends: true, run: (*session).commit},
@@ -178,13 +186,33 @@ func (s *session) readSlot(p *portal) ([][]any, string, error) {
 		"SELECT 1", nil
 }
 
-const publicationOID = 16500
+// inspectSlot is readSlot for somebody who looks.
+func (s *session) inspectSlot(p *portal) ([][]any, string, error) {
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	end, slot := s.server.inserted.String(), s.server.slots[p.args[0]]
+	if slot == nil {
+		return [][]any{{s.server.now(), "16.1", end, false, false, "", "0/0", "0/0", int64(0), nil, ""}}, "SELECT 1", nil
+	}
+	status := "reserved"
+	if slot.lost {
+		status = "lost"
+	}
+	return [][]any{{s.server.now(), "16.1", end, true, slot.session != nil, status, slot.confirmed.String(), slot.saved.String(),
+		int64(s.server.inserted - slot.saved), nil, ""}}, "SELECT 1", nil
+}
+
+// firstPublication is the OID of the publication that there is at the beginning.
+const firstPublication = 16500
 
 func (s *session) readPublication(*portal) ([][]any, string, error) {
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
-	return [][]any{{int64(publicationOID), int64(4711), true, false, true, "", s.server.inserted.String(), s.server.now().UnixMicro()}},
-		"SELECT 1", nil
+	oid, version := int64(s.view().publication), int64(0)
+	if oid != 0 {
+		version = 4711 + oid - firstPublication
+	}
+	return [][]any{{oid, version, true, false, oid != 0, "", s.server.inserted.String(), s.server.now().UnixMicro()}}, "SELECT 1", nil
 }
 
 // readTable reads a table's entry as the session sees it. Whether it is published is asked of a function, which sees what was committed.
@@ -225,6 +253,9 @@ func (s *session) readRights(p *portal) ([][]any, string, error) {
 func (s *session) readComment(*portal) ([][]any, string, error) {
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
+	if s.server.publication == 0 {
+		return nil, "SELECT 0", nil
+	}
 	return [][]any{{s.server.comment}}, "SELECT 1", nil
 }
 

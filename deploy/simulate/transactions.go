@@ -55,15 +55,51 @@ func (s *session) emit(p *portal) ([][]any, string, error) {
 // commentOn writes the publication's comment. Where two do, the second one waits for the first, and fails.
 func (s *session) commentOn(p *portal) ([][]any, string, error) {
 	_, text, _ := strings.Cut(p.text, "is '")
-	if s.server.alters(s, func(c *change) bool { return c.relation() == nil }) {
+	switch {
+	case s.isUnpublished():
+		return nil, "", &refusal{"42704", "publication \"lowcap_cdc\" does not exist"}
+	case s.server.alters(s, func(c *change) bool { return c.relation() == nil }):
 		return nil, "", &refusal{"XX000", "tuple concurrently updated"}
 	}
 	s.write(change{op: 'C', comment: strings.ReplaceAll(strings.TrimSuffix(text, "'"), "''", "'")})
 	return nil, "COMMENT", nil
 }
 
+// isUnpublished reports whether there is no publication.
+func (s *session) isUnpublished() bool {
+	s.server.mu.Lock()
+	defer s.server.mu.Unlock()
+	return s.server.publication == 0
+}
+
+// createPublication makes it, for one table or both.
+func (s *session) createPublication(p *portal) ([][]any, string, error) {
+	if !s.isUnpublished() || s.server.alters(s, func(c *change) bool { return c.publication != nil }) {
+		return nil, "", &refusal{"42710", "publication \"lowcap_cdc\" already exists"}
+	}
+	made := publication{oid: s.server.newOID()}
+	for which, name := range tableNames {
+		if !strings.Contains(p.text, name) {
+			continue
+		}
+		s.server.mu.Lock()
+		t := s.server.named(which)
+		s.hold(which)
+		s.server.mu.Unlock()
+		if t == nil {
+			return nil, "", &refusal{"42P01", "relation \"" + name + "\" does not exist"}
+		}
+		made.members[which] = s.server.newOID()
+	}
+	s.write(change{op: 'C', publication: &made})
+	return nil, "CREATE PUBLICATION", nil
+}
+
 // addToPublication adds one table or both.
 func (s *session) addToPublication(p *portal) ([][]any, string, error) {
+	if s.isUnpublished() {
+		return nil, "", &refusal{"42704", "publication \"lowcap_cdc\" does not exist"}
+	}
 	for which, name := range tableNames {
 		if !strings.Contains(p.text, name) {
 			continue

@@ -130,9 +130,9 @@ func (w *world) judgeSteps(records []*kgo.Record) {
 		w.failed("the slot is gone")
 		return
 	}
-	w.judgeGaps(events)
+	gaps := w.judgeGaps(events)
 	w.judgeAdoption(events)
-	if w.losses > 0 {
+	if w.losses > 0 && (gaps > 0 || !w.mayBeWhole) {
 		w.judgeBelief(toldBy(events, func(*oracle.Event) bool { return true }), damaged)
 		return
 	}
@@ -151,9 +151,8 @@ func (w *world) judgeSteps(records []*kgo.Record) {
 	}
 }
 
-// judgeGaps: there are no more gaps of the stream told than losses.
-func (w *world) judgeGaps(events []oracle.Event) {
-	gaps := 0
+// judgeGaps: there are no more gaps of the stream told than losses. It returns how many.
+func (w *world) judgeGaps(events []oracle.Event) (gaps int) {
 	for i := range events {
 		if e := &events[i]; strings.HasPrefix(e.Type, "lowcap.stream.gap") && !strings.HasPrefix(e.Data.Why, "table ") {
 			if gaps++; gaps > w.losses {
@@ -161,6 +160,7 @@ func (w *world) judgeGaps(events []oracle.Event) {
 			}
 		}
 	}
+	return gaps
 }
 
 // judgeAdoption: each change of servers is told once, and each adoption comes to its end.

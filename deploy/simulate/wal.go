@@ -47,19 +47,26 @@ func (t *table) key(r row) string {
 
 // change is a row change, the end of all rows of a table, a logical message, or what becomes of a table or of the publication.
 type change struct {
-	table      *table
-	op         byte     // 'I', 'U', 'D', 'T' for TRUNCATE, 'M' for a message, or 'C' for the catalog
-	becomes    *table   // of a 'C' of a table: nil when it is dropped
-	comment    string   // of a 'C' without a table: the publication's comment
-	ends       []change // what a TRUNCATE or a DROP does, row by row
-	was, is    row
-	prefix     string
-	content    string
-	toastKept  bool // the update did not touch what is stored out of line
-	loggedWas  []byte
-	loggedIs   []byte
-	entity     string
-	isPosition bool
+	table       *table
+	op          byte         // 'I', 'U', 'D', 'T' for TRUNCATE, 'M' for a message, or 'C' for the catalog
+	becomes     *table       // of a 'C' of a table: nil when it is dropped
+	comment     string       // of a 'C' without a table: the publication's comment
+	publication *publication // of a 'C' without a table: as it is made; nil for a comment
+	ends        []change     // what a TRUNCATE or a DROP does, row by row
+	was, is     row
+	prefix      string
+	content     string
+	toastKept   bool // the update did not touch what is stored out of line
+	loggedWas   []byte
+	loggedIs    []byte
+	entity      string
+	isPosition  bool
+}
+
+// publication is one as it is made. One that is dropped is none.
+type publication struct {
+	oid     uint32
+	members [2]uint32
 }
 
 // transaction is a committed one.
@@ -68,6 +75,7 @@ type transaction struct {
 	at          time.Time
 	xid         uint32
 	changes     []change
+	publication uint32 // which there is behind it
 }
 
 // String names what it changes.
@@ -136,6 +144,8 @@ func (e *encoder) messages(t *transaction) (all [][]byte) {
 // from Postgres 15 to 17.
 func (e *encoder) invalidate(c *change) {
 	switch {
+	case c.publication != nil:
+		clear(e.described)
 	case c.table == nil || (c.op != 'T' && c.op != 'C'):
 	case c.becomes != nil && c.becomes.member != c.table.member && e.major >= 15 && e.major < 18:
 		clear(e.described)

@@ -38,8 +38,13 @@ type world struct {
 	still   bool  // nobody writes meanwhile
 	changes int   // of servers
 
-	promoted int // standbys, while another server was adopted
-	unknown  int // how often the verb has said that there is no history
+	promoted int  // standbys, while another server was adopted
+	handed   bool // the server, by the word of the verb
+	handings int  // how often the verb was run
+	enough   bool // and is not run again
+	// mayBeWhole: a server was to be handed over, and may have been, whatever its operator knows. If no gap is told, nothing is missing.
+	mayBeWhole bool
+	unknown    int // how often the verb has said that there is no history
 
 	adopter  string // the life that ran the verb last
 	claimed  bool   // it has come to the slot that it makes, so the adoption is in the sink
@@ -182,6 +187,11 @@ func (w *world) reader() *session {
 
 // isSettled reports whether one session has read from the slot for a while: who has started beside it has fenced it by now, or waits.
 func (w *world) isSettled() bool {
+	for _, i := range w.instances {
+		if i.running > 0 && i.resumes.Load() {
+			return false
+		}
+	}
 	reads := w.reader()
 	return reads != nil && time.Since(reads.reads) >= 3*time.Second
 }
