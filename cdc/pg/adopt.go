@@ -74,7 +74,7 @@ func (s *Source) startProof(ctx context.Context, started cdc.Started, from cdc.C
 		return cdc.Started{}, err
 	}
 	told := sayWaiting(ctx, s.config)
-	proof, err := s.joinSnapshot(ctx, decode.Tables[:], proofWithin)
+	proof, err := s.joinSnapshot(ctx, inStream(&from), proofWithin)
 	told()
 	if err != nil {
 		return cdc.Started{}, fmt.Errorf("take a snapshot of what is to be adopted: %w", err)
@@ -82,4 +82,14 @@ func (s *Source) startProof(ctx context.Context, started cdc.Started, from cdc.C
 	s.join.snapshot = proof
 	s.extend(proof.point)
 	return started, s.startStream(ctx, from)
+}
+
+// inStream returns the tables that are in the stream at a checkpoint. Of one that is missing nothing can be proved.
+func inStream(at *cdc.Checkpoint) (tables []decode.Table) {
+	for _, t := range decode.Tables {
+		if !at.Tables[t].Missing {
+			tables = append(tables, t)
+		}
+	}
+	return tables
 }

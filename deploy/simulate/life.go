@@ -39,7 +39,7 @@ func (w *world) befallTable(name string, tries int) {
 	if !w.happens(name) {
 		return
 	}
-	w.load.random = random
+	w.load.random, w.isLived = random, true
 	t, flush, until := w.load.table(which), random.IntN(3) > 0, time.Duration(random.IntN(1<<random.IntN(14)))*time.Millisecond
 	switch draw := random.IntN(11); {
 	case draw == 10:
@@ -137,7 +137,7 @@ func (w *world) mend(name string, after time.Duration, which int, rows map[strin
 			w.load.commit(flush, w.load.made(which, rows)...)
 		case t.name != tableNames[which]:
 			w.load.commit(flush, t.with(func(t *table) { t.name = tableNames[which] }))
-		case t.member == 0:
+		case t.member == 0 && w.server.contents.publication != 0:
 			w.load.commit(flush, t.with(func(t *table) { t.member = w.server.newOID() }))
 		}
 	})

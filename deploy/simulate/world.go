@@ -42,7 +42,9 @@ type world struct {
 	handed   bool // the server, by the word of the verb
 	handings int  // how often the verb was run
 	enough   bool // and is not run again
-	// mayBeWhole: a server was to be handed over, and may have been, whatever its operator knows. If no gap is told, nothing is missing.
+	isLived  bool // something has become of the tables
+	// mayBeWhole: a server may have been handed over, or brought everything, whatever its operator knows. If no gap is told, nothing is
+	// missing.
 	mayBeWhole bool
 	unknown    int // how often the verb has said that there is no history
 
@@ -136,7 +138,7 @@ func (w *world) play() {
 	length := time.Duration(3+w.random.IntN([]int{15, 15, 15, 60}[w.random.IntN(4)])) * time.Second
 	length = max(length, w.rules.ambush.lasts())
 	w.planLoad(length)
-	if !w.planMove(length) {
+	if w.planMove(length) {
 		w.planLife(length)
 	}
 	w.rules.schedule(length)

@@ -15,6 +15,7 @@ type Event struct {
 		Why           string // of an event about the stream or a table
 		Path          string // of what is malformed
 		Origin        struct{ Op string }
+		SequenceBase  uint64 `json:"sequence_base"` // of stream.adopted
 	}
 }
 
