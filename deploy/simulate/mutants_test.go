@@ -237,7 +237,7 @@ func TestMutants(t *testing.T) {
 }
 
 // soon are faults of different kinds that a few seeds find.
-var soon = []string{"the state is read before older writers are fenced", "the epoch is not raised after a request without an answer",
+var soon = []string{"the state is read before older writers are fenced", "keepalives are confirmed while a batch is in hand",
 	"the slot is confirmed before the sink has the batch", "a slot is created before it is claimed",
 	"nobody looks whether the slot is free before fencing its reader"}
 
