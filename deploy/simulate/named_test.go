@@ -26,6 +26,7 @@ var named = []struct {
 	{14629, "so did one that found the loss, was slow to fence, and was outrun by another one that had repaired it: the same"},
 	{144, "a publication that was dropped while a start added a table to it asked for an operator: cdc/pg TestPublishedByAnother"},
 	{11371, "an instance that had found the slot free long ago fenced its reader when peace had begun"},
+	{23566, "rows that came and went while they were lost were missed by the judge, who had never been told of them"},
 	{426, "two instances started when peace began, and the judge took the end of that race for a disturbance"},
 }
 

@@ -239,10 +239,14 @@ func noteDamage(damaged map[string]bool, e *oracle.Event) {
 // lost need not be told.
 func (w *world) judgeBelief(told oracle.Steps, damaged map[string]bool) {
 	have, want, streamed := beliefs(told), beliefs(stepsOf(append(w.server.every, w.server.wal...))), beliefs(stepsOf(w.server.streamed()))
-	again := w.server.entities(blocksOf)
+	again, known := w.server.entities(blocksOf), make(map[string]bool)
+	for of := range have {
+		entity, _, _ := strings.Cut(of, " ")
+		known[entity] = true
+	}
 	for of, value := range want {
-		if entity, _, _ := strings.Cut(of, " "); value == "row: gone" && again[entity] {
-			continue // it came again, without any flag
+		if entity, _, _ := strings.Cut(of, " "); value == "row: gone" && (again[entity] || !known[entity]) {
+			continue // it came again, without any flag, or nothing was ever told of it
 		}
 		_, isTold := have[of]
 		part := of[strings.LastIndexByte(of, ' ')+1:]
