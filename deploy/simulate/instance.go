@@ -90,7 +90,7 @@ func (i *instance) ended(h *host, began phase, claimed bool, err error) {
 	switch w := i.world; {
 	case began == handing:
 		w.handed = w.handed || err == nil
-	case (began != adopting || claimed && i.name != "a") && sidecar.AsksForRepair(err) && w.phase != stopping:
+	case (began != adopting || claimed && w.claimed && i.name != "a") && sidecar.AsksForRepair(err) && w.phase != stopping:
 		w.failed("%s asks for an operator: %v", h.name, err)
 	case began != adopting || i.name != "a" || i.stopped || w.phase != adopting:
 	case err == nil:

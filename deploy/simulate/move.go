@@ -148,6 +148,7 @@ func (w *world) change(m move) {
 func (w *world) promote() {
 	if w.phase == adopting {
 		w.promoted++
+		w.claimed = false // the adoption names the state that it had before
 	}
 	w.server.promote()
 }
