@@ -28,6 +28,7 @@ var named = []struct {
 	{11371, "an instance that had found the slot free long ago fenced its reader when peace had begun"},
 	{23566, "rows that came and went while they were lost were missed by the judge, who had never been told of them"},
 	{2324, "a standby was promoted in the middle of an adoption, which names another state of the server: the judge wanted run to go on there"},
+	{4078, "another server was there before the first start, and an instance ran twice at once: the world was wrong"},
 	{426, "two instances started when peace began, and the judge took the end of that race for a disturbance"},
 }
 

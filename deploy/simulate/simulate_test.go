@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	seeds  = flag.Uint64("seeds", 2_500, "how many seeds TestSeeds runs")
+	seeds  = flag.Uint64("seeds", 10_000, "how many seeds TestSeeds runs")
 	first  = flag.Uint64("first", 1, "the first of them")
 	within = flag.Duration("within", 2*time.Minute, "end TestSeeds after this time even if seeds are left; 0 for never")
 	shrunk = flag.Bool("shrink", true, "look for the fewest faults with which a seed still fails")

@@ -132,8 +132,13 @@ func (w *world) play() {
 	}
 	apart := []int{2_000_000, 50_000}[w.random.IntN(2)] // in microseconds: some start together
 	for _, name := range names {
-		w.instances[name] = &instance{world: w, name: name}
-		w.net.plan(time.Duration(w.random.IntN(apart))*time.Microsecond, name+" starts", w.instances[name].start)
+		i := &instance{world: w, name: name}
+		w.instances[name] = i
+		w.net.plan(time.Duration(w.random.IntN(apart))*time.Microsecond, name+" starts", func() {
+			if i.host == nil { // another server may have been there before, and started it
+				i.start()
+			}
+		})
 	}
 	length := time.Duration(3+w.random.IntN([]int{15, 15, 15, 60}[w.random.IntN(4)])) * time.Second
 	length = max(length, w.rules.ambush.lasts())
