@@ -15,7 +15,7 @@ import (
 type ambush int
 
 const (
-	noAmbush ambush = iota
+	_ ambush = iota
 	// who has created the slot is killed soon behind it, and who then drops that slot is late, until another one has made its own
 	ofCreator
 	// who has taken over is frozen before it streams; the other one goes on, and is killed before it thaws

@@ -94,7 +94,7 @@ func (w *world) befallThis(name string, what act, which int, away time.Duration)
 // dropPublication has somebody drop the publication: what is written until it is there again is lost to the stream. Either somebody
 // makes it anew, or the sidecar does.
 func (w *world) dropPublication(name string, flush bool, until time.Duration) {
-	if w.server.contents.publication == 0 {
+	if w.server.publication == 0 {
 		return
 	}
 	w.losses++
@@ -106,7 +106,7 @@ func (w *world) dropPublication(name string, flush bool, until time.Duration) {
 
 // createPublication makes the publication anew, unless the sidecar has done so, or the server does not run.
 func (w *world) createPublication() {
-	if !w.server.isUp() || w.server.contents.publication != 0 || w.server.isHeld(blocksOf) || w.server.isHeld(positionsOf) {
+	if !w.server.isUp() || w.server.publication != 0 || w.server.isHeld(blocksOf) || w.server.isHeld(positionsOf) {
 		return
 	}
 	made := publication{oid: w.server.newOID()}
@@ -137,7 +137,7 @@ func (w *world) mend(name string, after time.Duration, which int, rows map[strin
 			w.load.commit(flush, w.load.made(which, rows)...)
 		case t.name != tableNames[which]:
 			w.load.commit(flush, t.with(func(t *table) { t.name = tableNames[which] }))
-		case t.member == 0 && w.server.contents.publication != 0:
+		case t.member == 0 && w.server.publication != 0:
 			w.load.commit(flush, t.with(func(t *table) { t.member = w.server.newOID() }))
 		}
 	})
