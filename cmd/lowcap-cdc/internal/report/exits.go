@@ -34,8 +34,8 @@ func newExitFold(r *Report) exitFold {
 func (f *exitFold) take(e *event, what string) {
 	if e.change() != f.in {
 		f.in = e.change()
-		clear(f.ended)
 		f.endBefore(e)
+		clear(f.ended)
 	}
 	switch what {
 	case "executed", "triggered":

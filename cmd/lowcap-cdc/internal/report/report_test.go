@@ -111,6 +111,10 @@ func TestFailedExits(t *testing.T) {
 		{"wanted again, and no event tells the end of the one before", `600 emergency_exit.pending ` + wanted + `,"reminder":0
 			1900 emergency_exit.pending "wanted_since":"2026-01-18T10:21:40.000000Z","held_quantity":5,"value_usd":2,"reminder":0
 			2000 position.status_changed`, after(0, 2000), "unknown 2000s held=10 usd=3.5 reminders=0\npending 700s held=5 usd=2 reminders=0"},
+		{"wanted again, no event tells the end of the one before, and then abandoned", `600 emergency_exit.pending ` + wanted + `,"reminder":0
+			1900 emergency_exit.pending "wanted_since":"2026-01-18T10:21:40.000000Z","held_quantity":5,"value_usd":2,"reminder":0
+			2000 emergency_exit.abandoned "quantity":5,"value_usd":2`, after(0, 0),
+			"unknown 2000s held=10 usd=3.5 reminders=0\nabandoned 700s held=5 usd=2 reminders=0"},
 		{"its page is gone", `700 emergency_exit.settled "outcome":"executed","wanted_since":"2026-01-18T10:00:00.000000Z","held_quantity":4`, after(0, 0),
 			"executed 700s held=4 usd= reminders=0"},
 	} {
