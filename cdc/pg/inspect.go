@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"lowcap-cdc/decode"
 )
 
@@ -60,20 +58,24 @@ func (s *Inspection) Lost() string {
 // Inspector asks the server about the slot and the publication, on a connection of its own that it opens when it needs
 // one. It is for one goroutine.
 type Inspector struct {
-	config   Config
-	conn     *pgx.Conn
+	kept
 	provider *provider // nil before it was asked for
 }
 
 // NewInspector returns an Inspector; it does not connect.
-func NewInspector(config Config) *Inspector { return &Inspector{config: config} }
+func NewInspector(config Config) *Inspector { return &Inspector{kept: kept{config: config}} }
+
+// InspectOnce returns what the server says now, on a connection for that alone.
+func InspectOnce(ctx context.Context, config Config) (Inspection, error) {
+	i := NewInspector(config)
+	defer i.Close()
+	return i.Inspect(ctx)
+}
 
 // Inspect returns what the server says now. After an error the next call connects anew.
 func (i *Inspector) Inspect(ctx context.Context) (s Inspection, err error) {
-	if i.conn == nil {
-		if i.conn, err = i.config.connect(ctx); err != nil {
-			return s, err
-		}
+	if err = i.open(ctx); err != nil {
+		return s, err
 	}
 	if err = i.read(ctx, &s); err != nil {
 		i.Close()
@@ -119,14 +121,4 @@ func (i *Inspector) SystemID(ctx context.Context) (id string) {
 		return ""
 	}
 	return id
-}
-
-// Close ends the connection. It is idempotent, and Inspect may be called again.
-func (i *Inspector) Close() {
-	if i.conn != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-		defer cancel()
-		i.conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
-		i.conn = nil
-	}
 }

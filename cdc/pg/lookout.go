@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // Lookout asks again and again whether the slot is free, on one connection: a standby looks each second, and each connection is a
 // process of the server's. It is for one goroutine.
 type Lookout struct {
-	config Config
-	conn   *pgx.Conn
+	kept
 	within time.Duration // a look
 }
 
@@ -20,19 +17,18 @@ type Lookout struct {
 const lookTimeout = 10 * time.Second
 
 // NewLookout returns a Lookout; it does not connect.
-func NewLookout(config Config) *Lookout { return &Lookout{config: config, within: lookTimeout} }
+func NewLookout(config Config) *Lookout { return &Lookout{kept{config: config}, lookTimeout} }
 
 // Free returns ErrSlotActive while somebody reads from the slot, and nil when nobody does or there is none. After any other error the
 // next call connects anew.
-func (l *Lookout) Free(ctx context.Context) (err error) {
-	if l.conn == nil {
-		if l.conn, err = l.config.connect(ctx); err != nil {
-			return err
-		}
+func (l *Lookout) Free(ctx context.Context) error {
+	if err := l.open(ctx); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.within)
 	defer cancel()
-	if err = l.look(ctx); err != nil && !errors.Is(err, ErrSlotActive) {
+	err := l.look(ctx)
+	if err != nil && !errors.Is(err, ErrSlotActive) {
 		l.Close()
 	}
 	return err
@@ -47,14 +43,4 @@ func (l *Lookout) look(ctx context.Context) error {
 		err = l.config.activeError(slot.user)
 	}
 	return err
-}
-
-// Close ends the connection. It is idempotent, and Free may be called again.
-func (l *Lookout) Close() {
-	if l.conn != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-		defer cancel()
-		l.conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
-		l.conn = nil
-	}
 }

@@ -49,16 +49,9 @@ func (c *reconcileCommand) Run(s *settings.Settings, std *settings.Streams) erro
 	return v.Run(ctx)
 }
 
-// inspect looks at the slot and its server once.
-func inspect(ctx context.Context, s *settings.Settings) (pg.Inspection, error) {
-	inspector := pg.NewInspector(s.Source())
-	defer inspector.Close()
-	return inspector.Inspect(ctx)
-}
-
 // consent refuses beside a running instance, and asks where the slot could continue the stream by itself.
 func (c *reconcileCommand) consent(ctx context.Context, s *settings.Settings, std *settings.Streams) error {
-	slot, err := inspect(ctx, s)
+	slot, err := pg.InspectOnce(ctx, s.Source())
 	switch {
 	case err != nil:
 		return err

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"lowcap-cdc/cdc"
+	"lowcap-cdc/cdc/pg"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/audit"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/schemas"
@@ -75,7 +76,7 @@ func readMoving(ctx context.Context, s *settings.Settings, reader sink.Reader) (
 
 // look asks who reads from the slot.
 func (m *moving) look(ctx context.Context, s *settings.Settings) error {
-	slot, err := inspect(ctx, s)
+	slot, err := pg.InspectOnce(ctx, s.Source())
 	if m.user = ""; err == nil && slot.Active {
 		m.user = "an instance"
 	}

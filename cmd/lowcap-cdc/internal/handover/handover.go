@@ -51,9 +51,7 @@ func Run(ctx context.Context, s *settings.Settings, std *settings.Streams, super
 
 // precondition refuses beside an instance, and without a slot that could bring everything.
 func precondition(ctx context.Context, s *settings.Settings) error {
-	inspector := pg.NewInspector(s.Source())
-	defer inspector.Close()
-	slot, err := inspector.Inspect(ctx)
+	slot, err := pg.InspectOnce(ctx, s.Source())
 	switch {
 	case err != nil:
 		return err
