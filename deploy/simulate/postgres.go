@@ -101,7 +101,7 @@ func (s *server) commit(flush bool, changes ...change) *transaction {
 	s.inserted = t.end
 	s.wal = append(s.wal, t)
 	s.apply(t)
-	t.publication = s.contents.publication
+	t.publication = s.publication
 	if flush {
 		s.flush()
 	}
