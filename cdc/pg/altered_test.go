@@ -65,7 +65,7 @@ func TestPublicationAlteredForAMoment(t *testing.T) {
 			if err := p.runAs(config, to, lost.Why); err == nil || !strings.Contains(err.Error(), p.config.Slot) {
 				t.Fatalf("another slot: %v", err)
 			}
-			p.exec(`select pg_drop_replication_slot('` + p.config.Slot + `')`)
+			p.alter(`select pg_drop_replication_slot('` + p.config.Slot + `')`)
 			if err := p.runAs(p.config, to, lost.Why); err != nil || to.since(before) != "stream.gap entry_block.cleared stream.reconciled" {
 				t.Errorf("reconciled %q, %v", to.since(before), err)
 			}

@@ -213,14 +213,27 @@ func (p *place) runAs(c Config, to *memorySink, reconcile string) error {
 	if err != nil {
 		return err
 	}
-	p.until("the run before has let go of the slot", func() bool {
-		var held bool
-		err := p.conn.QueryRow(ctx, `select exists (select from pg_replication_slots where slot_name = $1 and active)`, c.Slot).Scan(&held)
-		return err != nil || !held // a connection that the test has broken says nothing
-	})
+	p.released(c.Slot)
 	from := New(c)
 	err = (&cdc.Pipeline{Source: from, Sink: to, Slot: c.Slot, Until: until, Reconcile: reconcile}).Run(ctx)
 	return errors.Join(err, from.Close(), ctx.Err())
+}
+
+// released waits until the server has let go of a slot: it learns a moment later that a connection was closed.
+func (p *place) released(slot string) {
+	p.t.Helper()
+	p.until("the one before has let go of the slot", func() bool {
+		var held bool
+		err := p.conn.QueryRow(p.t.Context(), `select exists (select from pg_replication_slots where slot_name = $1 and active)`, slot).Scan(&held)
+		return err != nil || !held // a connection that the test has broken says nothing
+	})
+}
+
+// alter executes a statement about the place's slot, which nobody reads from any more.
+func (p *place) alter(sql string) {
+	p.t.Helper()
+	p.released(p.config.Slot)
+	p.exec(sql)
 }
 
 // runUntil runs a pipeline up to a place.

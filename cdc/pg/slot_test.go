@@ -22,7 +22,7 @@ func TestSlotMadeAnewBeforeTheStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.exec(`select pg_drop_replication_slot('` + p.config.Slot + `')`)
+	p.alter(`select pg_drop_replication_slot('` + p.config.Slot + `')`)
 	p.exec(rowA)
 	p.exec(`select pg_create_logical_replication_slot('` + p.config.Slot + `', 'pgoutput')`)
 	s := New(p.config)
@@ -78,7 +78,7 @@ func TestLossByAnOldState(t *testing.T) {
 	p := newPlace(t, "")
 	p.mustRun(newMemorySink())
 	p.exec(rowA)
-	p.exec(`select pg_replication_slot_advance('` + p.config.Slot + `', pg_current_wal_lsn())`)
+	p.alter(`select pg_replication_slot_advance('` + p.config.Slot + `', pg_current_wal_lsn())`)
 	old := startOf()
 	old.Resume, old.Known.LSN = 1, 1
 	fenced, lost := errors.New("fenced"), new(LostError)
@@ -126,7 +126,7 @@ func TestLossIsLookedAtAgain(t *testing.T) {
 		t.Errorf("nothing is lost: %q, and begins with %T", started.Lost, first)
 	}
 	p.exec(rowA)
-	p.exec(`select pg_replication_slot_advance('` + p.config.Slot + `', pg_current_wal_lsn())`)
+	p.alter(`select pg_replication_slot_advance('` + p.config.Slot + `', pg_current_wal_lsn())`)
 	if started, first := begin(); !strings.Contains(started.Lost, "past the sink's checkpoint") || !isSnapshot(first) {
 		t.Errorf("a row is lost: %q, and begins with %T", started.Lost, first)
 	}

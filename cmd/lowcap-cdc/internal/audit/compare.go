@@ -141,7 +141,7 @@ func (c *Comparer) passed(ctx context.Context, place decode.LSN, until time.Time
 		}
 		for asked := false; !asked || confirmed != 0 && confirmed < place; asked = true {
 			if time.Now().After(until) {
-				return nil, c.behind(known.LSN, confirmed, place)
+				return c.last(ctx, confirmed, place)
 			}
 			if err := sleep(ctx, pause); err != nil {
 				return nil, err
@@ -154,14 +154,22 @@ func (c *Comparer) passed(ctx context.Context, place decode.LSN, until time.Time
 	}
 }
 
-// behind says how far a sink is that has not passed a place in time.
-func (c *Comparer) behind(has, confirmed, place decode.LSN) error {
-	if confirmed >= place {
-		return fmt.Errorf("%w its slot: it was told to have everything up to %s, and its checkpoint knows what came up to %s; "+
-			"it is an older copy, or was rolled back; look with: lowcap-cdc status", errBehind, confirmed, has)
+// last reads the checkpoint once more, when there is no time left. A sidecar tells its slot what the checkpoint knows, never more: a
+// sink that still knows less than its slot is not the one that the slot was confirmed for.
+func (c *Comparer) last(ctx context.Context, confirmed, place decode.LSN) (*cdc.Checkpoint, error) {
+	if err := sleep(ctx, passedPause); err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("%w: after %s it has everything up to %s, and the tables were read at %s; is run at work? look with: lowcap-cdc status",
-		errBehind, c.Patience, max(has, confirmed), place)
+	known, err := readCheckpoint(ctx, c.Reader)
+	switch {
+	case err != nil || known.LSN >= place:
+		return known, err
+	case known.LSN < confirmed:
+		return nil, fmt.Errorf("%w its slot: it was told to have everything up to %s, and its checkpoint knows what came up to %s; "+
+			"it is an older copy, or was rolled back; look with: lowcap-cdc status", errBehind, confirmed, known.LSN)
+	}
+	return nil, fmt.Errorf("%w: after %s it has everything up to %s, and the tables were read at %s; is run at work? look with: lowcap-cdc status",
+		errBehind, c.Patience, known.LSN, place)
 }
 
 // fold reads the events that it has not read yet. A broker may show the end of the last transaction a moment later in one topic
