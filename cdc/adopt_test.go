@@ -259,6 +259,27 @@ func oneHistory(t *testing.T, events []string) {
 	}
 }
 
+// TestProofTakesNothingOver: that the rows are as they are known does not say that nothing was missed of a table that is another member
+// of the publication by now. It is told when the stream comes to where somebody has seen it.
+func TestProofTakesNothingOver(t *testing.T) {
+	sink := firstHistory(t, nil)
+	before := len(sink.events)
+	again := someTables
+	again[decode.Blocks].Member = 9
+	messages := append(snapshotAt(0x300, again, someBlock("C", true), withStatus("p", "watchlist"), somePosition("q", soldHistory)),
+		&decode.Begin{CommitLSN: 0x340, CommitTime: benchCommitTime + 0x340, XID: 9},
+		&decode.TableGone{Table: decode.Blocks, ID: someTables[decode.Blocks], Why: decode.WhyPutBack, Since: decode.Progress{LSN: 0x230, Time: benchCommitTime}},
+		&decode.Commit{CommitLSN: 0x340, EndLSN: 0x370})
+	s := server{tape: tape{messages: messages}, is: firstServer, tables: someTables, slot: 0x230}
+	s.is.Database = "renamed"
+	if err := runOnServer(sink, s, len(messages), func(p *Pipeline) { p.Adopt = true }); !errors.Is(err, errTapeEnds) {
+		t.Fatal(err)
+	}
+	if got := namesIn(t, sink.events[before:]); got != "stream.adopted stream.reconciled table.missing" {
+		t.Errorf("events %s", got)
+	}
+}
+
 // TestAnotherServerIsNotAdopted: nothing is adopted that nobody asked for, and what was begun can be left.
 func TestAnotherServerIsNotAdopted(t *testing.T) {
 	sink := firstHistory(t, nil)

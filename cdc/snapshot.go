@@ -11,6 +11,7 @@ import (
 
 // snapshot follows a snapshot's rows beside the images, both in primary-key order.
 type snapshot struct {
+	begins      bool // the stream: it is the first one of all, or whole
 	whole       bool // of a stream that was lost, not of a table that came back
 	adopted     bool // of another server: its tables are those that are known, whatever they are numbered with
 	proof       bool // that nothing is missing where a slot came along
@@ -34,6 +35,7 @@ func (m *machine) beginSnapshot(b *decode.Begin) {
 	first := m.state.isEmpty() && m.state.Checkpoint.LSN == 0
 	m.rows = &snapshot{whole: !first && (m.gap != "" || m.adopting != nil), publication: b.Publication, of: b.Rows}
 	unproved := m.state.Checkpoint.Adoption.proves()
+	m.rows.begins = first || m.rows.whole
 	m.rows.adopted, m.rows.proof = m.adopting != nil, unproved && !m.rows.whole
 	switch {
 	case m.rows.adopted:
@@ -161,15 +163,19 @@ func (m *machine) finishRows() (complete bool, err error) {
 	return true, nil
 }
 
-// finishSnapshot makes what the snapshot said what is known.
+// finishSnapshot makes what the snapshot said what is known. Into a stream that goes on it brings only a table that was missing: what
+// became unseen of the publication, or of another table, is still to be told.
 func (m *machine) finishSnapshot() {
-	checkpoint := &m.state.Checkpoint
+	checkpoint, begins := &m.state.Checkpoint, m.rows.begins
 	for t, rows := range m.rows.tables {
-		if rows.id.OID != 0 {
-			checkpoint.Tables[t] = TableState{ID: rows.id}
+		if known := &checkpoint.Tables[t]; rows.id.OID != 0 && (begins || known.Missing) {
+			*known = TableState{ID: rows.id}
 		}
 	}
-	checkpoint.Publication, checkpoint.Reconcile, m.gap, m.damaged = m.rows.publication, "", "", false
+	if begins {
+		checkpoint.Publication = m.rows.publication
+	}
+	checkpoint.Reconcile, m.gap, m.damaged = "", "", false
 	checkpoint.Adoption, m.owed = nil, nil
 	if m.rows.whole || m.rows.proof {
 		m.report(m.streamChange(), &schemas.StreamReconciled{Rows: m.rows.compared, Differences: m.out.chain.Number - m.rows.before})

@@ -76,6 +76,24 @@ func TestTableThatLeftThePublication(t *testing.T) {
 	)
 }
 
+// TestPublicationOfATableThatIsBack: which publication the stream began with stays known when one table is read again. Were the one of
+// that snapshot known from then on, and the process killed before the watcher looks, nobody would tell that it was altered.
+func TestPublicationOfATableThatIsBack(t *testing.T) {
+	b := newBench(t)
+	b.snapshot(someBlock("A", true))
+	b.gone()
+	known := &b.machine.state.Checkpoint.Publication
+	*known = 8
+	b.snapshotOf(b.only(decode.Blocks, decode.TableID{OID: 16400, Member: 5}), someBlock("A", true))
+	if *known != 8 {
+		t.Errorf("the publication is %d", *known)
+	}
+	b.machine.gap = "it was altered"
+	if b.snapshot(someBlock("A", true)); *known != 9 {
+		t.Errorf("after a reconcile it is %d", *known)
+	}
+}
+
 // TestTableThatWasMissingFromTheStart is the source before its migration.
 func TestTableThatWasMissingFromTheStart(t *testing.T) {
 	b := newBench(t)

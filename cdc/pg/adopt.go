@@ -74,7 +74,7 @@ func (s *Source) startProof(ctx context.Context, started cdc.Started, from cdc.C
 		return cdc.Started{}, err
 	}
 	told := sayWaiting(ctx, s.config)
-	proof, err := s.joinSnapshot(ctx, inStream(&from), proofWithin)
+	proof, err := s.joinSnapshot(ctx, isInStream(&from), proofWithin)
 	told()
 	if err != nil {
 		return cdc.Started{}, fmt.Errorf("take a snapshot of what is to be adopted: %w", err)
@@ -84,12 +84,11 @@ func (s *Source) startProof(ctx context.Context, started cdc.Started, from cdc.C
 	return started, s.startStream(ctx, from)
 }
 
-// inStream returns the tables that are in the stream at a checkpoint. Of one that is missing nothing can be proved.
-func inStream(at *cdc.Checkpoint) (tables []decode.Table) {
-	for _, t := range decode.Tables {
-		if !at.Tables[t].Missing {
-			tables = append(tables, t)
-		}
+// isInStream says of a table whether it is in the stream, as it is at a checkpoint. Of one that is missing, or has left since, nothing
+// can be proved: what came and went meanwhile its rows do not tell. The watcher finds it, and says so behind the proof.
+func isInStream(at *cdc.Checkpoint) reads {
+	return func(e *tableEntry) bool {
+		known := &at.Tables[e.table]
+		return !known.Missing && known.ID == e.id && e.published
 	}
-	return tables
 }

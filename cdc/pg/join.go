@@ -31,17 +31,15 @@ func (s *Source) openJoin(ctx context.Context) {
 		return
 	}
 	s.join.retry = time.Now().Add(joinAgain)
-	var tables []decode.Table
+	var back [decode.Positions + 1]bool
 	for _, t := range decode.Tables {
-		if s.watcher.back[t].Swap(false) && s.tables.get(t).Missing {
-			tables = append(tables, t)
-		}
+		back[t] = s.watcher.back[t].Swap(false) && s.tables.get(t).Missing
 	}
-	if len(tables) == 0 {
+	if !back[decode.Blocks] && !back[decode.Positions] {
 		s.join.retry = time.Time{}
 		return
 	}
-	opened, err := s.joinSnapshot(ctx, tables, joinWithin)
+	opened, err := s.joinSnapshot(ctx, func(e *tableEntry) bool { return back[e.table] }, joinWithin)
 	if err != nil {
 		s.config.notice("snapshot of a table that is back: " + message(err))
 		return
@@ -51,7 +49,7 @@ func (s *Source) openJoin(ctx context.Context) {
 }
 
 // joinSnapshot takes a snapshot of tables at a place ahead of the stream.
-func (s *Source) joinSnapshot(ctx context.Context, tables []decode.Table, atMost time.Duration) (*snapshot, error) {
+func (s *Source) joinSnapshot(ctx context.Context, of reads, atMost time.Duration) (*snapshot, error) {
 	within, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	conn, err := s.config.connectReplication(within)
@@ -65,7 +63,7 @@ func (s *Source) joinSnapshot(ctx context.Context, tables []decode.Table, atMost
 	if err != nil {
 		return nil, err
 	}
-	return openSnapshot(ctx, s.config, made, tables)
+	return openSnapshot(ctx, s.config, made, of)
 }
 
 // isDue reports whether the frame is of a place behind the waiting snapshot's.
@@ -80,14 +78,17 @@ func (j *join) isDue(f frame) bool {
 	return len(f.data) >= finalLSN+8 && f.data[0] == 'B' && decode.LSN(binary.BigEndian.Uint64(f.data[finalLSN:])) >= j.snapshot.point
 }
 
-// know takes over which tables a snapshot holds. What the first one does not hold is missing.
+// know takes over which tables a snapshot holds, as the machine does: the first one of all, also which it does not hold; a later one
+// only of those that were missing.
 func (s *Source) know(snap *snapshot) {
 	s.knowParts(&snap.found)
 	for _, t := range decode.Tables {
-		if id := snap.begin.Tables[t]; id.OID != 0 {
+		id, known := snap.begin.Tables[t], s.tables.get(t)
+		switch {
+		case id.OID != 0 && (s.stream == nil || known.Missing):
 			s.setTable(t, cdc.TableState{ID: id})
-		} else if s.stream == nil {
-			s.setTable(t, cdc.TableState{ID: s.tables.get(t).ID, Missing: true})
+		case s.stream == nil:
+			s.setTable(t, cdc.TableState{ID: known.ID, Missing: true})
 		}
 	}
 }

@@ -37,8 +37,13 @@ type snapshot struct {
 	ended    bool
 }
 
+// reads says which of the tables that exist a snapshot reads.
+type reads func(*tableEntry) bool
+
+func readsAll(*tableEntry) bool { return true }
+
 // openSnapshot begins a transaction that sees what a slot's exported snapshot sees, of those tables that exist in it.
-func openSnapshot(ctx context.Context, config Config, slot madeSlot, tables []decode.Table) (*snapshot, error) {
+func openSnapshot(ctx context.Context, config Config, slot madeSlot, of reads) (*snapshot, error) {
 	conn, err := config.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -46,14 +51,14 @@ func openSnapshot(ctx context.Context, config Config, slot madeSlot, tables []de
 	s := &snapshot{config: config, conn: conn, point: slot.point, ctx: ctx, encoding: encodingOf(conn.PgConn())}
 	s.begin = decode.Begin{CommitLSN: slot.point, Snapshot: true}
 	s.commit = decode.Commit{CommitLSN: slot.point, EndLSN: slot.point}
-	if err := s.open(slot.snapshot, tables); err != nil {
+	if err := s.open(slot.snapshot, of); err != nil {
 		conn.Close(ctx) //nolint:errcheck // the first error counts
 		return nil, fmt.Errorf("open snapshot %s: %w", slot.snapshot, err)
 	}
 	return s, nil
 }
 
-func (s *snapshot) open(name string, tables []decode.Table) error {
+func (s *snapshot) open(name string, of reads) error {
 	for _, sql := range []string{"begin isolation level repeatable read, read only", "set transaction snapshot " + quoteLiteral(name)} {
 		if _, err := s.conn.Exec(s.ctx, sql); err != nil {
 			return err
@@ -64,9 +69,9 @@ func (s *snapshot) open(name string, tables []decode.Table) error {
 		return err
 	}
 	s.begin.CommitTime, s.begin.Publication = s.found.at.Time, s.found.version
-	for _, t := range tables {
+	for _, t := range decode.Tables {
 		e := &s.found.tables[t]
-		if e.id.OID == 0 {
+		if e.id.OID == 0 || !of(e) {
 			continue
 		}
 		if err := e.check(s.config); err != nil {

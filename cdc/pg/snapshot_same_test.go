@@ -3,8 +3,6 @@ package pg
 import (
 	"strings"
 	"testing"
-
-	"lowcap-cdc/decode"
 )
 
 // TestSnapshotOfAnotherTable: what was made anew, emptied or rewritten between a slot's creation and the first look at the rows is
@@ -27,7 +25,7 @@ func TestSnapshotOfAnotherTable(t *testing.T) {
 		if ddl != "" {
 			p.exec(ddl)
 		}
-		opened, err := openSnapshot(t.Context(), p.config, slot, decode.Tables[:])
+		opened, err := openSnapshot(t.Context(), p.config, slot, readsAll)
 		switch {
 		case ddl == "" && err == nil:
 			if opened.begin.Rows == 0 {

@@ -145,7 +145,7 @@ func (s *Source) startSnapshot(ctx context.Context, start cdc.Start, started cdc
 	if err := s.config.hook("after-slot"); err != nil {
 		return err
 	}
-	s.snapshot, err = openSnapshot(ctx, s.config, slot, decode.Tables[:])
+	s.snapshot, err = openSnapshot(ctx, s.config, slot, readsAll)
 	return err
 }
 

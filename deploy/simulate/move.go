@@ -24,7 +24,6 @@ const (
 type move struct {
 	name  string
 	keeps bool // the slot comes along: everything has to be read from it before, so nobody writes
-	names bool // only the database has another name: the slot stays
 	hands bool // the server is handed over, and nobody writes until the next one is adopted
 	to    func(*server)
 	// isUnseen: where nothing was told of what the server does not have any more, it is the same one, that has lost the slot.
@@ -36,7 +35,7 @@ var moves = []move{
 	{name: "pg_upgrade with the slot", keeps: true, to: (*server).upgrade},
 	{name: "pg_upgrade with the slot", keeps: true, to: (*server).upgrade},
 	{name: "a dump and restore", to: (*server).restoreDump},
-	{name: "a rename of the database", names: true, to: func(s *server) { s.database += "2" }},
+	{name: "a rename of the database", to: func(s *server) { s.database += "2" }},
 	{name: "a dump and restore, handed over", hands: true, to: (*server).restoreDump},
 	{name: "a dump and restore, handed over", hands: true, to: (*server).restoreDump},
 	{name: "pg_upgrade with the slot, handed over", keeps: true, hands: true, to: (*server).upgrade},
@@ -64,7 +63,7 @@ func (w *world) planMove(length time.Duration) (tables bool) {
 			w.wind(m, 0)
 		}
 	})
-	return !m.keeps && !m.hands && !m.names
+	return !m.keeps && !m.hands
 }
 
 // windEvery is how often it is looked whether the instances can be stopped, and have ended.

@@ -29,6 +29,9 @@ var named = []struct {
 	{23566, "rows that came and went while they were lost were missed by the judge, who had never been told of them"},
 	{2324, "a standby was promoted in the middle of an adoption, which names another state of the server: the judge wanted run to go on there"},
 	{4078, "another server was there before the first start, and an instance ran twice at once: the world was wrong"},
+	{22210, "a table that left and was back before anybody looked, when the database got another name, was never told: cdc/pg TestProofLeavesOutWhatLeft"},
+	{24933, "the same of a table whose reader was frozen meanwhile"},
+	{23063, "a table that was made anew, and not published, was told to be back by the proof of an adoption, with a gap that was none: the same"},
 	{426, "two instances started when peace began, and the judge took the end of that race for a disturbance"},
 }
 
