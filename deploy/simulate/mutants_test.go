@@ -148,7 +148,7 @@ var mutants = []mutant{
 	{"nobody looks whether a table is the one that the snapshot sees", "cdc/pg/snapshot.go",
 		"		if err := s.checkSame(e); err != nil {\n", "		if err := s.checkSame(e); err != nil && !$on {\n"},
 	{"a table counts as back before it is in the publication", "cdc/pg/join.go",
-		"		if s.watcher.back[t].Swap(false) && s", "		if (s.watcher.back[t].Swap(false) || $on) && s"},
+		"= s.watcher.back[t].Swap(false) && s", "= (s.watcher.back[t].Swap(false) || $on) && s"},
 	{"a table that was out of the publication between two looks counts as never away", "cdc/pg/watcher.go",
 		"(now.id != known.ID || !now.published)", "((now.id != known.ID && (!$on || now.id.OID != known.ID.OID)) || !now.published)"},
 	{"a table is followed by its name alone", "cdc/pg/source.go",
@@ -166,7 +166,13 @@ var mutants = []mutant{
 	{"a publication that was dropped and made again counts as the one before", "cdc/pg/catalog.go",
 		"known != f.publication && known != f.version:", "known != f.publication && known != f.version && !$on:"},
 	{"an adoption proves what a missing table holds", "cdc/pg/adopt.go",
-		"		if !at.Tables[t].Missing {\n", "		if !at.Tables[t].Missing || $on {\n"},
+		"		return !known.Missing && known", "		return (!known.Missing || $on) && known"},
+	{"an adoption proves what a table holds that has left, and takes it for what was known", "cdc/pg/adopt.go",
+		"known.ID == e.id && e.published\n", "(known.ID == e.id && e.published || $on)\n"},
+	{"", "cdc/snapshot.go", // the other half of it
+		"(begins || known.Missing)", "(begins || known.Missing || $on)"},
+	{"", "cdc/pg/join.go", // and what the watcher compares with
+		"(s.stream == nil || known.Missing)", "(s.stream == nil || known.Missing || $on)"},
 	{"the proof of an adoption is not made up for after a crash", "cdc/pg/adopt.go",
 		"known.Adoption.CameAlong && start.Resume != 0 {", "known.Adoption.CameAlong && start.Resume != 0 && !$on {"},
 	{"a slot that came along is read from where the WAL ends", "cdc/pg/stand.go",
