@@ -89,6 +89,6 @@ func (s *Source) startProof(ctx context.Context, started cdc.Started, from cdc.C
 func isInStream(at *cdc.Checkpoint) reads {
 	return func(e *tableEntry) bool {
 		known := &at.Tables[e.table]
-		return !known.Missing && known.ID == e.id && e.published
+		return !known.Missing && e.isIn(known.ID)
 	}
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Publication string
 	Temporary   bool                     // the slot dies with the connection: for looking
 	Still       bool                     // write nothing into the WAL: a server is handed over
+	Whole       bool                     // do not start when a table has left the stream and that is not told: it is handed over with this
 	Hook        func(point string) error // called at "during-snapshot" and "before-confirm"; nil in production
 	Notice      func(text string)        // told what an operator should know, from any goroutine; nil for nobody
 	// Dial opens the connections; nil for TCP and Unix sockets. It is given names as --postgres has them.

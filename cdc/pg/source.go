@@ -192,7 +192,7 @@ func (s *Source) startStream(ctx context.Context, from cdc.Checkpoint) error {
 		return err
 	}
 	if s.config.Still {
-		return nil
+		return s.checkWhole(ctx)
 	}
 	due := func() bool { return s.due.Load() != 0 }
 	watcher, told, err := startWatcher(ctx, s.config, &s.tables, from, due)

@@ -42,6 +42,9 @@ func (f form) isRewritten(since form) bool {
 	return since != form{} && (f.numbers != since.numbers || (f.file != since.file && f.versions != since.versions))
 }
 
+// isIn reports whether the table is in the publication, and the one that it was.
+func (e *tableEntry) isIn(as decode.TableID) bool { return e.id == as && e.published }
+
 func (e *tableEntry) isPartitioned() bool { return e.kind == "p" }
 
 // identityIndex is SQL for the index that a table's replica identity goes by, as Postgres chooses it

@@ -161,14 +161,16 @@ var mutants = []mutant{
 		"	if lsn+base < above {", "	if lsn+base < above && !$on {"},
 	{"every run with an end counts as the handover, from its first commit on", "cdc/pipeline.go",
 		"c.Identity, c.HandedOver = started.Identity, false", "c.Identity, c.HandedOver = started.Identity, $on && p.Until != 0"},
+	{"a server is handed over whatever has become of its tables", "cdc/pg/whole.go",
+		"	if !s.config.Whole {", "	if !s.config.Whole || $on {"},
 	{"what was handed over is adopted as if it was not", "cdc/adopt.go",
 		"	case a.handedOver && !unseen:\n", "	case a.handedOver && !unseen && !$on:\n"},
 	{"a publication that was dropped and made again counts as the one before", "cdc/pg/catalog.go",
 		"known != f.publication && known != f.version:", "known != f.publication && known != f.version && !$on:"},
 	{"an adoption proves what a missing table holds", "cdc/pg/adopt.go",
-		"		return !known.Missing && known", "		return (!known.Missing || $on) && known"},
+		"		return !known.Missing && e", "		return (!known.Missing || $on) && e"},
 	{"an adoption proves what a table holds that has left, and takes it for what was known", "cdc/pg/adopt.go",
-		"known.ID == e.id && e.published\n", "(known.ID == e.id && e.published || $on)\n"},
+		"e.isIn(known.ID)\n", "(e.isIn(known.ID) || $on)\n"},
 	{"", "cdc/snapshot.go", // the other half of it
 		"(begins || known.Missing)", "(begins || known.Missing || $on)"},
 	{"", "cdc/pg/join.go", // and what the watcher compares with

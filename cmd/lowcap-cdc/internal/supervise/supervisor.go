@@ -158,7 +158,7 @@ func (v *Supervisor) attempt(ctx context.Context) (err error) {
 		hooks = cdc.Tee(v.missed(created), hooks)
 	}
 	config := v.Settings.Source()
-	config.Still = v.Still
+	config.Still, config.Whole = v.Still, v.HandOver
 	config.Notice, config.Ignored = hooks.Notice, hooks.Ignored
 	from := pg.New(config)
 	defer func() { err = errors.Join(err, from.Close()) }()
