@@ -32,6 +32,7 @@ const (
 	bareQueue      = 1 << 14
 	barePartitions = 3
 	bareMost       = 5000 // rows of one transaction
+	bareLastWords  = 250  // bytes of its log, when it fails
 )
 
 // client returns what a client of the lane's broker needs.
@@ -185,7 +186,8 @@ func (l *lane) bareJava(ctx context.Context) (*publisher, error) {
 	}, stop: func() error {
 		in.Close()                                                               //nolint:errcheck // it then ends
 		if err := stopped(cmd); err != nil && cmd.ProcessState.ExitCode() == 1 { // one that was told to end says 143
-			return fmt.Errorf("%w: %s", err, log.Bytes())
+			said := bytes.TrimSpace(log.Bytes())
+			return fmt.Errorf("%w: …%s", err, said[max(0, len(said)-bareLastWords):])
 		}
 		return nil
 	}}, nil

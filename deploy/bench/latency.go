@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,22 +21,18 @@ type latency struct {
 	Contender string `json:"contender"`
 	TLS       bool   `json:"tls"`
 	Rate      int    `json:"changes_per_second"`
+	Turns     int    `json:"turns"`
 	Written   int    `json:"written"`
 	Read      int    `json:"read"`
 	usage
-	millis  []float64 // sorted: from the commit, by the database's clock, to the reader
+	millis  []float64 // from the commit, by the database's clock, to the reader
+	writes  []float64 // of the writers' transactions
 	P50     float64   `json:"p50_ms"`
 	P99     float64   `json:"p99_ms"`
 	P999    float64   `json:"p999_ms"`
 	Max     float64   `json:"max_ms"`
 	Write50 float64   `json:"write_p50_ms"` // of the writers' transactions, which hold the flush of the WAL
 	Write99 float64   `json:"write_p99_ms"`
-}
-
-// quantileOf returns the smallest of some values that so large a part of them does not exceed: of few, the p99 is the largest. There
-// must be one value. Of none there is no quantile, and whoever measures says so.
-func quantileOf(sorted []float64, quantile float64) float64 {
-	return sorted[int(math.Ceil(quantile*float64(len(sorted))))-1]
 }
 
 // latencies measures every contender: the bare producers, the sidecar, and without TLS the rivals. Every change is one event.
@@ -60,22 +52,23 @@ func (s *servers) latencies(ctx context.Context, o options, tls bool) (all []lat
 	if err := seedBlocks(writers)(ctx, conn); err != nil {
 		return nil, nil, err
 	}
-	contenders, err := o.publishers(tls)
+	lanes, err := s.latencyLanes(o, database, tls)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, r := range contenders {
-		l := &lane{servers: s, binary: o.binary, database: database, kind: r.name, command: r.command, tls: tls, slot: database + "_" + slotName(r.name)}
+	for _, l := range lanes {
 		some, top, err := l.latencies(ctx, conn, o)
-		all = append(all, some...)
-		if top != nil {
+		if all = gather(all, some); top != nil {
 			highest = append(highest, *top)
 		}
 		if err != nil && !l.isOurs() && ctx.Err() == nil {
-			progress("latency: %s is left out: %.300v", r.name, err) // another one's trouble is not ours
+			progress("latency: %s is left out: %.500v", l.kind, err) // another one's trouble is not ours
 		} else if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", r.name, err)
+			return nil, nil, fmt.Errorf("%s: %w", l.kind, err)
 		}
+	}
+	for i := range all {
+		all[i].settle()
 	}
 	return all, highest, nil
 }
@@ -112,9 +105,9 @@ func (l *lane) latencies(ctx context.Context, conn *pgx.Conn, o options) (all []
 		}
 	}
 	for i, rate := range o.rates {
-		lasting := o.seconds
+		lasting := o.seconds / time.Duration(o.latencyTurns(l.command))
 		if i == 0 {
-			lasting *= 2 // few changes say little
+			lasting *= 3 // few changes say little
 		}
 		one, err := l.latencyAt(ctx, conn, p, r, rate, lasting)
 		if err != nil {
@@ -123,7 +116,7 @@ func (l *lane) latencies(ctx context.Context, conn *pgx.Conn, o options) (all []
 		progress("latency of %s at %d/s: p50 %.1f ms, p99 %.1f ms, max %.1f ms", l.kind, rate, one.P50, one.P99, one.Max)
 		all = append(all, one)
 	}
-	if l.tls {
+	if l.tls || l.turn > 0 {
 		return all, nil, nil
 	}
 	top, err = l.saturate(ctx, conn, p, r, o)
@@ -210,18 +203,15 @@ func (l *lane) latencyAt(ctx context.Context, conn *pgx.Conn, p *publisher, r *l
 	if err := r.wait(ctx, written.rows, lasting+drainTimeout); err != nil {
 		return latency{}, err
 	}
-	one := latency{Contender: l.kind, TLS: l.tls, Rate: rate, Written: written.rows}
+	one := latency{Contender: l.kind, TLS: l.tls, Rate: rate, Turns: 1, Written: written.rows}
 	one.Seconds = written.took.Seconds()
 	if p.pid != 0 {
 		watch := watcher{conn: conn, slot: l.slot, pid: p.pid}
 		watch.sample(ctx)
 		one.CPU, one.PeakRSS = used(p.pid)-before, watch.peak
 	}
-	millis := r.sorted()
-	slices.Sort(written.millis)
-	one.millis, one.Read = millis, len(millis)
-	one.P50, one.P99, one.P999, one.Max = quantileOf(millis, 0.5), quantileOf(millis, 0.99), quantileOf(millis, 0.999), quantileOf(millis, 1)
-	one.Write50, one.Write99 = quantileOf(written.millis, 0.5), quantileOf(written.millis, 0.99)
+	one.millis, one.writes = r.taken(), written.millis
+	one.settle()
 	return one, nil
 }
 
@@ -252,84 +242,4 @@ func poll(ctx context.Context, within time.Duration, is func() (bool, error)) er
 		case <-tick.C:
 		}
 	}
-}
-
-// latencyReader reads committed events as they come.
-type latencyReader struct {
-	client *kgo.Client
-	wake   context.CancelFunc
-	done   chan struct{}
-
-	mu   sync.Mutex
-	from int64     // microseconds since 1970: what was committed before does not count
-	seen []float64 // milliseconds
-}
-
-func (r *latencyReader) reset() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.seen, r.from = nil, time.Now().UnixMicro()
-}
-
-func (r *latencyReader) count() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.seen)
-}
-
-func (r *latencyReader) sorted() []float64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Sorted(slices.Values(r.seen))
-}
-
-func (r *latencyReader) stop() {
-	r.wake()
-	<-r.done
-	r.client.Close()
-}
-
-func (r *latencyReader) read(ctx context.Context) {
-	defer close(r.done)
-	for {
-		fetches := r.client.PollFetches(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		now := time.Now().UnixMicro()
-		r.mu.Lock()
-		fetches.EachRecord(func(record *kgo.Record) {
-			if at := committedAt(record); at >= r.from {
-				r.seen = append(r.seen, float64(now-at)/1000)
-			}
-		})
-		r.mu.Unlock()
-	}
-}
-
-// committedAt returns when a record's change was committed, in microseconds since 1970: the time attribute of an event, or
-// the first "ts_us" of a rival's value: of Debezium's, which is its source's, or of go-pq-cdc-kafka's, which is the time of the
-// statement. It is zero where there is none.
-func committedAt(record *kgo.Record) int64 {
-	for _, h := range record.Headers {
-		if h.Key == "ce_time" {
-			at, _ := time.Parse(time.RFC3339Nano, string(h.Value))
-			return at.UnixMicro()
-		}
-	}
-	_, rest, ok := bytes.Cut(record.Value, []byte(`"ts_us":`))
-	if !ok {
-		return 0
-	}
-	at, _ := strconv.ParseInt(string(rest[:len(rest)-len(bytes.TrimLeft(rest, "0123456789"))]), 10, 64)
-	return at
-}
-
-// wait waits until everything that was written was read.
-func (r *latencyReader) wait(ctx context.Context, written int, within time.Duration) error {
-	err := poll(ctx, within, func() (bool, error) { return r.count() >= written, nil })
-	if err != nil {
-		return fmt.Errorf("%d of %d events were read: %w", r.count(), written, err)
-	}
-	return nil
 }

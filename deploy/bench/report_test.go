@@ -92,3 +92,18 @@ func TestQuantileOfFew(t *testing.T) {
 		t.Errorf("of one: %v", one)
 	}
 }
+
+// TestTurnsCountTogether: what the turns of a contender measured at a rate is one line, over all of it.
+func TestTurnsCountTogether(t *testing.T) {
+	turn := func(contender string, rate int, millis ...float64) latency {
+		return latency{Contender: contender, Rate: rate, Turns: 1, Written: len(millis), millis: millis, writes: millis}
+	}
+	all := gather(nil, []latency{turn("kafka", 1, 9, 1), turn("kafka", 100, 5)})
+	all = gather(all, []latency{turn(bareJava, 1, 7), turn("kafka", 1, 3)})
+	for i := range all {
+		all[i].settle()
+	}
+	if one := all[0]; len(all) != 3 || one.Turns != 2 || one.Written != 3 || one.Read != 3 || one.P50 != 3 || one.Max != 9 || one.Write99 != 9 {
+		t.Errorf("%d lines, the first of them %+v", len(all), one)
+	}
+}
