@@ -23,6 +23,9 @@ var server = sync.OnceValues(func() (*lab.Postgres, error) { // it takes seconds
 	return lab.StartPostgres(context.Background(), "fsync=off", "max_prepared_transactions=5")
 })
 
+// patience is how long a test waits for what must come: so long that a busy machine does not end it, only a fault.
+const patience = 3 * time.Minute
+
 var started atomic.Bool // tells TestMain what to stop
 
 func TestMain(m *testing.M) {
@@ -207,7 +210,7 @@ func (p *place) run(to *memorySink) error { return p.runAs(p.config, to, "") }
 
 func (p *place) runAs(c Config, to *memorySink, reconcile string) error {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	until, err := Now(ctx, c)
 	if err != nil {
@@ -273,7 +276,7 @@ func (p *place) until(what string, holds func() bool) {
 	p.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(patience)
 	for !holds() {
 		select {
 		case <-tick.C:

@@ -57,7 +57,7 @@ func TestNoSynchronousStandby(t *testing.T) {
 		if !IsPermanent(err) || !strings.Contains(err.Error(), "synchronous standby") {
 			t.Errorf("it ends with %v", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Error("it stays a synchronous standby")
 	}
 	if err := p.run(to); !IsPermanent(err) || !strings.Contains(err.Error(), "bot's commits would wait") {

@@ -48,7 +48,7 @@ func TestFileFollowed(t *testing.T) {
 	dir := t.TempDir()
 	f, _ := resumed(t, dir, Options{RotateSize: 1})
 	commit(t, f, sequenced(1))
-	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	ctx, stop := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer stop()
 	var text []byte
 	read, followed := make(chan error, 1), newFile(t, dir, Options{})
@@ -84,7 +84,7 @@ func TestFileFollowedBehindRetention(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		commit(t, f, sequenced(n))
 	}
-	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	ctx, stop := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer stop()
 	last, third, isSlow := sequenced(7).Events, sequenced(3).Events, true
 	var read [][]byte

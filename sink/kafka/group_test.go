@@ -88,7 +88,7 @@ func consume(t *testing.T, addr string) *consumer {
 	case err := <-ended:
 		ended <- nil
 		t.Fatal(err)
-	case <-time.After(time.Minute):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("it gets no partitions")
 	}
 	return c
@@ -97,7 +97,7 @@ func consume(t *testing.T, addr string) *consumer {
 // await waits until the member has got so many events of a round, and none twice.
 func (c *consumer) await(t *testing.T, round string) {
 	t.Helper()
-	tick, deadline := time.NewTicker(20*time.Millisecond), time.After(30*time.Second)
+	tick, deadline := time.NewTicker(20*time.Millisecond), time.After(2*time.Minute)
 	defer tick.Stop()
 	for {
 		found := 0
@@ -157,7 +157,7 @@ func TestGroupThatCannotBegin(t *testing.T) {
 		}
 		return response, nil, true
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	err := openKafka(t, addr).Consume(ctx, "g", []string{"trim-pools"}, kafka.Member{Assigned: func(kafka.Assignment) {}, Interrupted: func(error) {},
 		Deliver: func(context.Context, *sink.Round) error { return errors.New("delivered") }})
@@ -170,7 +170,7 @@ func TestGroupThatCannotBegin(t *testing.T) {
 func TestFollowerReadsPartitionsThatAreNew(t *testing.T) {
 	_, addr := fake(t)
 	publish(t, addr, "old")
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	got := make(map[string]int)
 	k := openKafka(t, addr)

@@ -190,7 +190,7 @@ func (p *lateProxy) deliverFirst(key kmsg.Key) error {
 		return err
 	}
 	defer server.Close() //nolint:errcheck // it was read to its end
-	if err := server.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := server.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		return err
 	}
 	if _, err := server.Write(frame); err != nil {

@@ -192,7 +192,7 @@ func (l *late) giveUp(t *testing.T, hold map[kmsg.Key]int) *kafka.Sink {
 	t.Helper()
 	k := l.open(t, nil)
 	kafka.EndedJustNow(k)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	l.proxy.onHeld = func(key kmsg.Key) {
 		if key == kmsg.Produce {

@@ -193,7 +193,7 @@ func TestNobodyAnswers(t *testing.T) {
 				}
 				begun := time.Now()
 				err = do(t.Context(), k)
-				if took := time.Since(begun); took > 5*time.Second || err == nil || !strings.Contains(err.Error(), "no answer from Kafka at ["+addr) {
+				if took := time.Since(begun); took > 20*time.Second || err == nil || !strings.Contains(err.Error(), "no answer from Kafka at ["+addr) {
 					t.Errorf("after %v: %v", took, err)
 				}
 				if strings.Contains(err.Error(), "\n") {
@@ -225,7 +225,7 @@ func TestOneBrokerAnswers(t *testing.T) {
 		if err := k.Resume(t.Context(), loadNothing); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(begun); took > 5*time.Second {
+		if took := time.Since(begun); took > 20*time.Second {
 			t.Errorf("it took %v", took)
 		}
 	}

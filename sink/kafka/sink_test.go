@@ -248,7 +248,7 @@ func TestKafkaRaisesEpochAfterNoAnswer(t *testing.T) {
 		}
 		return nil, nil, false
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	for n := range 2 {
 		if err := k.Commit(ctx, oneEvent(n)); err != nil {

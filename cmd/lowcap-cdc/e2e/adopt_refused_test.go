@@ -42,6 +42,7 @@ func TestAdoptRefuses(t *testing.T) {
 			t.Errorf("%s: exit %d, %d events: %s", c.name, code, len(events())-before, out)
 		}
 	}
+	s.waitForFreeSlot("k")
 	s.exec(`select pg_drop_replication_slot($1)`, s.name+"k")
 	if out, code := adopt(s.dsn(), "", "--adopt"); code != 3 || !strings.Contains(out, "run: lowcap-cdc reconcile\n") {
 		t.Errorf("a lost slot on the server of the history: exit %d: %s", code, out)
@@ -54,6 +55,7 @@ func TestAdoptRefuses(t *testing.T) {
 	if out, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 3 && cmd.ProcessState.ExitCode() != 1 {
 		t.Errorf("without a history: exit %d: %s", cmd.ProcessState.ExitCode(), out)
 	}
+	s.waitForFreeSlot("k")
 	other.exec(`select pg_drop_replication_slot($1)`, s.name+"k")
 }
 

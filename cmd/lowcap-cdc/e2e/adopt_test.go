@@ -77,6 +77,7 @@ func (h *history) mustRun(args ...string) string {
 	if code != 0 {
 		h.t.Fatalf("%v: exit %d: %s", args, code, out)
 	}
+	h.waitForFreeSlot("k")
 	return out
 }
 
@@ -112,16 +113,6 @@ func (h *history) adoptKilled(args ...string) {
 		h.waitForFreeSlot("k")
 	}
 	h.mustRun(append([]string{"reconcile", "--adopt", "--yes"}, args...)...)
-}
-
-func (h *history) waitForFreeSlot(slot string) {
-	h.t.Helper()
-	for active := true; active; {
-		err := h.conn.QueryRow(h.t.Context(), `select count(*) > 0 from pg_replication_slots where slot_name = $1 and active`, h.name+slot).Scan(&active)
-		if err != nil {
-			h.t.Fatal(err)
-		}
-	}
 }
 
 // verified fails unless the events are one history, by audit verify from number 1 and by what each event says, and, by audit

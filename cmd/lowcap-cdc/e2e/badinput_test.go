@@ -182,7 +182,7 @@ func TestStandbyTakesOver(t *testing.T) {
 	first.Wait()         //nolint:errcheck // it was killed
 	waitFor(t, standby, "took over")
 	s.exec(`update lowcap_positions set status = 'paused'`)
-	s.exec(`select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1`, s.name+"k")
+	s.cutOff("k")
 	waitFor(t, standby, "starting again")
 	if err := shared.started.Stop(); err != nil {
 		t.Fatal(err)
@@ -195,8 +195,8 @@ func TestStandbyTakesOver(t *testing.T) {
 	if err := second.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	second.Wait() //nolint:errcheck // its exit code is not the point: it may be between two attempts
-	if took := time.Since(begun); took > 12*time.Second {
+	second.Wait()                                         //nolint:errcheck // its exit code is not the point: it may be between two attempts
+	if took := time.Since(begun); took > 30*time.Second { // twelve, and what a busy machine adds
 		t.Errorf("SIGTERM took %v", took)
 	}
 	s.drain("k", kafka)
@@ -222,7 +222,7 @@ func waitFor(t *testing.T, log *watched, word string) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(patience)
 	for !strings.Contains(log.String(), word) {
 		select {
 		case <-tick.C:

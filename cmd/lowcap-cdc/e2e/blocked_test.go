@@ -11,7 +11,7 @@ import (
 // TestWalsenderLivesWhileTheBrokerHangs stops the broker's process for four times as long as the server waits for a sign
 // of life. The connection must stay the same one, and everything arrive once when the broker continues.
 func TestWalsenderLivesWhileTheBrokerHangs(t *testing.T) {
-	const timeout = 2 * time.Second
+	const timeout = 4 * time.Second
 	s := newSite(t)
 	s.seedPositions(20)
 	kafka, committed := s.kafka()
@@ -79,7 +79,7 @@ func (s *site) waitConfirmed(slot string) {
 	if err := s.conn.QueryRow(s.t.Context(), `select pg_current_wal_lsn()::text`).Scan(&target); err != nil {
 		s.t.Fatal(err)
 	}
-	deadline, tick := time.After(60*time.Second), time.NewTicker(100*time.Millisecond)
+	deadline, tick := time.After(patience), time.NewTicker(100*time.Millisecond)
 	defer tick.Stop()
 	for moved := false; !moved; {
 		select {

@@ -59,7 +59,7 @@ func (s *site) moreOn(k *lab.Kafka, n int) {
 	s.t.Helper()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(90 * time.Second)
+	deadline := time.After(patience)
 	for before, now := -1, 0; ; {
 		if now = s.committedOn(k); before < 0 {
 			before = now

@@ -138,11 +138,7 @@ func (s *site) runAndKill(kafka string, after time.Duration) {
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	select {
-	case <-log.seen:
-	case <-time.After(30 * time.Second):
-		s.t.Fatalf("did not start: %s", log)
-	}
+	waitFor(s.t, log, "streaming")
 	<-time.After(after) // the random moment of the kill
 	cmd.Process.Kill()  //nolint:errcheck // it may have ended
 	cmd.Wait()          //nolint:errcheck // it was killed

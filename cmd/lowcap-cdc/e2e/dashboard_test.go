@@ -36,7 +36,7 @@ func TestDashboardAnswers(t *testing.T) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	silent := panels(t)
-	for deadline := time.Now().Add(90 * time.Second); len(silent) > 0 && time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(patience); len(silent) > 0 && time.Now().Before(deadline); <-tick.C {
 		for range 20 {
 			if err := load.Write(t.Context(), s.conn); err != nil {
 				t.Fatal(err)

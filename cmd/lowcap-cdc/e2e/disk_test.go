@@ -145,13 +145,13 @@ func TestDamagedStateEndsTheRun(t *testing.T) {
 	if err := state.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s.exec(`select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1`, s.name+"f")
+	s.cutOff("f")
 	ended := make(chan error, 1)
 	go func() { ended <- running.Wait() }()
 	select {
 	case <-ended: //nolint:errcheck // its exit code is looked at below
 		s.expectLine(running, []byte(log.String()), settings.ExitRepair, "committed data is damaged", "from a backup")
-	case <-time.After(30 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("still trying: %s", log)
 	}
 }

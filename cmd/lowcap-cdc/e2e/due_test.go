@@ -71,7 +71,7 @@ func waitForReminder(t *testing.T, events func() []string) {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-tick.C {
 		reminders := slices.DeleteFunc(pendings(t, events()), func(line string) bool {
 			var e struct{ Data struct{ Reminder int } }
 			return json.Unmarshal([]byte(line), &e) != nil || e.Data.Reminder != 1

@@ -69,7 +69,7 @@ func (p *pair) until(on *lab.Postgres, sql string) {
 	defer conn.Close(context.Background()) //nolint:errcheck // nothing was left undone on it
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(90 * time.Second)
+	deadline := time.After(patience)
 	for {
 		var done bool
 		if err := conn.QueryRow(p.t.Context(), sql).Scan(&done); err != nil {
@@ -81,7 +81,7 @@ func (p *pair) until(on *lab.Postgres, sql string) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			p.t.Fatalf("not true after 90 s: %s", sql)
+			p.t.Fatalf("not true after %s: %s", patience, sql)
 		}
 	}
 }

@@ -115,8 +115,20 @@ func appendTold(all []told, event []byte) []told {
 }
 
 // readState starts a sidecar that has nothing to do, and expects it to have read the state swiftly, with a word on the way
-// where that takes a while.
+// where that takes a while. Other tests can only make it slower, so the fastest of some counts.
 func (s *site) readState(sink string) {
+	s.t.Helper()
+	fastest := 0.0
+	for tries := 0; tries < 5 && fastest < slowState; tries++ {
+		fastest = max(fastest, s.speedOfState(sink))
+	}
+	if fastest < slowState {
+		s.t.Errorf("the state is read at %.0f bytes/s", fastest)
+	}
+}
+
+// speedOfState has a sidecar read the state, and returns how many bytes a second that were.
+func (s *site) speedOfState(sink string) float64 {
 	s.t.Helper()
 	out, err := s.command("k", sink, "--until", "now").CombinedOutput()
 	if err != nil {
@@ -142,10 +154,11 @@ func (s *site) readState(sink string) {
 		speed/(1<<20),
 		said,
 	)
-	if read.Records < int64(*hugeCopy) || speed < slowState {
-		s.t.Errorf("%d records, %.0f bytes/s", read.Records, speed)
+	if read.Records < int64(*hugeCopy) {
+		s.t.Errorf("%d records", read.Records)
 	}
 	if said == 0 && read.Milliseconds > 4000 { // a line comes every two seconds
 		s.t.Error("not a word on the way")
 	}
+	return speed
 }

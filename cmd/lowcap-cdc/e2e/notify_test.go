@@ -59,7 +59,7 @@ func newReceiver(t *testing.T, secret string, statuses ...int) *receiver {
 // await waits until n events were taken.
 func (r *receiver) await(t testing.TB, n int) {
 	t.Helper()
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(patience)
 	for range n {
 		select {
 		case <-r.arrived:
@@ -209,7 +209,7 @@ func startAlertmanager(t *testing.T) string {
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() }) //nolint:errcheck // the test is over
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(30 * time.Second); ; {
+	for deadline := time.After(patience); ; {
 		if conn, err := net.Dial("tcp", address); err == nil {
 			conn.Close() //nolint:errcheck // it answers
 			return "http://" + address

@@ -55,7 +55,7 @@ func (s *site) oversee(sink string) *overseer {
 	}
 	s.t.Cleanup(func() { o.notify.Process.Kill(); o.notify.Wait() }) //nolint:errcheck // it may have ended
 	waitFor(s.t, o.log, "watching from")
-	o.until("a heartbeat", 20*time.Second, func() bool { return o.beaten.Load() > 0 })
+	o.until("a heartbeat", patience, func() bool { return o.beaten.Load() > 0 })
 	return o
 }
 
@@ -118,9 +118,9 @@ func TestEachDeadPartIsTold(t *testing.T) {
 		}
 		sidecar.Process.Kill() //nolint:errcheck // it runs
 		o.hears("The stream does not move", toldWithin)
-		o.misses(20 * time.Second)
+		o.misses(patience)
 		starts(t, s.command("s", to))
-		o.hears("The stream moves again", 60*time.Second)
+		o.hears("The stream moves again", patience)
 	})
 	t.Run("Postgres", func(t *testing.T) {
 		t.Parallel()
@@ -138,11 +138,11 @@ func TestEachDeadPartIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.hears("The stream does not move", toldWithin)
-		o.misses(20 * time.Second)
+		o.misses(patience)
 		if err := server.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		o.hears("The stream moves again", 60*time.Second)
+		o.hears("The stream moves again", patience)
 	})
 	t.Run("broker", func(t *testing.T) {
 		t.Parallel()
@@ -160,11 +160,11 @@ func TestEachDeadPartIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.hears("The stream does not move", toldWithin)
-		o.misses(20 * time.Second)
+		o.misses(patience)
 		if err := broker.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		o.hears("The stream moves again", 60*time.Second)
+		o.hears("The stream moves again", patience)
 	})
 	t.Run("notify", func(t *testing.T) {
 		t.Parallel()
@@ -174,6 +174,6 @@ func TestEachDeadPartIsTold(t *testing.T) {
 		starts(t, s.command("s", to))
 		o := s.oversee(to)
 		o.notify.Process.Kill() //nolint:errcheck // it runs
-		o.misses(20 * time.Second)
+		o.misses(patience)
 	})
 }

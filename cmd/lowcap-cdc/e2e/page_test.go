@@ -31,10 +31,10 @@ type browser struct {
 func openBrowser(t *testing.T) *browser {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.WSURLReadTimeout(60*time.Second))
+		chromedp.WSURLReadTimeout(patience))
 	allocator, stopAllocator := chromedp.NewExecAllocator(t.Context(), options...)
 	ctx, stop := chromedp.NewContext(allocator)
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	t.Cleanup(func() { cancel(); stop(); stopAllocator() })
 	b := &browser{t: t, ctx: ctx}
 	do(b, chromedp.Title()) // opens a tab
@@ -83,7 +83,7 @@ func (b *browser) sees(id string, parts ...string) {
 	b.t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(40 * time.Second); ; {
+	for deadline := time.After(patience); ; {
 		text := do(b, chromedp.Evaluate[string](`document.getElementById("`+id+`").textContent`))
 		missing := ""
 		for _, part := range parts {

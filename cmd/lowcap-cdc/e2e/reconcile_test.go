@@ -107,13 +107,3 @@ func TestReconcileAsksFirst(t *testing.T) {
 		t.Errorf("with the slot's name: exit %d: %s", code, out)
 	}
 }
-
-// waitForFreeSlot waits until the server has seen that the reader is gone.
-func (s *site) waitForFreeSlot(slot string) {
-	s.t.Helper()
-	for active := true; active; {
-		if err := s.conn.QueryRow(s.t.Context(), `select active from pg_replication_slots where slot_name = $1`, s.name+slot).Scan(&active); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-}

@@ -159,7 +159,7 @@ func TestRegistryGoesAway(t *testing.T) {
 	defer cmd.Process.Kill() //nolint:errcheck // it runs
 	waitFor(t, log, "streaming")
 	away.Close()
-	s.exec(`select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1`, s.name+"k")
+	s.cutOff("k")
 	waitFor(t, log, "pipeline ended")
 	s.exit(1)
 	s.awaitValue("lowcap.emergency_exit.executed.v1")
@@ -175,7 +175,7 @@ func TestRegistryGoesAway(t *testing.T) {
 // awaitValue waits until a committed value holds a text.
 func (s *site) awaitValue(text string) {
 	s.t.Helper()
-	tick, deadline := time.NewTicker(100*time.Millisecond), time.After(60*time.Second)
+	tick, deadline := time.NewTicker(100*time.Millisecond), time.After(patience)
 	defer tick.Stop()
 	for {
 		values, _ := s.values()

@@ -228,7 +228,7 @@ func (s *site) waitForACLs(admin *kadm.Client, want int) {
 	s.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(patience)
 	for got := -1; got != want; {
 		select {
 		case <-tick.C:

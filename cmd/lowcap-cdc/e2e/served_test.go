@@ -88,7 +88,7 @@ func (i *served) await(path string, status int, part string) {
 	i.t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	ctx, cancel := context.WithTimeout(i.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(i.t.Context(), patience)
 	defer cancel()
 	for {
 		code, body := i.get(path, "")

@@ -187,7 +187,7 @@ func (b *browser) seesLife() {
 // saysWhatWaits runs status until it says all of the parts, and reads its JSON.
 func (s *teller) saysWhatWaits(slot, sink string, parts ...string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 40*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

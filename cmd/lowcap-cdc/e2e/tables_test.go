@@ -46,7 +46,7 @@ func waitForEvents(t *testing.T, events func() []string, since int, name string)
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(patience)
 	for {
 		found := decodeSaid(t, events()[since:])
 		if slices.Contains(namesOf(found), name) {

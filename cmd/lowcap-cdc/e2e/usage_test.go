@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // verbsThatConnect are all verbs that use settings, with the arguments that each needs.
@@ -20,7 +19,7 @@ var verbsThatConnect = map[string][]string{
 func refuses(t *testing.T, verb string, environment []string, args ...string) (line string) {
 	t.Helper()
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, shared.binary, append(append(strings.Fields(verb), verbsThatConnect[verb]...), args...)...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), environment...)

@@ -18,6 +18,9 @@ import (
 	"lowcap-cdc/deploy/lab"
 )
 
+// patience is how long a test waits for what must come: so long that a busy machine does not end it, only a fault.
+const patience = 3 * time.Minute
+
 // world is what the process tests of this package share: the binary, with failpoints, and the real servers, each of
 // which is started by the first test that asks for it.
 type world struct {
@@ -137,6 +140,46 @@ func (s *site) close() {
 	s.conn.Close(ctx) //nolint:errcheck // the test is over
 }
 
+// until waits until a condition holds.
+func (s *site) until(what string, holds func() bool) {
+	s.t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(patience); !holds(); {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			s.t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// waitForFreeSlot waits until the server has seen that a slot's reader is gone: it learns that a moment later.
+func (s *site) waitForFreeSlot(slot string) {
+	s.t.Helper()
+	s.until("nobody reads slot "+slot, func() (free bool) {
+		err := s.conn.QueryRow(s.t.Context(), `select not exists (select from pg_replication_slots where slot_name = $1 and active)`, s.name+slot).Scan(&free)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return free
+	})
+}
+
+// cutOff ends the connection that reads a slot, as soon as there is one.
+func (s *site) cutOff(slot string) {
+	s.t.Helper()
+	s.until("somebody reads slot "+slot, func() bool {
+		var ended int
+		err := s.conn.QueryRow(s.t.Context(), `select count(pg_terminate_backend(active_pid)) from pg_replication_slots where slot_name = $1 and active`,
+			s.name+slot).Scan(&ended)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return ended > 0
+	})
+}
+
 func (s *site) exec(sql string, args ...any) {
 	s.t.Helper()
 	if _, err := s.conn.Exec(s.t.Context(), sql, args...); err != nil {
@@ -166,12 +209,13 @@ func (s *site) command(slot, sink string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// drain runs the binary until it has handled what is committed now.
+// drain runs the binary until it has handled what is committed now, and the server has let go of its slot.
 func (s *site) drain(slot, sink string, args ...string) {
 	s.t.Helper()
 	if out, err := s.command(slot, sink, append(args, "--until", "now")...).CombinedOutput(); err != nil {
 		s.t.Fatalf("%v: %s", err, out)
 	}
+	s.waitForFreeSlot(slot)
 }
 
 // file returns a file sink of the test's own, and the events in it.

@@ -123,6 +123,9 @@ func (f *fake) refused() int {
 	return f.refusals
 }
 
+// patience is how long a test waits for what must come: so long that a busy machine does not end it, only a fault.
+const patience = 2 * time.Minute
+
 // await returns the next request; it fails unless that holds every text.
 func (f *fake) await(t *testing.T, texts ...string) string {
 	t.Helper()
@@ -134,7 +137,7 @@ func (f *fake) await(t *testing.T, texts ...string) string {
 			}
 		}
 		return got
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("nothing arrived that has %q", texts)
 	}
 	return ""
@@ -205,7 +208,7 @@ func start(t *testing.T, from sink.Reader, state, config string, change func(*Op
 // says waits until the log has a text.
 func (r *running) says(text string) {
 	r.t.Helper()
-	tick, deadline := time.NewTicker(5*time.Millisecond), time.After(20*time.Second)
+	tick, deadline := time.NewTicker(5*time.Millisecond), time.After(patience)
 	defer tick.Stop()
 	for !strings.Contains(r.log.String(), text) {
 		select {
@@ -305,7 +308,7 @@ func TestSlowRouteDelaysNoOther(t *testing.T) {
 		m.put("page", "emergency_exit.executed", fmt.Sprint("T", n))
 		f.await(t, fmt.Sprintf("<code>T%d</code>", n))
 	}
-	if took := time.Since(begun); took > 5*time.Second {
+	if took := time.Since(begun); took > 40*time.Second { // ten attempts that hang take a hundred
 		t.Errorf("it took %s", took)
 	}
 	hang.CloseClientConnections()
