@@ -30,7 +30,7 @@ const mostTries = 50
 func (w *world) befallTable(name string, tries int) {
 	random := w.net.draw(name)
 	which := random.IntN(2)
-	if !w.server.isUp() || !w.areThere() || w.server.isHeld(which) {
+	if !w.server.isUp() || w.still || !w.areThere() || w.server.isHeld(which) {
 		if tries < mostTries && !w.rules.calm {
 			w.net.plan(100*time.Millisecond, fmt.Sprintf("%s, try %d", name, tries+1), func() { w.befallTable(name, tries+1) })
 		}
@@ -75,7 +75,7 @@ const (
 
 // befallThis has something become of a table, as befallTable does with what it draws.
 func (w *world) befallThis(name string, what act, which int, away time.Duration) {
-	if w.rules.calm || !w.server.isUp() || !w.areThere() || w.server.isHeld(which) || !w.happens(name) {
+	if w.rules.calm || w.still || !w.server.isUp() || !w.areThere() || w.server.isHeld(which) || !w.happens(name) {
 		return
 	}
 	w.load.random = w.net.draw(name)
@@ -106,7 +106,7 @@ func (w *world) dropPublication(name string, flush bool, until time.Duration) {
 
 // createPublication makes the publication anew, unless the sidecar has done so, or the server does not run.
 func (w *world) createPublication() {
-	if !w.server.isUp() || w.server.publication != 0 || w.server.isHeld(blocksOf) || w.server.isHeld(positionsOf) {
+	if !w.server.isUp() || w.still || w.server.publication != 0 || w.server.isHeld(blocksOf) || w.server.isHeld(positionsOf) {
 		return
 	}
 	made := publication{oid: w.server.newOID()}
@@ -126,7 +126,7 @@ func (w *world) areThere() bool {
 // mend brings a table back after a time: as it is named and published, or with these rows where it is gone.
 func (w *world) mend(name string, after time.Duration, which int, rows map[string]row) {
 	w.net.plan(after, name+" ends", func() {
-		if !w.server.isUp() || w.server.isHeld(which) {
+		if !w.server.isUp() || w.still || w.server.isHeld(which) {
 			w.mend(name+" late", 100*time.Millisecond, which, rows)
 			return
 		}

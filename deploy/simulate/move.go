@@ -63,7 +63,7 @@ func (w *world) planMove(length time.Duration) (tables bool) {
 			w.wind(m, 0)
 		}
 	})
-	return !m.keeps && !m.hands
+	return !m.keeps
 }
 
 // windEvery is how often it is looked whether the instances can be stopped, and have ended.
@@ -125,7 +125,7 @@ func (w *world) change(m move) {
 	w.server.recover()
 	switch {
 	case w.server.slots["slot"] == nil:
-		if !w.handed {
+		if !w.handed || w.isLived { // where a table was missing when the server was handed over, there is a gap
 			w.losses++
 		}
 	case w.isLived: // of a table that nobody has seen go yet the slot has not brought everything, and one gap may say so
