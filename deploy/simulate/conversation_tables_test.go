@@ -45,18 +45,36 @@ func (k *talk) tablesLive() {
 	})
 	k.party.commit(k.touchPosition(position))
 	k.readTables()
+	k.publicationLives(block)
 }
 
-// readTables reads up to a message that says it is the last.
+// publicationLives is the part in which the publication is dropped, and made anew when a row has been written without it.
+func (k *talk) publicationLives(block row) {
+	k.party.commit(change{op: 'C', publication: new(publication)})
+	k.catalog()
+	k.party.commit(k.touchBlock(block))
+	k.party.commit(change{op: 'M', prefix: "lowcap-cdc", content: "no publication, no row"})
+	k.readTables()
+	k.party.commit(change{op: 'C', publication: &publication{oid: 40_000, members: [2]uint32{3, 4}}})
+	k.catalog()
+	k.party.commit(k.touchBlock(block))
+	k.readTables()
+}
+
+// readTables reads up to a message that says it is the last, or to an error.
 func (k *talk) readTables() {
 	k.party.commit(change{op: 'M', prefix: "lowcap-cdc", content: "the end"})
 	k.start(0)
 	for over := false; k.err == nil && !over; {
 		before := len(k.lines)
 		k.read(1)
-		over = k.err != nil || slices.ContainsFunc(k.lines[before:], func(line string) bool { return strings.Contains(line, "the end") })
+		over = k.err != nil || k.ended || slices.ContainsFunc(k.lines[before:], func(line string) bool { return strings.Contains(line, "the end") })
+	}
+	if !k.ended {
+		k.confirm(k.at(fmt.Sprintf("end %d", k.commit)))
 	}
 	k.leave()
+	k.slot(false)
 }
 
 func (k *talk) insert(which int, r row) change { return changeOf(k.tables()[which], nil, r) }
@@ -132,6 +150,10 @@ const catalogQuery = `select c.oid::bigint, coalesce(r.oid, 0)::bigint, c.relkin
 // statementsOf are the SQL of a change of the catalog.
 func statementsOf(c *change) string {
 	switch of := c.relation(); {
+	case c.publication != nil && c.publication.oid == 0:
+		return "drop publication lowcap_cdc"
+	case c.publication != nil:
+		return "create publication lowcap_cdc for table " + strings.Join(tableNames[:], ", ")
 	case of == nil:
 		return "comment on publication lowcap_cdc is '" + strings.ReplaceAll(c.comment, "'", "''") + "'"
 	case c.table == nil:

@@ -39,6 +39,7 @@ type talk struct {
 	seen   [2]map[string]string // of the catalog, by table
 	commit int                  // transactions that were seen
 	lines  []string
+	ended  bool // by an error, the stream
 	err    error
 }
 
@@ -80,7 +81,7 @@ func (k *talk) start(from uint64) {
 	if k.err != nil {
 		return
 	}
-	k.conn = k.connect(true)
+	k.conn, k.ended = k.connect(true), false
 	k.say("START_REPLICATION from %s", k.place(from))
 	err := pglogrepl.StartReplication(k.ctx, k.conn, "slot", pglogrepl.LSN(from), pglogrepl.StartReplicationOptions{
 		PluginArgs: []string{"proto_version '1'", "publication_names 'lowcap_cdc'", "messages 'true'"}})
@@ -103,9 +104,9 @@ func (k *talk) said(err error) bool {
 
 // read writes down what comes, up to a number of commits. Keepalives come when they like.
 func (k *talk) read(commits int) {
-	for commits > 0 && k.err == nil {
+	for commits > 0 && k.err == nil && !k.ended {
 		data := k.receive()
-		if k.err == nil && data[0] == 'w' {
+		if k.err == nil && !k.ended && data[0] == 'w' {
 			if k.take(data[25:]); data[25] == 'C' {
 				commits--
 			}
@@ -114,13 +115,18 @@ func (k *talk) read(commits int) {
 }
 
 func (k *talk) receive() []byte {
-	for k.err == nil {
+	for k.err == nil && !k.ended {
 		ctx, cancel := context.WithTimeout(k.ctx, 20*time.Second)
 		message, err := k.conn.ReceiveMessage(ctx)
 		cancel()
-		k.must(err)
-		if data, ok := message.(*pgproto3.CopyData); ok {
-			return slices.Clone(data.Data)
+		switch m := message.(type) {
+		case *pgproto3.CopyData:
+			return slices.Clone(m.Data)
+		case *pgproto3.ErrorResponse:
+			k.say("error SQLSTATE %s", m.Code)
+			k.ended = true
+		default:
+			k.must(err)
 		}
 	}
 	return nil

@@ -228,12 +228,8 @@ func (s *sender) send() (changed chan struct{}, err error) {
 
 // sendTransaction sends a transaction whole, or in pieces where the server is slow.
 func (s *sender) sendTransaction(t *transaction) error {
-	if t.publication == 0 && s.encode.major < 18 && slices.ContainsFunc(t.changes, func(c change) bool { return c.isOfRows() }) {
-		s.refuse("42704", "publication \"lowcap_cdc\" does not exist")
-		s.backend.Flush() //nolint:errcheck // it is over
-		return errLeft
-	}
-	for _, m := range s.encode.messages(t) {
+	messages, refused := s.encode.messages(t)
+	for _, m := range messages {
 		data := binary.BigEndian.AppendUint64([]byte{'w'}, uint64(t.commit))
 		data = binary.BigEndian.AppendUint64(data, uint64(t.commit))
 		data = binary.BigEndian.AppendUint64(data, microsSince2000(s.server.now()))
@@ -245,7 +241,13 @@ func (s *sender) sendTransaction(t *transaction) error {
 			}
 		}
 	}
+	if refused {
+		s.refuse("42704", "publication \"lowcap_cdc\" does not exist")
+	}
 	s.backend.Flush() //nolint:errcheck // the client's end shows in what it sends
+	if refused {
+		return errLeft
+	}
 	return nil
 }
 

@@ -110,12 +110,15 @@ type encoder struct {
 	described map[uint32]bool // tables whose Relation message this session has had, and that are as it says
 }
 
-// messages returns the messages of a transaction; none from Postgres 15 on when it has nothing that is published.
-func (e *encoder) messages(t *transaction) (all [][]byte) {
+// messages returns the messages of a transaction; none from Postgres 15 on when it has nothing that is published. Before 18 the first row
+// that is written without the publication is refused: what is before it comes.
+func (e *encoder) messages(t *transaction) (all [][]byte, refused bool) {
 	for i := range t.changes {
 		c := &t.changes[i]
 		e.invalidate(c)
 		switch {
+		case c.isOfRows() && t.publication == 0 && e.major < 18:
+			return e.begun(t, all), true
 		case c.op == 'M':
 			all = append(all, message(c, t.commit))
 		case c.isSent():
@@ -129,15 +132,22 @@ func (e *encoder) messages(t *transaction) (all [][]byte) {
 	for i := range t.changes { // once more: what the transaction did may have been cached before its end
 		e.invalidate(&t.changes[i])
 	}
+	if all = e.begun(t, all); len(all) == 0 {
+		return nil, false
+	}
+	end := binary.BigEndian.AppendUint64([]byte{'C', 0}, uint64(t.commit))
+	end = binary.BigEndian.AppendUint64(end, uint64(t.end))
+	return append(all, binary.BigEndian.AppendUint64(end, microsSince2000(t.at))), false
+}
+
+// begun puts the Begin message before those of a transaction; from Postgres 15 on it comes only with another one.
+func (e *encoder) begun(t *transaction, all [][]byte) [][]byte {
 	if len(all) == 0 && e.major >= 15 {
 		return nil
 	}
 	begin := binary.BigEndian.AppendUint64([]byte{'B'}, uint64(t.commit))
 	begin = binary.BigEndian.AppendUint64(begin, microsSince2000(t.at))
-	all = slices.Insert(all, 0, binary.BigEndian.AppendUint32(begin, t.xid))
-	end := binary.BigEndian.AppendUint64([]byte{'C', 0}, uint64(t.commit))
-	end = binary.BigEndian.AppendUint64(end, uint64(t.end))
-	return append(all, binary.BigEndian.AppendUint64(end, microsSince2000(t.at)))
+	return slices.Insert(all, 0, binary.BigEndian.AppendUint32(begin, t.xid))
 }
 
 // invalidate forgets which tables are described, as far as a change alters them. A change of the publication alters all of them
