@@ -155,7 +155,7 @@ func TestKafkaConnect(t *testing.T) {
 
 func waitForLines(t *testing.T, file, log string, n int) []string {
 	t.Helper()
-	tick, deadline := time.NewTicker(100*time.Millisecond), time.After(2*time.Minute)
+	tick, deadline := time.NewTicker(100*time.Millisecond), time.After(4*time.Minute)
 	defer tick.Stop()
 	for {
 		content, err := os.ReadFile(file)
@@ -166,7 +166,7 @@ func waitForLines(t *testing.T, file, log string, n int) []string {
 		case <-tick.C:
 		case <-deadline:
 			said, _ := os.ReadFile(log) //nolint:errcheck // only for the message
-			t.Fatalf("%d bytes (%v) after two minutes; the worker said %s", len(content), err, said)
+			t.Fatalf("%d bytes (%v) after four minutes; the worker said %s", len(content), err, said)
 		}
 	}
 }

@@ -19,7 +19,7 @@ type follower struct {
 	rebalances, partitions int
 }
 
-func (s *stage) follower(t *testing.T, interpreter, group, member string) *follower {
+func (s *stage) follower(t *testing.T, interpreter, group, member string, session time.Duration) *follower {
 	t.Helper()
 	f := &follower{cmd: withPackage(exec.Command(interpreter, "-c", `
 import json, sys
@@ -28,9 +28,9 @@ def tell(text):
     group = json.loads(text).get("cgrp", {})
     print(group.get("rebalance_cnt", 0), group.get("assignment_size", 0), flush=True)
 for event in alerts(sys.argv[1], group=sys.argv[2], member=sys.argv[3] or None, severity="page",
-                    config={"session.timeout.ms": 10000, "statistics.interval.ms": 100, "stats_cb": tell}):
+                    config={"session.timeout.ms": int(sys.argv[4]), "statistics.interval.ms": 100, "stats_cb": tell}):
     pass
-`, s.kafka.Addr(), group, member))}
+`, s.kafka.Addr(), group, member, fmt.Sprint(session.Milliseconds())))}
 	out, err := f.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func (f *follower) now() (rebalances, partitions int) {
 // settle waits until two processes share all partitions, and returns how often the second one was dealt some.
 func (s *stage) settle(t *testing.T, total int, a, b *follower) int {
 	t.Helper()
-	tick, deadline := time.NewTicker(50*time.Millisecond), time.After(2*time.Minute)
+	tick, deadline := time.NewTicker(50*time.Millisecond), time.After(4*time.Minute)
 	defer tick.Stop()
 	for {
 		_, ofA := a.now()
@@ -96,13 +96,16 @@ func TestPythonPackageMember(t *testing.T) {
 		}
 		total += len(found["lowcap."+topic].Partitions)
 	}
-	for name, members := range map[string][2]string{"named": {"desk", "pager"}, "nameless": {}} {
+	for name, c := range map[string]struct {
+		members [2]string
+		session time.Duration // a program is started again within it, or ends by it
+	}{"named": {[2]string{"desk", "pager"}, 2 * time.Minute}, "nameless": {session: 10 * time.Second}} {
 		t.Run(name, func(t *testing.T) {
 			group := fmt.Sprint(name, time.Now().UnixNano())
-			a, b := s.follower(t, interpreter, group, members[0]), s.follower(t, interpreter, group, members[1])
+			a, b := s.follower(t, interpreter, group, c.members[0], c.session), s.follower(t, interpreter, group, c.members[1], c.session)
 			before := s.settle(t, total, a, b)
 			a.kill()
-			again := s.follower(t, interpreter, group, members[0])
+			again := s.follower(t, interpreter, group, c.members[0], c.session)
 			after := s.settle(t, total, again, b)
 			if isSame := after == before; isSame != (name == "named") {
 				t.Errorf("the other process was dealt partitions %d times before the kill, %d after it", before, after)

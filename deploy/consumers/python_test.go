@@ -124,7 +124,7 @@ func killed(t *testing.T, kills int, program func() *exec.Cmd, isDone func() boo
 		}
 		kill(random.IntN(2))
 	}
-	tick, deadline := time.NewTicker(100*time.Millisecond), time.After(2*time.Minute)
+	tick, deadline := time.NewTicker(100*time.Millisecond), time.After(5*time.Minute)
 	defer tick.Stop()
 	for done := false; !done; {
 		select {

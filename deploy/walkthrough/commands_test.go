@@ -15,7 +15,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"lowcap-cdc/deploy/lab"
 )
@@ -229,7 +228,7 @@ func streaming(line string) string {
 // stream runs a command until it has printed what shows that it works, and ends it with Ctrl-C.
 func (r *reader) stream(line, what string) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience())
 	defer cancel()
 	cmd := r.command(ctx, "exec "+line)
 	out := &awaitedOutput{what: []byte(what), seen: make(chan struct{})}

@@ -29,7 +29,7 @@ func at(n int, when time.Time) *cdc.Batch {
 // TestClocksThatDiffer commits events whose time a broker refuses as a record's: Postgres' clock ahead, an old event in a
 // topic that takes new ones only, and our own clock ahead. The event's time is untouched, and found by it.
 func TestClocksThatDiffer(t *testing.T) {
-	broker, err := lab.StartKafka(t.Context())
+	broker, err := lab.StartKafka(t.Context(), lab.KeepsAll)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestClocksThatDiffer(t *testing.T) {
 // TestLargeEvents: batches are cut by the topic's limit, an event just below it passes, and one above it ends the run with
 // a sentence instead of being sent again and again.
 func TestLargeEvents(t *testing.T) {
-	broker, err := lab.StartKafka(t.Context())
+	broker, err := lab.StartKafka(t.Context(), lab.KeepsAll)
 	if err != nil {
 		t.Fatal(err)
 	}
