@@ -139,6 +139,7 @@ func TestStub(t *testing.T) {
 	}
 	fmt.Println("http://" + listener.Addr().String())
 	var kept [][]byte
+	var files []*os.File // or a collection would close them
 	forever := make(chan bool)
 	t.Fatal(http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if leaks == "yes" {
@@ -147,14 +148,16 @@ func TestStub(t *testing.T) {
 				page[i] = 1
 			}
 			kept = append(kept, page)
-			os.Open(os.DevNull)       //nolint:errcheck // this is the leak
-			go func() { <-forever }() // and this is another
+			file, _ := os.Open(os.DevNull) //nolint:errcheck // it is there
+			files = append(files, file)    // this is the leak
+			go func() { <-forever }()      // and this is another
 		}
 		var memory runtime.MemStats
 		runtime.ReadMemStats(&memory)
 		fmt.Fprintf(w, "# HELP\ngo_goroutines %d\ngo_memstats_heap_inuse_bytes{a=\"b c\"} %d\n", runtime.NumGoroutine(), memory.HeapInuse)
 	})))
 	runtime.KeepAlive(kept)
+	runtime.KeepAlive(files)
 }
 
 // startStub starts TestStub as a process of its own.

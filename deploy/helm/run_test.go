@@ -75,7 +75,7 @@ func TestChartRuns(t *testing.T) {
 		if path != "/bot1:t/sendMessage" {
 			t.Errorf("the phone was asked for %s", path)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		t.Fatalf("the exit was not told: %s", n.said())
 	}
 }
@@ -152,7 +152,7 @@ func (n *node) start(objects object) {
 
 func (n *node) until(what string, is func() bool) {
 	n.t.Helper()
-	tick, deadline := time.NewTicker(100*time.Millisecond), time.After(time.Minute)
+	tick, deadline := time.NewTicker(100*time.Millisecond), time.After(3*time.Minute)
 	defer tick.Stop()
 	for !is() {
 		select {

@@ -115,7 +115,7 @@ func (h *Host) Property(name string) string {
 // Until waits for a condition, for a minute.
 func (h *Host) Until(what string, met func() bool) {
 	h.t.Helper()
-	deadline, tick := time.After(time.Minute), time.NewTicker(100*time.Millisecond)
+	deadline, tick := time.After(3*time.Minute), time.NewTicker(100*time.Millisecond)
 	defer tick.Stop()
 	for !met() {
 		select {

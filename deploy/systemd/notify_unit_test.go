@@ -38,7 +38,7 @@ func TestNotifyUnitRuns(t *testing.T) {
 		if path != "/bot1:sesame/sendMessage" {
 			t.Errorf("the receiver was asked for %s", path)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		t.Fatalf("the exit was not told: %s", journal(h))
 	}
 	h.Run("systemctl", "stop", "lowcap-cdc-notify")
