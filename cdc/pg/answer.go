@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"runtime"
 	"time"
 
@@ -23,19 +24,40 @@ type answer struct {
 	end    func() bool // the context's
 }
 
-// takeOver takes a connection from pgconn, and reads what came without being asked for, such as a changed setting.
+// takeOver takes a connection from pgconn.
 func takeOver(conn *pgconn.PgConn) (net.Conn, error) {
 	hijacked, err := conn.Hijack()
 	if err != nil {
 		return nil, fmt.Errorf("take over the connection: %w", err)
 	}
-	for hijacked.Frontend.ReadBufferLen() > 0 {
-		if _, err := hijacked.Frontend.Receive(); err != nil {
-			hijacked.Conn.Close() //nolint:errcheck // the first error counts
-			return nil, fmt.Errorf("take over the connection: %w", err)
-		}
+	if err := settle(hijacked); err != nil {
+		hijacked.Conn.Close() //nolint:errcheck // the first error counts
+		return nil, fmt.Errorf("take over the connection: %w", err)
 	}
 	return hijacked.Conn, nil
+}
+
+// settle reads what came without being asked for, such as a changed setting, and ends the read that pgconn may have begun in the
+// background: it does so when a write returns late, as on a busy machine, and would take the next answer. SyncConn ends it by a
+// query, which a replication connection does not take before Postgres 15.
+func settle(taken *pgconn.HijackedConn) error {
+	passed := time.Unix(1, 0)
+	for deadline := passed; ; {
+		if err := taken.Conn.SetReadDeadline(deadline); err != nil {
+			return err
+		}
+		_, err := taken.Frontend.Receive()
+		switch {
+		case err == nil:
+			deadline = passed
+		case !errors.Is(err, os.ErrDeadlineExceeded) || deadline != passed:
+			return err
+		case taken.Frontend.ReadBufferLen() == 0:
+			return taken.Conn.SetReadDeadline(time.Time{})
+		default:
+			deadline = time.Now().Add(writeTimeout) // a message has begun, and its rest is on the way
+		}
+	}
 }
 
 // newAnswer takes a connection over. When ctx ends, so does what waits on it.
