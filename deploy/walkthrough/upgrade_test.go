@@ -181,6 +181,8 @@ func TestUpgradeGuide(t *testing.T) {
 		g.says = nil // the stream just goes on
 		standby := g.standby()
 		g.between = map[string]func(){"# the standby is promoted": func() {
+			end := strings.TrimSpace(g.line("psql -X -A -t --dbname " + g.server.DSN("trading") + " -c 'select pg_current_wal_lsn()'"))
+			g.ask(standby, "select pg_last_wal_replay_lsn() >= '"+end+"'") // or it would lack what was published
 			if err := errors.Join(g.server.Stop(t.Context(), "immediate"), standby.Promote(t.Context())); err != nil {
 				t.Fatal(err)
 			}
