@@ -2,7 +2,6 @@ package helm
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -113,7 +112,7 @@ func (n *node) said() (all string) {
 func (n *node) start(objects object) {
 	n.t.Helper()
 	container := at(n.t, objects, "Deployment", "spec", "template", "spec", "containers", 0)
-	asked, given := fmt.Sprint(":", at(n.t, container, "ports", 0, "containerPort")), ":"+freePort(n.t)
+	asked, given := fmt.Sprint(":", at(n.t, container, "ports", 0, "containerPort")), fmt.Sprint(":", freePort(n.t))
 	here := func(value any) string { return strings.ReplaceAll(n.here(fmt.Sprint(value)), asked, given) }
 	cmd := exec.CommandContext(n.t.Context(), n.binary)
 	for _, arg := range at(n.t, container, "args").([]any) {
@@ -163,14 +162,9 @@ func (n *node) until(what string, is func() bool) {
 	}
 }
 
-func freePort(t *testing.T) string {
+func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close() //nolint:errcheck // only its number is wanted
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	port, err := lab.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}

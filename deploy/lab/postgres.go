@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -213,18 +212,4 @@ func (p *Postgres) CreateSource(ctx context.Context, database string) (*pgx.Conn
 	}
 	_, err = source.Exec(ctx, sourceSQL)
 	return source, err
-}
-
-// FreePort returns a port of this machine at which nothing listens yet.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close() //nolint:errcheck // only its number is wanted
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(strings.TrimSpace(port))
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -199,12 +198,7 @@ func TestCompareDaemonFindsMutants(t *testing.T) {
 	r.begin()
 	defer func() { r.end() }()
 	r.pass(events(), -1)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close() //nolint:errcheck // only its number is wanted
+	address := freeAddress(t)
 	daemon, _ := s.comparing("file:"+r.dir, "--metrics", address)
 	defer func() { daemon.Process.Kill(); daemon.Wait() }() //nolint:errcheck // it is killed
 	none := func(differences float64) bool { return differences == 0 }

@@ -191,12 +191,7 @@ func fetch(t *testing.T, address string) string {
 // startAlertmanager starts a real one and returns its address.
 func startAlertmanager(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close() //nolint:errcheck // only its number is wanted
+	address := freeAddress(t)
 	dir := t.TempDir()
 	config := filepath.Join(dir, "alertmanager.yml")
 	if err := os.WriteFile(config, []byte("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"), 0o600); err != nil {

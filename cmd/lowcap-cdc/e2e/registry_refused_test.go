@@ -26,8 +26,7 @@ func TestRegistryRefuses(t *testing.T) {
 	real := registry(t)
 	files := securedBroker(t).Certificates()
 	locked := behindLock(t, real.URL(), files)
-	gone := httptest.NewServer(nil)
-	gone.Close()
+	const gone = "http://127.0.0.1:1" // nobody listens there
 	password := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(password, []byte("sesame\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -49,7 +48,7 @@ func TestRegistryRefuses(t *testing.T) {
 		"no CA":                   {with("anna:sesame@", client...), settings.ExitRepair, "--schema-registry-ca"},
 		"wrong CA":                {with("anna:sesame@", append(client, "--schema-registry-ca", files.WrongCA)...), settings.ExitRepair, "--schema-registry-ca"},
 		"no client certificate":   {with("anna:sesame@", "--schema-registry-ca", files.CA), settings.ExitRepair, "--schema-registry-cert"},
-		"nobody there":            {[]string{"--schema-registry", gone.URL}, settings.ExitFailed, "no answer from the schema registry at " + gone.URL},
+		"nobody there":            {[]string{"--schema-registry", gone}, settings.ExitFailed, "no answer from the schema registry at " + gone},
 		"another server":          {[]string{"--schema-registry", strings.TrimSuffix(real.URL(), "/apis/ccompat/v7") + "/nothing"}, settings.ExitRepair, "answers 404"},
 		"no URL":                  {[]string{"--schema-registry", "registry"}, settings.ExitUsage, "https://host:8081"},
 		"certificate without TLS": {[]string{"--schema-registry", real.URL(), "--schema-registry-ca", files.CA}, settings.ExitUsage, "https://"},

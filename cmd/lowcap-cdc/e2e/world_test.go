@@ -140,6 +140,16 @@ func (s *site) close() {
 	s.conn.Close(ctx) //nolint:errcheck // the test is over
 }
 
+// freeAddress returns an address of this machine at which nothing listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	port, err := lab.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}
+
 // until waits until a condition holds.
 func (s *site) until(what string, holds func() bool) {
 	s.t.Helper()
