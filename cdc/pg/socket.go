@@ -15,6 +15,13 @@ import (
 const (
 	// gatherFor is how long data may gather in the kernel before a busy connection is read again.
 	gatherFor = 2 * time.Millisecond
+	// gatherNearFor is the same inside one machine, where at least muchGathered bytes come between two looks: a backlog does that.
+	gatherNearFor = 5 * time.Millisecond
+	muchGathered  = 32 << 10
+	// nearBuffer is the receive buffer of a connection inside one machine, in bytes. There the sender's core does the receiver's
+	// work too, for each row that it sends. While this buffer is full rows wait in the sender, and come together when the reader looks:
+	// that costs the sender half. From another machine it would be too little.
+	nearBuffer = 64 << 10
 	// promptReads is how many reads follow each other at once before a connection counts as busy.
 	promptReads = 8
 	// lowWater is how many bytes must have gathered before the kernel wakes a busy connection's reader: more than come
@@ -24,7 +31,7 @@ const (
 
 // socket reads a replication connection. The server sends every row by itself, and each wakes the reader, which costs
 // both more than the row does. So while rows come one on the heels of the other the socket does not ask to be woken: it
-// looks every two milliseconds. After a pause the next row is read at once again.
+// looks every two milliseconds, or every five. After a pause the next row is read at once again.
 //
 // It lies right on the connection, below TLS where there is any: see records.
 type socket struct {
@@ -33,6 +40,8 @@ type socket struct {
 	gathers bool            // since the stream has started; before, nothing comes that was not asked for
 	prompt  int             // reads that may still follow at once
 	busy    bool
+	near    bool // the other end is on this machine
+	much    bool // the last look found much
 	full    bool // the last read left something behind
 
 	piece  []byte // what was read for TLS, which asks for little at a time; nil without TLS
@@ -56,6 +65,9 @@ func newSocket(conn net.Conn) *socket {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		if raw, err := tcp.SyscallConn(); err == nil {
 			s.raw = raw
+		}
+		if to, ok := tcp.RemoteAddr().(*net.TCPAddr); ok && to.IP.IsLoopback() {
+			s.near = tcp.SetReadBuffer(nearBuffer) == nil
 		}
 	}
 	return s
@@ -86,12 +98,12 @@ func (s *socket) Read(p []byte) (int, error) {
 // gather reads what has come.
 func (s *socket) gather(p []byte) (int, error) {
 	if s.busy && !s.full {
-		time.Sleep(gatherFor)
+		time.Sleep(s.pause())
 	}
 	if s.busy && s.raw != nil {
 		n, err := s.look(p)
 		if !errors.Is(err, syscall.EAGAIN) {
-			s.full = n == len(p)
+			s.full, s.much = n == len(p), n >= muchGathered
 			return n, err
 		}
 		s.wakeAt(1) // nothing came: wait for it
@@ -102,21 +114,31 @@ func (s *socket) gather(p []byte) (int, error) {
 	return n, err
 }
 
-// look reads what is there and does not wait.
+// pause returns how long a busy connection is left alone.
+func (s *socket) pause() time.Duration {
+	if s.near && s.much {
+		return gatherNearFor
+	}
+	return gatherFor
+}
+
+// look reads what is there and does not wait. What waits in a sender of the same machine comes while it reads.
 func (s *socket) look(p []byte) (n int, err error) {
 	failed := s.raw.Read(func(fd uintptr) bool {
-		n, err = syscall.Read(int(fd), p)
+		for more := 1; more > 0 && n < len(p); n += max(more, 0) {
+			more, err = syscall.Read(int(fd), p[n:])
+		}
 		return true
 	})
 	switch {
+	case n > 0:
+		return n, nil // an error that counts comes again
 	case failed != nil:
 		return 0, failed
 	case err != nil:
 		return 0, err
-	case n == 0:
-		return 0, io.EOF
 	}
-	return n, nil
+	return 0, io.EOF
 }
 
 // judge decides after a read that could wait whether the connection is busy.
