@@ -156,7 +156,7 @@ kills: deps ## kill -9 under load for DURATION (0: thirty kills)
 notify-kills: deps ## kill -9 of notify, sidecar and broker while receivers answer as they like, KILLS times on each sink
 	$(GO) test ./cmd/lowcap-cdc/e2e -run TestNotifyKilled -notify-kills $(KILLS) -parallel 4 -count=1 -timeout 0 -v
 
-attribution-cost: deps ## what init --attribution costs a write: pgbench, medians of 20 turns (about 4 minutes)
+attribution-cost: deps ## what init --attribution costs a write: pgbench, medians of 20 turns (about 6 minutes)
 	$(GO) test ./cdc/pg -run TestAttributionCost -pairs 20 -count=1 -timeout 0 -v
 
 transaction-latency: deps ## latency with transactions of version 1 and 2, in turns, on CLUSTER brokers (about 8 minutes)
