@@ -13,6 +13,10 @@ import (
 // was handed on the slot stays, and that is said; so does one that another instance has made since.
 func TestUnfinishedSnapshot(t *testing.T) {
 	t.Parallel()
+	server, err := startServer(t, "") // or transactions of other tests would be waited for, which is told as well
+	if err != nil {
+		t.Fatal(err)
+	}
 	const begin = 1
 	for name, c := range map[string]struct {
 		reads     int // messages of the snapshot; fewer than 0 for all of them
@@ -32,7 +36,7 @@ func TestUnfinishedSnapshot(t *testing.T) {
 		"gone": {reads: begin, before: func(p *place) { p.exec(`select pg_drop_replication_slot('` + p.config.Slot + `')`) }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPlace(t, "")
+			p := newPlaceOn(t, server, "")
 			var told []string
 			p.config.Notice = func(text string) { told = append(told, text) }
 			s := New(p.config)

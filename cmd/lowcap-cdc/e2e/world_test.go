@@ -153,7 +153,7 @@ func freeAddress(t *testing.T) string {
 // until waits until a condition holds.
 func (s *site) until(what string, holds func() bool) {
 	s.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.After(patience); !holds(); {
 		select {
