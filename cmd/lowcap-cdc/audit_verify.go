@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -119,6 +120,9 @@ func (c *auditProveCommand) Run(s *settings.Settings, std *settings.Streams) err
 	if c.Seals == "" {
 		return settings.Usage(errors.New("--seals FILE is missing: the seals that the event is to be proved by"))
 	}
+	if err := cmp.Or(c.spares(c.Out), sparesOthers(c.Out)); err != nil {
+		return err
+	}
 	log, err := c.read()
 	if err != nil {
 		return err
@@ -132,8 +136,8 @@ func (c *auditProveCommand) Run(s *settings.Settings, std *settings.Streams) err
 	if err != nil {
 		return err
 	}
-	if err := proof.Write(c.Out); err != nil {
-		return err
+	if err := replaceFile(c.Out, 0o644, proof.Write); err != nil {
+		return fmt.Errorf("write proof: %w", err)
 	}
 	fmt.Fprintf(std.Out, "proved event %d; whoever has the public key can check %s\n", proof.Number, c.Out)
 	return nil

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"lowcap-cdc/cmd/lowcap-cdc/internal/audit"
@@ -33,6 +31,9 @@ func (c *reportCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	verify := &auditVerifyCommand{sealFlags: c.sealFlags}
 	anchors, err := verify.anchors()
 	if err != nil {
+		return err
+	}
+	if err := c.spares(c.Out); err != nil {
 		return err
 	}
 	period := report.Period{Now: time.Now()}
@@ -95,7 +96,7 @@ func (c *reportCommand) write(out io.Writer, made *report.Report) error {
 	if c.Out == "" {
 		return c.print(out, made)
 	}
-	if err := replaceFile(c.Out, func(file io.Writer) error { return c.print(file, made) }); err != nil {
+	if err := replaceFile(c.Out, 0o640, func(file io.Writer) error { return c.print(file, made) }); err != nil {
 		return fmt.Errorf("write --out: %w", err)
 	}
 	fmt.Fprintf(out, "%s: ", c.Out)
@@ -110,21 +111,4 @@ func (c *reportCommand) print(out io.Writer, made *report.Report) error {
 		return made.WriteJSON(out, settings.PrintableJSON)
 	}
 	return made.WriteJSON(out, func(text []byte) []byte { return text })
-}
-
-// replaceFile writes a file beside the one that it takes the place of, so that nobody ever reads half of it.
-func replaceFile(path string, write func(io.Writer) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.partial")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(file.Name()) //nolint:errcheck // the first error counts
-		}
-	}()
-	if err := errors.Join(write(file), file.Chmod(0o640), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
 }

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"unicode/utf8"
 
 	"lowcap-cdc/cmd/lowcap-cdc/internal/audit/seal"
@@ -151,14 +151,10 @@ func (p *prover) finish() error {
 	return nil
 }
 
-// Write writes the proof to a file.
-func (p *Proof) Write(path string) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("write proof: %w", err)
-	}
-	e := json.NewEncoder(file)
+// Write writes the proof as JSON.
+func (p *Proof) Write(out io.Writer) error {
+	e := json.NewEncoder(out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return errors.Join(e.Encode(p), file.Close())
+	return e.Encode(p)
 }
