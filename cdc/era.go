@@ -31,6 +31,14 @@ func (c *Checkpoint) AllEras() []Era {
 // Era returns the era that the history is in.
 func (c *Checkpoint) Era() Era { all := c.AllEras(); return all[len(all)-1] }
 
+// PlaceOf returns the place of the history that an LSN of the present server stands for. ok is false for one from before the history came
+// to that server.
+func (c *Checkpoint) PlaceOf(lsn decode.LSN) (at decode.LSN, ok bool) {
+	era := c.Era()
+	at = lsn + era.Base
+	return at, at >= lsn && at >= era.Begins
+}
+
 // eraOf returns the era that a place of the history is in.
 func eraOf(eras []Era, at decode.LSN) Era {
 	for i := len(eras) - 1; i > 0; i-- {

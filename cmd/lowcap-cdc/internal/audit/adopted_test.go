@@ -201,7 +201,15 @@ func TestMomentOverAdoptions(t *testing.T) {
 	if got.At.Number < 81 || got.At.Number > uint64(len(lines)) || got.At.LSN != (place-eras[2].Base).String() {
 		t.Errorf("by an LSN of now: %+v", got.At)
 	}
-	if got := at(Moment{LSN: 0x10, isLSN: true}); got.At.Number != 61 {
-		t.Errorf("before everything of the server of now: %+v", got.At)
+	s := h.sink()
+	defer s.Close() //nolint:errcheck // it was only read
+	if got, err := At(t.Context(), s, Moment{LSN: 0x10, isLSN: true}, ""); err == nil || !strings.Contains(err.Error(), "no place of the server") {
+		t.Errorf("before everything of the server of now, where it may be an LSN of another one: %+v, %v", got, err)
+	}
+	h.copy(lines)
+	c := h.sink()
+	defer c.Close() //nolint:errcheck // it was only read
+	if got, err := At(t.Context(), c, Moment{LSN: 0x10, isLSN: true}, ""); err == nil || !strings.Contains(err.Error(), "several servers") {
+		t.Errorf("in a copy of the history of several servers: %+v, %v", got, err)
 	}
 }

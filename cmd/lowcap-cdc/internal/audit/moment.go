@@ -2,23 +2,19 @@ package audit
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
 
-	"lowcap-cdc/cdc"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/audit/belief"
 	"lowcap-cdc/decode"
 	"lowcap-cdc/schemas"
-	"lowcap-cdc/sink"
 )
 
 // Moment is a place in the trail: a time and a number include what happened there, an LSN is what was committed before it.
@@ -134,71 +130,6 @@ type WantedRow struct {
 	Event  string          `json:"event_id"`
 }
 
-// At folds the events up to a moment, and returns what they tell of a token, or of all without one. It reads again before it says
-// that something is gone: a broker shows the end of a transaction in one topic before it does in another.
-func At(ctx context.Context, reader sink.Reader, m Moment, token string) (*Standing, error) {
-	s, err := at(ctx, reader, m, token)
-	if !errors.Is(err, errGone) {
-		return s, err
-	}
-	if err := sleep(ctx, rereadAfter); err != nil {
-		return nil, err
-	}
-	return at(ctx, reader, m, token)
-}
-
-// errGone says that events are not there which a fold needs.
-var errGone = errors.New("are gone, by retention or because this is a part")
-
-func at(ctx context.Context, reader sink.Reader, m Moment, token string) (*Standing, error) {
-	known, err := readCheckpoint(ctx, reader)
-	if err != nil {
-		return nil, err
-	}
-	m.place = m.LSN + known.Era().Base // an LSN is one of the server of now
-	f := newFold(known.Events.Number)
-	err = reader.ReadEvents(ctx, sink.Range{}, func(e *sink.Stored) error {
-		a := e.Attributes()
-		switch {
-		case !f.pass(&a):
-		case m.includes(&a):
-			f.take(&a, e.Value)
-		case f.first == "":
-			f.first = a.Time
-		}
-		return ctx.Err()
-	})
-	switch {
-	case err != nil:
-		return nil, err
-	case f.last.ID == "" && f.first == "":
-		return nil, errors.New("the trail has no event; has anything been published yet?")
-	case f.last.ID == "":
-		return nil, fmt.Errorf("the trail begins with the baseline of %s, which is later: how things stood before, no event tells", f.first)
-	case m.Number > 0 && f.last.Number < m.Number:
-		return nil, fmt.Errorf("event %d is not there; the last one is number %d", m.Number, f.last.Number)
-	case f.missing.To > 0:
-		return nil, fmt.Errorf(
-			"the events %s %w: rows that have not changed since would be missing here",
-			f.missing,
-			errGone,
-		)
-	}
-	s := f.standing(token)
-	s.Ends = m.beyond(known)
-	return s, nil
-}
-
-// beyond returns where the sink's knowledge of the database ends, nil when it has come to the moment, or is a copy's.
-func (m *Moment) beyond(known *cdc.Checkpoint) *Place {
-	when := known.Time.UTC()
-	switch {
-	case known.LSN == 0, known.Time == 0, m.Number > 0, m.isLSN && m.LSN <= known.LSN, !m.isLSN && !m.Time.After(when):
-		return nil
-	}
-	return &Place{Number: known.Events.Number, LSN: known.LSN.String(), Time: when.Format(time.RFC3339Nano)}
-}
-
 // fold is what is believed, and how it came about.
 type fold struct {
 	beliefs *belief.Beliefs
@@ -210,6 +141,8 @@ type fold struct {
 	passed  uint64 // the last number that has come
 	gone    Span   // the first numbers that have not
 	missing Span   // gone, and something was taken that came behind it
+	most    uint64 // the highest number of an earlier numbering; 0 where the numbers never began anew
+	anew    string // when they did, the last time
 }
 
 func newFold(head uint64) *fold {
@@ -233,6 +166,9 @@ func (f *fold) pass(a *schemas.Attributes) bool {
 		return true
 	case a.Number == 1:
 		f.gone, f.missing = Span{}, Span{} // everything is told anew
+		if f.passed > 0 {
+			f.most, f.anew = max(f.most, f.passed), a.Time
+		}
 	case a.Number <= f.passed+1:
 	case f.head > 0 && f.passed >= f.head:
 		return false
@@ -255,17 +191,17 @@ func (f *fold) take(a *schemas.Attributes, event []byte) {
 	}
 }
 
-// standing lists what is believed, the oldest first.
-func (f *fold) standing(token string) *Standing {
+// standing lists what is believed of a token, the oldest first.
+func (f *fold) standing(of *asked) *Standing {
 	s := &Standing{At: f.last, Blocked: []BlockedRow{}, Pools: []PoolRow{}, Trades: []TradeRow{}, Exits: []WantedRow{}}
 	for _, b := range f.beliefs.Blocks {
 		blocked := f.blocked(b)
-		if len(blocked.Stages) > 0 && matches(token, blocked.Contract, blocked.Ticker, "", b.TokenChain, b.Timeframe) {
+		if len(blocked.Stages) > 0 && of.matches(blocked.Contract, blocked.Ticker, "", b.TokenChain, b.Timeframe) {
 			s.Blocked = append(s.Blocked, blocked)
 		}
 	}
 	for _, p := range f.beliefs.Positions {
-		if matches(token, p.Entity.Contract, f.tickers[p.Entity.Contract], p.Entity.ID, p.Entity.Chain, p.Entity.Timeframe) {
+		if of.matches(p.Entity.Contract, f.tickers[p.Entity.Contract], p.Entity.ID, p.Entity.Chain, p.Entity.Timeframe) {
 			s.position(p)
 		}
 	}
@@ -286,12 +222,6 @@ func (f *fold) standing(token string) *Standing {
 		return cmp.Or(cmp.Compare(a.Since, b.Since), cmp.Compare(a.Position, b.Position))
 	})
 	return s
-}
-
-// matches reports whether a row is one of a token's: given by its contract, ticker, position or row.
-func matches(token, contract, ticker, id, chain, timeframe string) bool {
-	return token == "" || token == contract || strings.EqualFold(token, ticker) || id != "" && token == id ||
-		token == chain+"/"+contract+"/"+timeframe
 }
 
 func (f *fold) blocked(b *belief.Block) BlockedRow {

@@ -136,3 +136,50 @@ func TestParseMoment(t *testing.T) {
 		}
 	}
 }
+
+// TestMomentOfAnUnknownToken: that nothing is blocked of a token which no event is about is no answer to why it was not bought.
+func TestMomentOfAnUnknownToken(t *testing.T) {
+	lines, _ := recordedLines(t)
+	h := newHouse(t, lines)
+	s := h.sink()
+	defer s.Close() //nolint:errcheck // it was only read
+	end := Moment{Number: uint64(len(lines))}
+	for _, token := range []string{"EXITT", "ExitAndRebuy", "solana/ExitAndRebuy1111111111111111111111111111111/4h"} {
+		if at, err := At(t.Context(), s, end, token); err == nil || !strings.Contains(err.Error(), "no event up to") {
+			t.Errorf("%s: %+v, %v", token, at, err)
+		}
+	}
+	for _, token := range []string{"exit", "ExitAndRebuy1111111111111111111111111111111", "solana/ExitAndRebuy1111111111111111111111111111111/1h"} {
+		if _, err := At(t.Context(), s, end, token); err != nil {
+			t.Errorf("%s: %v", token, err)
+		}
+	}
+	if at, err := At(t.Context(), s, Moment{Number: 1}, "EXIT"); err == nil {
+		t.Errorf("known before it was there: %+v", at)
+	}
+}
+
+// TestTickerThatWas: a token is found by the ticker that it had.
+func TestTickerThatWas(t *testing.T) {
+	q := &asked{token: "wif", contracts: make(map[string]bool)}
+	for _, ticker := range []string{"WIF", "WIF2"} {
+		q.hear(&sink.Stored{Value: []byte(`{"data":{"entity":{"id":"p","token_contract":"C","token_ticker":"` + ticker + `"}}}`)})
+	}
+	if !q.isKnown || !q.matches("C", "WIF2", "p", "solana", "1h") || q.matches("D", "DOG", "q", "solana", "1h") {
+		t.Errorf("%+v", q)
+	}
+}
+
+// TestPlaceOfAnotherServer: an LSN of a server that the history came from would be taken for some place of the one that it is on now.
+func TestPlaceOfAnotherServer(t *testing.T) {
+	known := &cdc.Checkpoint{Eras: []cdc.Era{{System: "1"}, {Begins: 0x500000100, Base: 0x500000000, System: "2"}}}
+	for lsn, ok := range map[decode.LSN]bool{0x100: true, 0x200: true, 0xFF: false, 1<<64 - 1: false} {
+		m := Moment{LSN: lsn, isLSN: true}
+		if err := m.put(known); (err == nil) != ok || ok && m.place != lsn+0x500000000 || !ok && !strings.Contains(err.Error(), "it came there at 0/100") {
+			t.Errorf("%s: %s, %v", lsn, m.place, err)
+		}
+	}
+	if err := (&Moment{Number: 7}).put(known); err != nil {
+		t.Error(err)
+	}
+}

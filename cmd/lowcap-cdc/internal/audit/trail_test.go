@@ -11,7 +11,7 @@ import (
 // standingOf is what is believed, as text.
 func standingOf(t *testing.T, f *fold) string {
 	t.Helper()
-	text, err := json.Marshal(f.standing(""))
+	text, err := json.Marshal(f.standing(&asked{}))
 	if err != nil {
 		t.Fatal(err)
 	}
