@@ -7,14 +7,11 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"lowcap-cdc/cdc"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/audit"
-	"lowcap-cdc/cmd/lowcap-cdc/internal/audit/seal"
-	"lowcap-cdc/cmd/lowcap-cdc/internal/readable"
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
@@ -75,14 +72,26 @@ func (c *replayCommand) Run(s *settings.Settings, std *settings.Streams) error {
 	if k, ok := target.(*kafka.Sink); ok {
 		r.tellOld(std.Err, k)
 	}
-	fmt.Fprintf(std.Out, "%d events copied to %s, %d were there already\n", r.copied, settings.Redact(c.Into), r.skipped)
-	if number := r.links.LeftOut(); number > 0 {
-		fmt.Fprintf(std.Out, "more was committed meanwhile, and is left out: event %d was not there yet; run the same again\n", number)
+	said := std.Out
+	if strings.HasPrefix(c.Into, "stdout:") {
+		said = std.Err // standard output is for the events
 	}
+	r.tell(said, settings.Redact(c.Into))
 	if c.WithState {
 		err = r.moveState(ctx, s, reader, std.Out, settings.Redact(c.Into))
 	}
 	return errors.Join(err, target.Close())
+}
+
+// tell says what was copied, and what was not.
+func (r *replay) tell(out io.Writer, into string) {
+	fmt.Fprintf(out, "%d events copied to %s, %d were there already\n", r.copied, into, r.skipped)
+	if r.done.hole != "" {
+		fmt.Fprintf(out, "the copy has a hole: events %s are not in --sink any more, or stand before --from\n", r.done.hole)
+	}
+	if number := r.links.LeftOut(); number > 0 {
+		fmt.Fprintf(out, "more was committed meanwhile, and is left out: event %d was not there yet; run the same again\n", number)
+	}
 }
 
 // target opens the sink that the copies go to. Without the state its slot has another name, so that it neither fences a running
@@ -107,9 +116,7 @@ type replay struct {
 	progress        io.Writer
 	batch           cdc.Batch
 	bytes           int
-	copiedTo        string // sequence of the last event that is there
-	resumed         string // short form of that event, by which it is known again; empty when it is not known
-	copiedNumber    uint64 // its number; 0 when it is not known
+	done            done // what is there
 	copied, skipped int
 	links           *audit.Links
 	history         *moving // whose state follows; nil where only events are copied
@@ -131,7 +138,10 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.
 	if err := r.to.Resume(ctx, r.load); err != nil {
 		return err
 	}
-	if err := r.history.begin(ctx, r); err != nil || r.history.isThere() {
+	if err := r.history.begin(); err != nil || r.history.isThere() {
+		return err
+	}
+	if err := r.begin(ctx); err != nil {
 		return err
 	}
 	err := audit.Reread(ctx, func() error { return r.read(ctx, reader, from, to) })
@@ -141,18 +151,41 @@ func (r *replay) run(ctx context.Context, reader sink.Reader, from, to settings.
 	return err
 }
 
+// begin refuses topics that hold what is no part of this copy. A file sink that has lost its state refuses it itself.
+func (r *replay) begin(ctx context.Context) error {
+	k, ok := r.to.(*kafka.Sink)
+	if !ok || r.done.last != "" {
+		return nil
+	}
+	newest, err := k.Newest(ctx)
+	if err == nil && newest.Number > 0 {
+		return settings.Repair(fmt.Errorf("--into holds events already, up to number %d, that are no part of this %s; delete the topics there, "+
+			"or name another --into-prefix", newest.Number, r.kind()))
+	}
+	return err
+}
+
+// kind says what is being made.
+func (r *replay) kind() string {
+	if r.history != nil {
+		return "move"
+	}
+	return "copy"
+}
+
 // read copies what is there. What was read before an error is whole, and copied.
 func (r *replay) read(ctx context.Context, reader sink.Reader, from, to settings.Point) error {
 	var err error
-	if r.links, err = audit.NewLinks(ctx, reader, from.IsSet()); err != nil {
+	if r.links, err = audit.NewLinks(ctx, reader, from.IsSet(), r.links); err != nil {
 		return err
 	}
 	r.skipped = -r.copied // those come once more when it is read again
+	r.done.begin()
 	err = reader.ReadEvents(ctx, sink.Range{Since: from.Time}, func(e *sink.Stored) error {
 		return r.copy(ctx, e, from, to)
 	})
 	if err == nil {
-		err = r.links.End()
+		err = errors.Join(r.links.End(), r.done.end())
 	}
 	if err != nil && !errors.Is(err, audit.ErrAltered) {
 		return err
@@ -164,9 +197,7 @@ func (r *replay) read(ctx context.Context, reader sink.Reader, from, to settings
 func (r *replay) load(key string, value []byte) error {
 	switch {
 	case key == cdc.CopyKey:
-		r.copiedTo, r.resumed, _ = strings.Cut(string(value), " ")
-		number, _, _ := strings.Cut(r.resumed, ":")
-		r.copiedNumber, _ = strconv.ParseUint(number, 10, 64) // older versions wrote none
+		r.done = parseDone(string(value))
 	case r.history == nil:
 		return settings.Usage(fmt.Errorf("--into is the sink of a running pipeline (it holds %q); name an empty one", key))
 	case key == cdc.CheckpointKey:
@@ -182,19 +213,24 @@ func (r *replay) copy(ctx context.Context, e *sink.Stored, from, to settings.Poi
 		return err // an altered event must not get a second home
 	}
 	r.history.follow(e, &a)
+	if err := r.done.pass(&a, e.Value); err != nil {
+		return err
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case !from.Precedes(&a), to.IsSet() && to.Precedes(&a):
 		return nil
-	case a.Sequence < r.copiedTo:
+	}
+	there, err := r.done.isThere(&a)
+	if err != nil {
+		return err
+	}
+	if there {
 		r.skipped++
 		return nil
-	case a.Sequence == r.copiedTo:
-		r.skipped++
-		return r.meet(&a, e.Value)
 	}
-	if err := r.history.joins(&r.copiedNumber, &a); err != nil {
+	if err := r.history.joins(&r.done.number, &a); err != nil {
 		return err
 	}
 	r.note(&a)
@@ -204,21 +240,6 @@ func (r *replay) copy(ctx context.Context, e *sink.Stored, from, to settings.Poi
 		return nil
 	}
 	return r.commit(ctx)
-}
-
-// meet holds the event that the copy ends with against the copy: what follows must go on from there.
-func (r *replay) meet(a *schemas.Attributes, event []byte) error {
-	if r.resumed != "" && r.resumed != shortOf(a, event) {
-		return fmt.Errorf("%w: event %s is not the one that was copied before the interruption", audit.ErrAltered, readable.Printable(a.ID))
-	}
-	return nil
-}
-
-// shortOf names an event and everything before it.
-func shortOf(a *schemas.Attributes, event []byte) string {
-	var at schemas.Chain
-	at.Add(a.Number, event)
-	return seal.Short(at.Number, at.Hash)
 }
 
 // note counts copies that are older than their topic keeps records: a copy has the time of its event.
@@ -243,9 +264,8 @@ func (r *replay) commit(ctx context.Context) error {
 	if n == 0 {
 		return nil
 	}
-	last := &r.batch.Events[n-1]
-	r.copiedTo, r.resumed = last.Sequence, shortOf(&last.Attributes, last.Value)
-	r.batch.State = []cdc.StateRecord{{Key: cdc.CopyKey, Value: []byte(r.copiedTo + " " + r.resumed)}}
+	r.done.reach(&r.batch.Events[0].Attributes, &r.batch.Events[n-1])
+	r.batch.State = []cdc.StateRecord{{Key: cdc.CopyKey, Value: []byte(r.done.String())}}
 	if err := r.to.Commit(ctx, &r.batch); err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"lowcap-cdc/cmd/lowcap-cdc/internal/settings"
 	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
-	"lowcap-cdc/sink/kafka"
 )
 
 // A history moves to another sink in two parts: the events, which may be copied while an instance still writes, and then its
@@ -86,25 +85,14 @@ func (m *moving) look(ctx context.Context, s *settings.Settings) error {
 // isThere reports whether the other sink has the state already.
 func (m *moving) isThere() bool { return m != nil && m.there.Checkpoint.Slot != "" }
 
-// begin refuses a sink that holds what is not a part of this move.
-func (m *moving) begin(ctx context.Context, r *replay) error {
-	if m == nil {
+// begin refuses a sink whose history has gone on.
+func (m *moving) begin() error {
+	if !m.isThere() || m.there.Checkpoint.Events == m.known.Events {
 		return nil
 	}
-	if there := m.there.Checkpoint.Events; m.isThere() && there != m.known.Events {
-		return settings.Repair(fmt.Errorf("--into holds a history already, up to event %d, and --sink up to event %d: it went on after it was moved; "+
-			"nothing was written; go on with the sink that is right, or name another one with --into or --into-prefix", there.Number, m.known.Events.Number))
-	}
-	k, ok := r.to.(*kafka.Sink)
-	if !ok || m.isThere() || r.copiedTo != "" {
-		return nil
-	}
-	newest, err := k.Newest(ctx)
-	if err == nil && newest.Number > 0 {
-		return settings.Repair(fmt.Errorf("--into holds events already, up to number %d, that are no part of this move; delete the topics there, "+
-			"or name another --into-prefix", newest.Number))
-	}
-	return err
+	return settings.Repair(fmt.Errorf("--into holds a history already, up to event %d, and --sink up to event %d: it went on after it was moved; "+
+		"nothing was written; go on with the sink that is right, or name another one with --into or --into-prefix",
+		m.there.Checkpoint.Events.Number, m.known.Events.Number))
 }
 
 // follow notes an event that was read.

@@ -31,7 +31,7 @@ func TestCopyWithoutAHole(t *testing.T) {
 		var err error
 		for _, number := range c.numbers {
 			if err == nil {
-				err = r.history.joins(&r.copiedNumber, &schemas.Attributes{Number: number})
+				err = r.history.joins(&r.done.number, &schemas.Attributes{Number: number})
 			}
 		}
 		if (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "not copied before") {

@@ -113,7 +113,7 @@ func (h *house) verify(complete bool) *Report {
 	}
 	s := h.sink()
 	defer s.Close() //nolint:errcheck // it was only read
-	report, err := verify(context.Background(), s, &Anchors{Log: log, RequireComplete: complete})
+	report, err := verify(context.Background(), s, &Anchors{Log: log, RequireComplete: complete}, nil)
 	if err != nil {
 		return &Report{Findings: []string{err.Error()}}
 	}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/tidwall/gjson"
@@ -19,17 +20,43 @@ type chainCheck struct {
 	at        schemas.Chain // the last event
 	head      schemas.Chain // the last event that the checkpoint knows; zero when this sink has none of the source
 	whole     bool          // the checkpoint knows of the source, which was adopted away since: it begins with number 1
+
+	// Where the numbering began anew, an earlier start may have had as many events as the checkpoint knows, and only a later reading can
+	// tell that those are no altered ones.
+	metHead string // sequence of the last event that is just what the checkpoint knows; empty for none
+	since   string // what an earlier reading had for metHead: what comes before that is not measured by the checkpoint
+	unlike  string // sequence of the first event that is not what the checkpoint knows, or that it does not know yet; empty for none
 }
+
+// isMeasured reports whether the checkpoint may speak of an event.
+func (c *chainCheck) isMeasured(a *schemas.Attributes) bool {
+	return c.head.Number > 0 && a.Sequence >= c.since
+}
+
+// meet notes the event that the checkpoint knows as the last one.
+func (c *chainCheck) meet(a *schemas.Attributes, event []byte) {
+	if c.head.Number == 0 || a.Number != c.head.Number {
+		return
+	}
+	var at schemas.Chain
+	if at.Add(a.Number, event); at == c.head {
+		c.metHead = a.Sequence
+	}
+}
+
+// isOfEarlier reports whether an earlier start was measured by the checkpoint: with since it is another story.
+func (c *chainCheck) isOfEarlier() bool { return c.unlike != "" && c.metHead > c.unlike }
 
 // take moves on to the next event and returns what is wrong with it, or nothing. removed says that the sink removes
 // events, so that a number may be missing here.
 func (c *chainCheck) take(a *schemas.Attributes, event []byte, removed bool) (finding string) {
 	number, chain := c.at.Next()
+	c.meet(a, event)
 	switch {
 	case c.Moving:
 		return ""
-	case a.Number > number && number > c.head.Number && c.head.Number > 0:
-		c.Moving = true
+	case a.Number > number && number > c.head.Number && c.isMeasured(a):
+		c.Moving, c.unlike = true, a.Sequence
 		return ""
 	case a.Number == 0 && c.at.Number == 0:
 		return "" // written under contract v1.0
@@ -52,7 +79,8 @@ func (c *chainCheck) take(a *schemas.Attributes, event []byte, removed bool) (fi
 	}
 	c.at.Add(a.Number, event)
 	c.Last, c.LastChain = a.Number, c.at.Hash
-	if a.Number == c.head.Number && c.at.Hash != c.head.Hash {
+	if a.Number == c.head.Number && c.at.Hash != c.head.Hash && c.isMeasured(a) {
+		c.unlike = cmp.Or(c.unlike, a.Sequence)
 		finding = "is not the event that the checkpoint knows as the last one: it was altered"
 	}
 	return finding
@@ -69,7 +97,7 @@ func (c *chainCheck) miss(from, to uint64, removed bool) (finding string) {
 
 // end returns what is missing after the last event.
 func (c *chainCheck) end(removed bool) (finding string) {
-	if c.at.Number >= c.head.Number || c.Restarts > 0 {
+	if c.at.Number >= c.head.Number {
 		return ""
 	}
 	if removed {

@@ -34,11 +34,13 @@ type Links struct {
 	head    schemas.Chain // the last event that the checkpoint knew before the events were read
 	origin  string        // the source of it
 	sources map[string]*chainCheck
+	doubt   error // an event is not the one that the checkpoint knows; nothing behind it belongs to what is read
 }
 
 // NewLinks returns the check of what a sink's reader hands out from now on. part says that only a part is read. Without a readable
-// checkpoint the events are held against each other alone: they can be saved from beside a damaged state.
-func NewLinks(ctx context.Context, reader sink.Reader, part bool) (*Links, error) {
+// checkpoint the events are held against each other alone: they can be saved from beside a damaged state. before, when not nil, is what
+// has followed an earlier reading.
+func NewLinks(ctx context.Context, reader sink.Reader, part bool, before *Links) (*Links, error) {
 	known, err := readCheckpoint(ctx, reader)
 	if err != nil && !errors.Is(err, sink.ErrCorrupt) {
 		return nil, err
@@ -51,7 +53,10 @@ func NewLinks(ctx context.Context, reader sink.Reader, part bool) (*Links, error
 	l := &Links{removes: part || removes(kept), late: !files, sources: make(map[string]*chainCheck)}
 	if known.Events.Number > 0 {
 		l.head, l.origin = known.Events, known.Source()
-		l.source(l.origin)
+		check := l.source(l.origin)
+		if before != nil {
+			check.since = before.source(l.origin).metHead
+		}
 	}
 	return l, nil
 }
@@ -60,20 +65,37 @@ func NewLinks(ctx context.Context, reader sink.Reader, part bool) (*Links, error
 // it is not there yet. The error says what does not fit the one before it, and is ErrAltered.
 func (l *Links) Follow(a *schemas.Attributes, event []byte) (left bool, err error) {
 	check := l.source(a.Source)
+	if l.doubt != nil {
+		check.meet(a, event)
+		return true, nil
+	}
 	if from := l.sources[adoptedFrom(a, event)]; from != nil {
 		check.at = from.at
 	}
 	number, _ := check.at.Next()
-	if finding := check.take(a, event, l.removes); finding != "" {
-		return false, fmt.Errorf("%w: event %s %s", l.altered(a.Number > number), readable.Printable(a.ID), finding)
+	finding := check.take(a, event, l.removes)
+	if finding == "" {
+		return check.Moving, nil
 	}
-	return check.Moving, nil
+	err = fmt.Errorf("%w: event %s %s", l.altered(a.Number > number), readable.Printable(a.ID), finding)
+	if check.unlike == a.Sequence { // or the numbers begin anew behind it: the end of the reading tells
+		l.doubt = err
+		return true, nil
+	}
+	return false, err
 }
 
-// End reports events that the checkpoint knows and that did not come. The error is ErrAltered.
+// End reports events that the checkpoint knows and that did not come. The error is ErrAltered; ErrMissing where another reading, with
+// what this one has seen, may tell more.
 func (l *Links) End() error {
 	if l.origin == "" {
 		return nil
+	}
+	if l.source(l.origin).isOfEarlier() {
+		return fmt.Errorf("%w: %s: the numbering began anew", ErrMissing, readable.Printable(l.origin))
+	}
+	if l.doubt != nil {
+		return l.doubt
 	}
 	if finding := l.source(l.origin).end(l.removes); finding != "" {
 		return fmt.Errorf("%w: %s: %s", l.altered(true), readable.Printable(l.origin), finding)

@@ -88,6 +88,14 @@ func (v *verifier) begin(ctx context.Context, reader sink.Reader) error {
 	return nil
 }
 
+// learn takes over where an earlier reading has met what the checkpoint knows.
+func (v *verifier) learn(before *Report) {
+	if before == nil || before.Sources[v.origin] == nil {
+		return
+	}
+	v.source(v.origin).since = before.Sources[v.origin].metHead
+}
+
 // damage makes a finding, once, of damage to the files, and returns every other error.
 func (v *verifier) damage(err error) error {
 	if !errors.Is(err, sink.ErrCorrupt) {

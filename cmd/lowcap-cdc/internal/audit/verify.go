@@ -20,7 +20,7 @@ var ErrAltered = errors.New("the sink does not hold what was committed")
 // reads again before it says that something is wrong: a broker shows the end of a transaction in one topic before it does in
 // another. What is left out, because the number before it is not there yet, must have got that number by then.
 func Verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report, error) {
-	report, err := verify(ctx, reader, anchors)
+	report, err := verify(ctx, reader, anchors, nil)
 	if err != nil || len(report.Findings) == 0 && !report.isMoving() {
 		return report, err
 	}
@@ -28,7 +28,7 @@ func Verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report,
 		if err := sleep(ctx, wait); err != nil {
 			return nil, err
 		}
-		again, err := verify(ctx, reader, anchors)
+		again, err := verify(ctx, reader, anchors, report)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +57,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report, error) {
+// verify reads once. before, when not nil, is what an earlier reading has found.
+func verify(ctx context.Context, reader sink.Reader, anchors *Anchors, before *Report) (*Report, error) {
 	v, err := newVerifier(anchors)
 	if err != nil {
 		return nil, err
@@ -65,6 +66,7 @@ func verify(ctx context.Context, reader sink.Reader, anchors *Anchors) (*Report,
 	if err := v.begin(ctx, reader); err != nil {
 		return nil, err
 	}
+	v.learn(before)
 	foreign := func(f *sink.Foreign) error {
 		v.add(f.Error())
 		return ctx.Err()
