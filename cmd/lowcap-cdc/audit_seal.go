@@ -43,6 +43,7 @@ type auditSealCommand struct {
 	Log         string        `help:"The file of seals, which is appended to; FILE.frontier stands beside it." required:"" placeholder:"FILE"`
 	Every       time.Duration `help:"Go on, and seal this often; without it once." placeholder:"5m"`
 	To          []string      `help:"Take each seal out of the house too: file:PATH, git:DIR, https://HOST/PATH (POST), stdout:, or notify:ROUTE (its short form, by a route of --config). May be repeated." placeholder:"URL"`
+	BeginLate   bool          `help:"When --log is new: begin behind the events that retention has removed; each seal says from which number on."`
 	Cosign      string        `help:"Be a witness: check the seals of this file against the sink, and write them, cosigned, to --log." placeholder:"FILE"`
 	Pub         string        `help:"With --cosign: the public key of those seals." placeholder:"FILE"`
 	NotifyTo    string        `help:"Tell this receiver when a seal is refused, or fails again and again; as notify --to." placeholder:"URL"`
@@ -134,6 +135,9 @@ func (c *auditSealCommand) prepare(config string, std *settings.Streams) (*audit
 	if c.Every != 0 && c.Every < shortestEvery {
 		return nil, nil, fmt.Errorf("--every %s is shorter than %s", c.Every, shortestEvery)
 	}
+	if c.BeginLate && c.Cosign != "" {
+		return nil, nil, errors.New("--begin-late is for who seals; a witness begins where the seals do")
+	}
 	if (c.Cosign == "") != (c.Pub == "") {
 		return nil, nil, errors.New("--cosign FILE and --pub FILE.pub belong together: seals, and the key that they are checked with")
 	}
@@ -144,7 +148,7 @@ func (c *auditSealCommand) prepare(config string, std *settings.Streams) (*audit
 	if seal.IsOpen(c.Key) {
 		fmt.Fprintf(std.Err, "warning: everybody on this machine can read %s, and sign with it; run: chmod 600 %s\n", c.Key, c.Key)
 	}
-	sealer := &audit.Sealer{Key: key, Log: c.Log, Cosign: c.Cosign}
+	sealer := &audit.Sealer{Key: key, Log: c.Log, Cosign: c.Cosign, Late: c.BeginLate}
 	owner := key.Verifier
 	if c.Pub != "" {
 		if owner, err = seal.ReadVerifier(c.Pub); err != nil {
@@ -237,9 +241,17 @@ func (r *sealRun) say(sealed *audit.SealedLog) error {
 	case r.options.Cosign != "":
 		fmt.Fprintf(r.std.Out, "cosigned %d seals, the last one %s\n", sealed.New, last.Short())
 	default:
-		fmt.Fprintf(r.std.Out, "sealed %s, committed at %s on %s\n", last.Short(), last.LSN, last.Time)
+		fmt.Fprintf(r.std.Out, "sealed %s, committed at %s on %s%s\n", last.Short(), last.LSN, last.Time, late(last.Begins))
 	}
 	return nil
+}
+
+// late says where the seals begin, when that is not the first event.
+func late(begins uint64) string {
+	if begins == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; the seals begin with event %d", begins)
 }
 
 // printsNotes reports whether standard output is for the notes.

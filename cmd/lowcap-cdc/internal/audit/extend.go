@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -99,7 +100,7 @@ func (x *extension) sealed(s *start, a *schemas.Attributes, event []byte) {
 	}
 	s.at.Add(a.Number, event)
 	switch {
-	case a.Number < x.base.Size:
+	case a.Number < x.base.Size, x.base.Chain == "": // the tree begins behind what was removed
 	case s.at.Hash != x.base.Chain:
 		s.broken = fmt.Errorf("event %s is not the event %d that was sealed", a.ID, x.base.Size)
 	default:
@@ -110,7 +111,7 @@ func (x *extension) sealed(s *start, a *schemas.Attributes, event []byte) {
 // extend moves on to an event behind the base.
 func (x *extension) extend(s *start, a *schemas.Attributes, event []byte) {
 	if s.at.Number < x.base.Size {
-		s.at = schemas.Chain{Number: x.base.Size, Hash: x.base.Chain} // what comes before was sealed, and not read
+		s.at = schemas.Chain{Number: x.base.Size, Hash: cmp.Or(x.base.Chain, a.Chain)} // what comes before was sealed, or is absent, and not read
 	}
 	number, chain := s.at.Next()
 	switch {

@@ -39,6 +39,9 @@ func Prove(ctx context.Context, reader sink.Reader, log *seal.Log, id string) (*
 			last,
 		)
 	}
+	if begins := log.Begins(); proof.Number < begins {
+		return nil, fmt.Errorf("prove event %d: the seals begin with event %d, and vouch for those before it only by its chain", proof.Number, begins)
+	}
 	var earlier []seal.Seal
 	for _, s := range log.Seals {
 		if s.Size < proof.Number {
@@ -132,7 +135,8 @@ func (p *prover) take(a *schemas.Attributes, event []byte) error {
 			return err
 		}
 	}
-	if number, chain := p.at.Next(); a.Number == number && a.Chain == chain && number <= p.over.Size {
+	isAbsent := p.at.Number > 0 && p.at.Hash == "" // what stood before the seals begin
+	if number, chain := p.at.Next(); a.Number == number && (a.Chain == chain || isAbsent) && number <= p.over.Size {
 		p.path.Add(number, event)
 		p.at.Add(number, event)
 	}

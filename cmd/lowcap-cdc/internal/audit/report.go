@@ -75,6 +75,9 @@ func (s *Sealed) print(out io.Writer) {
 	if s.Seals > 0 {
 		fmt.Fprintf(out, "seals     %d of %d are over what is there and hold, the last one up to number %d\n", s.Held, s.Seals, s.Last)
 	}
+	if s.Begins > 1 {
+		fmt.Fprintf(out, "begins    the seals begin with number %d: what stood before it was gone when the first one was made\n", s.Begins)
+	}
 	if s.Expected {
 		fmt.Fprintln(out, "expected  the event is there, and it and all that stand before it without a gap are the ones that were published")
 	}

@@ -24,6 +24,7 @@ type Sealed struct {
 	Source    string `json:"source"`
 	Seals     int    `json:"seals"`              // in the log
 	Held      int    `json:"seals_held"`         // of those whose last event, or the one behind it, is there
+	Begins    uint64 `json:"begins"`             // the number of the first event in the seals' tree
 	First     uint64 `json:"first_number"`       // of the oldest event that a seal vouches for
 	Last      uint64 `json:"last_sealed_number"` // of the newest one
 	Unsealed  uint64 `json:"unsealed"`           // events behind the last seal
@@ -88,6 +89,14 @@ func (c *anchorCheck) seals() []seal.Seal {
 	return c.Log.Seals
 }
 
+// begins returns the number of the first event in the seals' tree.
+func (c *anchorCheck) begins() uint64 {
+	if c.Log == nil {
+		return 1
+	}
+	return c.Log.Begins()
+}
+
 // take moves on to an event. from, when not empty, is the source whose history continues with it.
 func (c *anchorCheck) take(a *schemas.Attributes, event []byte, from string) {
 	if a.Number == 0 {
@@ -102,7 +111,7 @@ func (c *anchorCheck) take(a *schemas.Attributes, event []byte, from string) {
 		if s != nil {
 			s.later = true
 		}
-		s = &anchored{Sealed: Sealed{Source: a.Source, Seals: len(c.seals())}, number: len(c.starts), whole: true, run: 1}
+		s = &anchored{Sealed: Sealed{Source: a.Source, Seals: len(c.seals()), Begins: c.begins()}, number: len(c.starts), whole: true, run: 1, tree: seal.Absent(c.begins() - 1)}
 		c.starts = append(c.starts, s)
 	}
 	if s.Source != a.Source && s.Source != from {
@@ -115,7 +124,7 @@ func (c *anchorCheck) take(a *schemas.Attributes, event []byte, from string) {
 	if a.Number > s.at.Number+1 {
 		c.skip(s, a)
 	}
-	if s.whole {
+	if s.whole && a.Number >= c.begins() {
 		s.tree.Add(event)
 	}
 	s.at.Add(a.Number, event)
@@ -126,7 +135,7 @@ func (c *anchorCheck) take(a *schemas.Attributes, event []byte, from string) {
 func (c *anchorCheck) skip(s *anchored, a *schemas.Attributes) {
 	gone := Span{s.at.Number + 1, a.Number - 1}
 	s.note(gone)
-	s.whole, s.run = false, a.Number
+	s.whole, s.run = a.Number <= c.begins(), a.Number
 	for ; s.next < len(c.seals()) && c.seals()[s.next].Size < a.Number; s.next++ {
 		last := &c.seals()[s.next]
 		if last.Size != gone.To {
@@ -227,7 +236,7 @@ func (c *anchorCheck) end(removed bool, head map[string]schemas.Chain) (*Sealed,
 // chosen returns the start that most seals are of; of several the last one.
 func (c *anchorCheck) chosen() *anchored {
 	if len(c.starts) == 0 {
-		return &anchored{Sealed: Sealed{Seals: len(c.seals())}, run: 1}
+		return &anchored{Sealed: Sealed{Seals: len(c.seals()), Begins: c.begins()}, run: 1}
 	}
 	return slices.MaxFunc(c.starts, func(a, b *anchored) int {
 		return cmp.Or(cmp.Compare(a.Held, b.Held), cmp.Compare(asInt(a.Expected), asInt(b.Expected)), cmp.Compare(a.number, b.number))

@@ -24,6 +24,7 @@ type Sealer struct {
 	Cosign string         // of a witness: the file of seals that it checks; empty otherwise
 	Of     *seal.Verifier // of a witness: the key of those seals
 	Ways   []Way          // what they have kept must be what the log begins with
+	Late   bool           // a new log may begin behind events that retention has removed
 
 	reread time.Duration // for tests: the time before it looks again; 0 is the usual one
 }
@@ -57,6 +58,9 @@ func (s *Sealer) Seal(ctx context.Context) (*SealedLog, error) {
 		return nil, err
 	}
 	from, err := basisOf(log, log.Seals)
+	if err == nil && log.Last() == nil && s.Late {
+		from, err = s.beginning(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +68,8 @@ func (s *Sealer) Seal(ctx context.Context) (*SealedLog, error) {
 	if err != nil || st.at.Number <= from.lastSize() {
 		return &SealedLog{Log: log}, err
 	}
-	c := &seal.Checkpoint{Origin: s.Key.Name(), Size: st.at.Number, Root: st.tree.Root(), Chain: st.at.Hash, LSN: st.lsn, Time: st.time}
+	c := &seal.Checkpoint{Origin: s.Key.Name(), Size: st.at.Number, Root: st.tree.Root(), Chain: st.at.Hash, LSN: st.lsn, Time: st.time,
+		Begins: from.begins}
 	signed, err := s.Key.Sign(c)
 	if err != nil {
 		return nil, fmt.Errorf("sign seal: %w", err)
@@ -104,6 +109,9 @@ func (s *Sealer) witness(ctx context.Context) (*SealedLog, error) {
 	from, err := basisOf(own, own.Seals)
 	if err != nil || len(fresh) == 0 {
 		return &SealedLog{Log: own}, err
+	}
+	if own.Last() == nil {
+		from = behindAbsent(theirs.Begins())
 	}
 	from.behind = append(slices.Clip(from.behind), fresh...)
 	st, err := s.follow(ctx, from)
@@ -191,6 +199,10 @@ func (s *Sealer) read(ctx context.Context, from *basis, since time.Time) (*start
 		return nil, err
 	}
 	st, err := x.end(removes(kept))
+	if err != nil && from.lastSize() == 0 && (removes(kept) || x.head.Number == 0) {
+		return nil, fmt.Errorf("%w: %w; where retention has removed the first events, or this is a copy that begins later, run the same with --begin-late",
+			ErrRefused, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w; look with: lowcap-cdc audit verify --seals %s --pub FILE.pub", ErrRefused, err, s.Log)
 	}
@@ -202,6 +214,7 @@ type basis struct {
 	base   seal.Checkpoint // the zero one stands before the first event
 	tree   seal.Frontier   // up to base
 	behind []seal.Seal     // seals behind base, whose frontiers are not there
+	begins uint64          // the number of the first event in the tree where that is not 1; else 0
 }
 
 func (b *basis) lastSize() uint64 {
@@ -219,10 +232,12 @@ func basisOf(log *seal.Log, seals []seal.Seal) (*basis, error) {
 	}
 	for i := len(seals) - 1; i >= 0; i-- {
 		if tree, ok := frontiers.Of(&seals[i].Checkpoint); ok {
-			return &basis{seals[i].Checkpoint, tree, seals[i+1:]}, nil
+			return &basis{seals[i].Checkpoint, tree, seals[i+1:], seals[i].Begins}, nil
 		}
 	}
-	return &basis{behind: seals}, nil
+	from := behindAbsent(log.Begins())
+	from.behind = seals
+	return from, nil
 }
 
 // readHead returns what the checkpoint knows: the source, and its last event.

@@ -79,12 +79,7 @@ func (v *verifier) begin(ctx context.Context, reader sink.Reader) error {
 			return err
 		}
 	}
-	for _, k := range v.Kept {
-		v.compacted = v.compacted || k.Compacted
-		if k.First > 0 || k.Late {
-			v.trimmed[lane{k.Topic, k.Partition}] = true
-		}
-	}
+	v.trimmed, v.compacted = trimmedLanes(v.Kept)
 	return nil
 }
 

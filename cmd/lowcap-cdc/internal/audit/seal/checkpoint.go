@@ -19,14 +19,19 @@ type Checkpoint struct {
 	Chain  string    // SHA-256 of the last event in hexadecimal, which the next one has as its chain
 	LSN    string    // where the last event was committed, as Postgres prints it
 	Time   string    // when, in RFC 3339
+	Begins uint64    // the number of the first event in the tree, where retention had removed those before it; else 0
 }
 
-// checkpointLines is how many lines Text has.
+// checkpointLines is how many lines Text has, without the one that says where the tree begins.
 const checkpointLines = 5
 
-// Text returns the lines of https://c2sp.org/tlog-checkpoint with two extension lines.
+// Text returns the lines of https://c2sp.org/tlog-checkpoint with two extension lines, and a third one where the tree begins late.
 func (c *Checkpoint) Text() string {
-	return fmt.Sprintf("%s\n%d\n%s\nchain %s\ncommit %s %s\n", c.Origin, c.Size, c.Root, c.Chain, c.LSN, c.Time)
+	text := fmt.Sprintf("%s\n%d\n%s\nchain %s\ncommit %s %s\n", c.Origin, c.Size, c.Root, c.Chain, c.LSN, c.Time)
+	if c.Begins > 0 {
+		text += fmt.Sprintf("begins %d\n", c.Begins)
+	}
+	return text
 }
 
 // Short returns the seal's short form, NUMBER:CHAIN, for a message or a sheet of paper; `audit verify --expect` takes it.
@@ -51,7 +56,14 @@ var errCheckpoint = errors.New("not a checkpoint of this program: origin, number
 // ParseCheckpoint reads what Text returns, and nothing else: a text that says the same in other bytes is refused.
 func ParseCheckpoint(text string) (Checkpoint, error) {
 	lines := strings.Split(text, "\n")
-	if len(lines) != checkpointLines+1 {
+	begins, isLate := uint64(0), len(lines) == checkpointLines+2
+	if isLate {
+		number, err := parseSize(strings.TrimPrefix(lines[checkpointLines], "begins "))
+		if err != nil || number < 2 {
+			return Checkpoint{}, errCheckpoint
+		}
+		begins = number
+	} else if len(lines) != checkpointLines+1 {
 		return Checkpoint{}, errCheckpoint
 	}
 	size, err := parseSize(lines[1])
@@ -66,8 +78,8 @@ func ParseCheckpoint(text string) (Checkpoint, error) {
 	commit, isCommit := strings.CutPrefix(lines[4], "commit ")
 	lsn, at, _ := strings.Cut(commit, " ")
 	_, err = time.Parse(time.RFC3339Nano, at)
-	c := Checkpoint{Origin: lines[0], Size: size, Root: root, Chain: chain, LSN: lsn, Time: at}
-	if !isExtension || !isCommit || err != nil || !isChain(chain) || !isLSN(lsn) || c.Origin == "" || c.Text() != text {
+	c := Checkpoint{Origin: lines[0], Size: size, Root: root, Chain: chain, LSN: lsn, Time: at, Begins: begins}
+	if !isExtension || !isCommit || err != nil || !isChain(chain) || !isLSN(lsn) || c.Origin == "" || begins > size || c.Text() != text {
 		return Checkpoint{}, errCheckpoint
 	}
 	return c, nil

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,19 @@ const largestTree = 1 << 62
 type Frontier struct {
 	size  uint64
 	roots []tlog.Hash
+}
+
+// Absent returns the tree of events that were removed before the first seal was made: each is a leaf without a byte, as no event is.
+func Absent(size uint64) Frontier {
+	f, root := Frontier{size: size}, tlog.RecordHash(nil)
+	for n := size; n > 0; n >>= 1 {
+		if n&1 == 1 {
+			f.roots = append(f.roots, root)
+		}
+		root = tlog.NodeHash(root, root)
+	}
+	slices.Reverse(f.roots)
+	return f
 }
 
 // Size returns the number of leaves.

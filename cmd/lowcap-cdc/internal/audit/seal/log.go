@@ -100,7 +100,7 @@ func begins(text, origin string) bool {
 	checkpoint, signatures, isWhole := strings.Cut(text, "\n\n")
 	if !isWhole {
 		return (origin == "" || strings.HasPrefix(text, origin+"\n") || strings.HasPrefix(origin, text)) &&
-			strings.Count(text, "\n") <= checkpointLines && !strings.Contains(text, "\r")
+			strings.Count(text, "\n") <= checkpointLines+1 && !strings.Contains(text, "\r")
 	}
 	if c, err := ParseCheckpoint(checkpoint + "\n"); err != nil || origin != "" && c.Origin != origin {
 		return false
@@ -122,6 +122,9 @@ func (l *Log) take(text []byte, by *Verifier, witnesses []*Verifier) error {
 	}
 	if n := len(l.Seals); n > 0 && l.Seals[n-1].Size >= c.Size {
 		return fmt.Errorf("%w: a seal over %d events follows one over %d", ErrLog, c.Size, l.Seals[n-1].Size)
+	}
+	if n := len(l.Seals); n > 0 && l.Seals[0].Begins != c.Begins {
+		return fmt.Errorf("%w: a seal over the events from %d on follows one over those from %d on", ErrLog, max(c.Begins, 1), l.Begins())
 	}
 	if len(l.Seals) == mostSeals {
 		return fmt.Errorf("%w: it has more than %d seals; begin another log", ErrLog, mostSeals)
@@ -190,6 +193,14 @@ func (l *Log) Last() *Seal {
 		return nil
 	}
 	return &l.Seals[len(l.Seals)-1]
+}
+
+// Begins returns the number of the first event in the tree: 1, unless retention had removed events before the first seal was made.
+func (l *Log) Begins() uint64 {
+	if len(l.Seals) == 0 {
+		return 1
+	}
+	return max(l.Seals[0].Begins, 1)
 }
 
 // After returns the seals that another log does not have yet. All that it has must be in this one.

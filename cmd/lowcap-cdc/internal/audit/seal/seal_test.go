@@ -494,3 +494,33 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestAbsent: what was removed before the first seal is leaves without a byte.
+func TestAbsent(t *testing.T) {
+	var grown Frontier
+	for n := range uint64(70) {
+		absent := Absent(n)
+		if absent.String() != grown.String() {
+			t.Fatalf("%d: %s, want %s", n, &absent, &grown)
+		}
+		absent.Add([]byte("event"))
+		next := grown.Clone()
+		if next.Add([]byte("event")); absent.Root() != next.Root() {
+			t.Fatalf("%d: another root", n)
+		}
+		grown.Add(nil)
+	}
+}
+
+// TestLateCheckpoint: where the tree begins is a line of its own, and stands in each seal of a log.
+func TestLateCheckpoint(t *testing.T) {
+	c := Checkpoint{Origin: "trail", Size: 9, Chain: strings.Repeat("ab", 32), LSN: "0/1", Time: "2026-11-25T08:39:03Z", Begins: 4}
+	if got, err := ParseCheckpoint(c.Text()); err != nil || got != c {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, line := range []string{"begins 0", "begins 1", "begins 10", "begins 04", "begins", "4", "begins 4\nbegins 4"} {
+		if got, err := ParseCheckpoint(strings.Replace(c.Text(), "begins 4", line, 1)); err == nil {
+			t.Errorf("%q: %+v", line, got)
+		}
+	}
+}
