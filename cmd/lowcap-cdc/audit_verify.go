@@ -40,7 +40,7 @@ func (f *sealFlags) read() (*seal.Log, error) {
 	case err != nil:
 		return nil, err
 	case log.Torn > 0:
-		return nil, fmt.Errorf("read seals: %s: %w: its last %d bytes are no whole seal", f.Seals, seal.ErrLog, log.Torn)
+		return nil, fmt.Errorf("read seals: %s: %w: its last %d bytes are no whole seal; the next run of audit seal writes it anew", f.Seals, seal.ErrLog, log.Torn)
 	case log.Last() == nil:
 		return nil, settings.Usage(
 			fmt.Errorf("read seals: %s holds no seal; make one with: lowcap-cdc audit seal --key FILE --log FILE", f.Seals),

@@ -3,6 +3,7 @@ package kafka
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,6 +92,10 @@ func (c *cursor) fill(ctx context.Context) (err error) {
 		v := c.k.events(ctx, c.add, c.addForeign)
 		v.each = c.each
 		c.next, err = c.k.fetchCommitted(ctx, c.partition, c.next, c.end, v)
+		if errors.Is(err, kafka.OffsetOutOfRange) {
+			return fmt.Errorf("read %s/%d: the records at %d were removed, by retention or by somebody, while they were to be read; run the same again: %w",
+				c.topic, c.id, c.next, err)
+		}
 		if err != nil {
 			return fmt.Errorf("read %s/%d at %d: %w", c.topic, c.id, c.next, err)
 		}

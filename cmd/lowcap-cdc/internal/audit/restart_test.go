@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"lowcap-cdc/schemas"
 	"lowcap-cdc/sink"
 )
 
@@ -91,6 +90,6 @@ func TestMomentOfAnEarlierStart(t *testing.T) {
 }
 
 func idOf(line []byte) string {
-	var a schemas.Attributes = (&sink.Stored{Value: line}).Attributes()
+	a := (&sink.Stored{Value: line}).Attributes()
 	return a.ID
 }
