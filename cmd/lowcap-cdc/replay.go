@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -185,7 +186,7 @@ func (r *replay) read(ctx context.Context, reader sink.Reader, from, to settings
 		return r.copy(ctx, e, from, to)
 	})
 	if err == nil {
-		err = errors.Join(r.links.End(), r.done.end())
+		err = cmp.Or(r.links.End(), r.done.end())
 	}
 	if err != nil && !errors.Is(err, audit.ErrAltered) {
 		return err

@@ -78,8 +78,10 @@ func (d *done) join(a *schemas.Attributes) error {
 		return d.ofAnother()
 	case a.Number > d.number:
 		d.hole = audit.Span{From: d.number + 1, To: a.Number - 1}.String()
+	case a.Number > 1: // and at 1 the numbers begin anew
+		return d.ofAnother()
 	}
-	return nil // or the numbers begin anew
+	return nil
 }
 
 // end refuses a copy that goes further than what it is made of.

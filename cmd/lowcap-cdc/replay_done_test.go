@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +41,14 @@ func elsewhere(t *testing.T, lines [][]byte, sequence func(string) string) [][]b
 		out = append(out, []byte(moved))
 	}
 	return out
+}
+
+// another returns an event as the one that goes on, with a number, from another one.
+func another(before, line []byte, number uint64) []byte {
+	a := (&sink.Stored{Value: line}).Attributes()
+	var at schemas.Chain
+	at.Add(number-1, before)
+	return []byte(strings.NewReplacer(fmt.Sprintf(`"number":"%d"`, a.Number), fmt.Sprintf(`"number":"%d"`, number), a.Chain, at.Hash).Replace(string(line)))
 }
 
 // trimmed is a sink whose beginning retention may have removed.
@@ -83,6 +93,7 @@ func TestReplayIntoAnotherCopy(t *testing.T) {
 		"another one, lower":              {all, lower, settings.Point{}, "nothing can be put before what is there", 0, 0},
 		"another one, higher":             {all, higher, settings.Point{}, "holds another history", 0, 0},
 		"another one, higher, cut":        {all[:20], higher[30:], settings.Point{}, "holds another history", 0, 0},
+		"forked":                          {all[:20], append(slices.Clone(all[:19]), another(all[18], all[20], 20)), settings.Point{}, "holds another history", 0, 0},
 		"rolled back":                     {all, all[:30], settings.Point{}, "rolled back", 0, 0},
 		"what stands before it":           {all, all, middle, "nothing can be put before what is there", 0, 0},
 	} {
