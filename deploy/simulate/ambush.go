@@ -24,6 +24,8 @@ const (
 	ofSnapshot
 	// a table is renamed, comes back, and leaves again, and each time somebody may have noticed
 	ofTable
+	// who has found that the slot is lost is frozen; the other one repairs it, is killed soon behind it, and the first one thaws
+	ofLoss
 )
 
 // mostAmbushes bounds how often in a seed.
@@ -35,19 +37,19 @@ func (r *rules) lurk() {
 	if random.IntN(4) > 0 && (random.IntN(2) > 0 || !r.world.isToMove()) {
 		return
 	}
-	r.ambush, r.ambushes = []ambush{ofCreator, ofCreator, ofStarter, ofStarter, ofSnapshot, ofSnapshot, ofTable}[random.IntN(7)], mostAmbushes
+	r.ambush, r.ambushes = []ambush{ofCreator, ofCreator, ofStarter, ofStarter, ofSnapshot, ofSnapshot, ofTable, ofLoss}[random.IntN(8)], mostAmbushes
 	if r.world.isToMove() && !r.ambush.isOfTwo() {
 		r.ambush = ofCreator // nothing becomes of the tables then
 	}
 }
 
 // isOfTwo reports whether it takes two instances.
-func (a ambush) isOfTwo() bool { return a == ofCreator || a == ofStarter }
+func (a ambush) isOfTwo() bool { return a == ofCreator || a == ofStarter || a == ofLoss }
 
 // lasts returns for how long the load has to go on at least.
 func (a ambush) lasts() time.Duration {
 	switch a {
-	case ofStarter:
+	case ofStarter, ofLoss:
 		return 12 * time.Second
 	case ofTable:
 		return 20 * time.Second
@@ -64,6 +66,12 @@ func (a ambush) plan(w *world, length time.Duration) {
 			name := fmt.Sprintf("ambush kills %d", n)
 			w.net.plan(length/4+time.Duration(random.Int64N(int64(length/2))), name, func() { w.killReader(name) })
 		}
+	case ofLoss:
+		w.net.plan(length/4+time.Duration(random.Int64N(int64(length/4))), "ambush loses the slot", func() {
+			if !w.rules.calm && w.happens("ambush loses the slot") {
+				w.rules.loseSlot("")
+			}
+		})
 	case ofTable:
 		which, at := random.IntN(2), 2*time.Second+time.Duration(random.IntN(3000))*time.Millisecond
 		for n := range 3 {
@@ -101,6 +109,11 @@ func (r *rules) spring(p *parcel) fate {
 		return r.springAtSlot(p)
 	case ofStarter:
 		return r.springAtStart(p)
+	case ofLoss:
+		name, _ := isOurs(client)
+		if r.finder != "" && name != r.finder && bytes.Contains(p.statement(), []byte("START_REPLICATION")) {
+			r.ambushes, r.crashes[name] = 0, 1+p.hash.with(" ambush").draw(r.world.seed).IntN(30)
+		}
 	case ofSnapshot:
 		if left, waits := r.counts[client]; waits {
 			if r.counts[client] = left - 1; left == 1 {
@@ -176,4 +189,23 @@ func (r *rules) overtake(p *parcel) fate {
 		}
 	}
 	return f
+}
+
+// longestFreeze bounds for how long the finder of a loss waits for the other one.
+const longestFreeze = 20 * time.Second
+
+// foundLoss freezes the first instance that says that the slot is lost, before it looks again.
+func (r *rules) foundLoss(name string) {
+	if r.ambush == ofLoss && r.ambushes > 0 && r.finder == "" && !r.calm && r.world.happens("ambush of the finder") {
+		r.world.trace.say("%s freezes, who has found the loss", name)
+		r.finder, r.held[name] = name, time.Now().Add(longestFreeze)
+	}
+}
+
+// thaw ends the freeze of who has found the loss, before the other one is there again.
+func (r *rules) thaw(killed string) {
+	if r.finder != "" && killed != r.finder {
+		by := time.Duration(r.world.net.draw("ambush thaws").Int64N(int64(restartAfter)))
+		r.held[r.finder], r.finder = time.Now().Add(by), ""
+	}
 }

@@ -80,6 +80,7 @@ type rules struct {
 	ambushes int            // how many are left of it
 	counts   map[string]int // of its messages, by client
 	sprung   time.Time      // until when the last one lasts
+	finder   string         // the instance that has found a loss, and is frozen until the other one has repaired it
 	stranger int            // after how many more messages while nobody reads from the slot a stranger does; 0 for never
 }
 
@@ -118,6 +119,7 @@ func (r *rules) befall(p *parcel) fate {
 			delete(r.crashes, name)
 			r.world.trace.note(p, "%s is killed when this arrives", p.line.link.client)
 			r.world.instances[name].crash()
+			r.thaw(name)
 		}
 	}
 	r.met[p.line.link.client]++

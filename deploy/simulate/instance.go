@@ -69,14 +69,32 @@ func (i *instance) start() {
 				return time.Duration(n.draw(fmt.Sprintf("%s waits %d", h.name, waits)).Int64N(int64(d)))
 			},
 			Log: &logger{w: w, host: h}, Hooks: cdc.Hooks{Starting: resumes(false), Resuming: resumes(true), Resumed: resumes(false),
-				Committed: func(p cdc.Progress) {
-					if !p.Snapshot {
-						w.committed.Store(&p.Checkpoint)
-					}
-				}},
+				Committed: func(p cdc.Progress) { i.committed(h, phase, p) }},
 		})
 		n.plan(0, h.name+" has ended", func() { i.ended(h, phase, claimed, err) })
 	}()
+}
+
+// committed follows what a life, which began in a phase, has committed.
+func (i *instance) committed(h *host, began phase, p cdc.Progress) {
+	w := i.world
+	if !p.Snapshot {
+		w.committed.Store(&p.Checkpoint)
+	}
+	if p.Checkpoint.HandedOver && (began != handing || lsn(p.Checkpoint.LSN) < w.server.end()) {
+		w.net.plan(0, h.name+" hands over too early", func() { w.failed("handover: %s says so at %v", h.name, p.Checkpoint.LSN) })
+	}
+	if a := p.Checkpoint.Adoption; a != nil && a.CameAlong {
+		w.net.plan(0, h.name+" has to prove an adoption", func() { w.interrupt(h, i.name) })
+	}
+}
+
+// interrupt has the instance killed that has told an adoption and not proved it yet, once in half of the seeds.
+func (w *world) interrupt(h *host, name string) {
+	random := w.net.draw("a proof is interrupted")
+	if !w.interrupted && !h.isDown() && !w.rules.calm && random.IntN(2) == 0 && w.happens("a proof is interrupted") {
+		w.interrupted, w.rules.crashes[name] = true, random.IntN(12)
+	}
 }
 
 // ended follows the end of a life that began in a phase, or when the server was claimed already: then every run goes on with it.
@@ -140,6 +158,9 @@ type logger struct {
 func (l *logger) Write(line []byte) (int, error) {
 	if !l.host.isDown() {
 		l.w.trace.log(l.host.name, string(line))
+		if name, _ := isOurs(l.host.name); strings.Contains(string(line), "changes are lost to the stream") {
+			l.w.net.plan(0, l.host.name+" has found a loss", func() { l.w.rules.foundLoss(name) })
+		}
 	}
 	return len(line), nil
 }

@@ -219,6 +219,23 @@ func (t *tables) judgeReread(events []oracle.Event) {
 	for which, all := range t.stretches {
 		for _, s := range all {
 			t.judgeAt(which, s.to, events)
+			t.judgeAnew(which, s, events)
+		}
+	}
+}
+
+// judgeAnew: the rows of a table that was made anew are no differences from those of the one before, of which they are told to be gone or
+// nothing. Where a table was not there at first, what is known of it may be nothing, or what was told before it was read.
+func (t *tables) judgeAnew(which int, s stretch, events []oracle.Event) {
+	was, is := t.world.server.contentsAt(s.from.at).tables[which], t.world.server.contentsAt(s.to.at).tables[which]
+	if was == nil || was.oid == is.oid || t.absences[which][0].at == (place{t.point, false}) {
+		return
+	}
+	for i := range events {
+		e := &events[i]
+		isOf := isOfRow(e) && tableOf(e) == which && placeOf(e.Sequence) == place{s.to.at, false}
+		if isOf && e.Data.Origin.Op == "reconcile" && !strings.Contains(e.Type, ".deleted.") {
+			t.world.failed("tables: %s was made anew, and %s of %s at %s compares it with the one before", tableNames[which], e.Type, e.Subject, e.Sequence)
 		}
 	}
 }

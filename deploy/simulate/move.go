@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"time"
+
+	"lowcap-cdc/decode"
 )
 
 // Another server becomes that of the history: an operator stops the instances, changes the server, and runs the verb that adopts it
@@ -78,6 +80,8 @@ func (w *world) wind(m move, tries int) {
 	switch {
 	case w.phase == winding && m.keeps && !m.hands && !w.hasRead() && tries < 200:
 		again()
+	case w.phase == winding && !m.keeps && w.isMissed(tries):
+		again()
 	case w.phase == winding:
 		w.phase = stopping
 		for _, name := range w.names() {
@@ -96,12 +100,57 @@ func (w *world) wind(m move, tries int) {
 	case w.lives() > 0 || !w.server.isUp():
 		again()
 	case w.phase == stopping && m.hands:
+		if !m.keeps {
+			w.leaveUnseen()
+		}
 		w.handOver()
 		again()
 	case w.phase == handing && !w.handed && !w.enough:
 		again()
 	default:
+		if !m.keeps && !m.hands {
+			w.leaveUnseen()
+		}
 		w.change(m)
+	}
+}
+
+// isMissed has a table leave the publication before the instances are stopped, in every third of such seeds, and reports whether to wait
+// until that is told.
+func (w *world) isMissed(tries int) bool {
+	name := "a table leaves before"
+	random := w.net.draw(name)
+	which := random.IntN(2)
+	t := w.load.table(which)
+	switch {
+	case random.IntN(3) > 0 || tries > 50:
+		return false
+	case tries > 0:
+		return !w.committed.Load().Tables[[2]decode.Table{decode.Blocks, decode.Positions}[which]].Missing
+	case t == nil || t.member == 0 || w.rules.calm || !w.server.isUp() || !w.areThere() || w.server.isHeld(which) || !w.happens(name):
+		return false
+	}
+	w.isLived = true
+	w.load.commit(true, t.with(func(t *table) { t.member = 0 }))
+	return true
+}
+
+// leaveUnseen has a table leave the publication, changes it and puts it back, in half of such seeds, while no instance runs.
+func (w *world) leaveUnseen() {
+	name := "a table leaves unseen"
+	random := w.net.draw(name)
+	which := random.IntN(2)
+	t := w.load.table(which)
+	if random.IntN(2) == 0 || t == nil || t.member == 0 || w.rules.calm || !w.areThere() || w.server.isHeld(which) || !w.happens(name) {
+		return
+	}
+	w.load.random, w.isLived = random, true
+	w.load.commit(true, t.with(func(t *table) { t.member = 0 }))
+	for range random.IntN(4) {
+		w.load.step()
+	}
+	if t = w.load.table(which); random.IntN(4) > 0 {
+		w.load.commit(true, t.with(func(t *table) { t.member = w.server.newOID() }))
 	}
 }
 
@@ -123,14 +172,8 @@ func (w *world) change(m move) {
 	w.server.crash()
 	m.to(w.server)
 	w.server.recover()
-	switch {
-	case w.server.slots["slot"] == nil:
-		if !w.handed || w.isLived { // where a table was missing when the server was handed over, there is a gap
-			w.losses++
-		}
-	case w.isLived: // of a table that nobody has seen go yet the slot has not brought everything, and one gap may say so
+	if w.server.slots["slot"] == nil && (!w.handed || w.isLived) { // where a table was missing when the server was handed over, there is a gap
 		w.losses++
-		w.mayBeWhole = true
 	}
 	w.phase, w.still = adopting, w.handed
 	w.changes++

@@ -141,8 +141,6 @@ var mutants = []mutant{
 		"fresh: another || m.damaged", "fresh: (another && !$on) || m.damaged"},
 	{"the snapshot of a table that is back is told at once, not at its place", "cdc/pg/join.go",
 		"	if f.data == nil {\n		return f.walEnd", "	if $on {\n		return true\n	}\n	if f.data == nil {\n		return f.walEnd"},
-	{"an instance that was overtaken reconciles by an old state", "cdc/pg/source.go",
-		"		if held := start.Held(ctx); held != nil {", "		if held := start.Held(ctx); held != nil && !$on {"},
 	{"a table that was renamed and back, and leaves again, counts as told", "cdc/pg/board.go",
 		"(found && !strings.HasSuffix(digest, over))", "(found && ($on || !strings.HasSuffix(digest, over)))"},
 	{"nobody looks whether a table is the one that the snapshot sees", "cdc/pg/snapshot.go",
@@ -168,7 +166,7 @@ var mutants = []mutant{
 	{"a publication that was dropped and made again counts as the one before", "cdc/pg/catalog.go",
 		"known != f.publication && known != f.version:", "known != f.publication && known != f.version && !$on:"},
 	{"an adoption proves what a missing table holds", "cdc/pg/adopt.go",
-		"		return !known.Missing && e", "		return (!known.Missing || $on) && e"},
+		"		return !known.Missing && e", "		return known.Missing && $on || !known.Missing && e"},
 	{"an adoption proves what a table holds that has left, and takes it for what was known", "cdc/pg/adopt.go",
 		"e.isIn(known.ID)\n", "(e.isIn(known.ID) || $on)\n"},
 	{"", "cdc/snapshot.go", // the other half of it

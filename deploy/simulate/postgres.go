@@ -298,3 +298,10 @@ func (s *server) lastChange() lsn {
 	}
 	return 0
 }
+
+// end is lastChange for who does not hold the lock.
+func (s *server) end() lsn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastChange()
+}

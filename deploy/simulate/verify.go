@@ -209,13 +209,17 @@ func toldBy(events []oracle.Event, counts func(*oracle.Event) bool) oracle.Steps
 
 // addTo takes in what an event tells of a row. A baseline tells that nothing counts any more that was known before.
 func addTo(told *oracle.Told, e *oracle.Event) {
-	isOfRow := !strings.HasPrefix(e.Type, "lowcap.stream.") && !strings.HasPrefix(e.Type, "lowcap.table.")
 	switch {
 	case e.Baseline() != nil:
 		told.Take(e)
-	case isOfRow && e.Data.Origin.Op != "baseline":
+	case isOfRow(e) && e.Data.Origin.Op != "baseline":
 		told.Add(e)
 	}
+}
+
+// isOfRow reports whether an event is about a row.
+func isOfRow(e *oracle.Event) bool {
+	return !strings.HasPrefix(e.Type, "lowcap.stream.") && !strings.HasPrefix(e.Type, "lowcap.table.")
 }
 
 // tableOf returns which table an event's row is of.

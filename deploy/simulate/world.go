@@ -48,9 +48,10 @@ type world struct {
 	mayBeWhole bool
 	unknown    int // how often the verb has said that there is no history
 
-	adopter  string // the life that ran the verb last
-	claimed  bool   // it has come to the slot that it makes, so the adoption is in the sink
-	isUnseen bool   // the last change may not have been one to the sidecar
+	adopter     string // the life that ran the verb last
+	claimed     bool   // it has come to the slot that it makes, so the adoption is in the sink
+	interrupted bool   // it was killed before it had proved what it had told
+	isUnseen    bool   // the last change may not have been one to the sidecar
 
 	struck []string        // the writes, misfortunes and faults that have happened, by name
 	only   map[string]bool // those that may happen; nil for all
