@@ -133,7 +133,7 @@ func (w *world) judgeSteps(records []*kgo.Record) {
 	}
 	gaps := w.judgeGaps(events)
 	w.judgeAdoption(events)
-	if w.losses > 0 && (gaps > 0 || !w.mayBeWhole) {
+	if w.losses > 0 && (gaps > 0 || !w.mayBeWhole || wasMissingBefore(events)) {
 		w.judgeBelief(toldBy(events, func(*oracle.Event) bool { return true }), damaged)
 		return
 	}
@@ -151,6 +151,13 @@ func (w *world) judgeSteps(records []*kgo.Record) {
 	if d := oracle.CompareSteps(told, want, &explained); !d.Clean() {
 		w.failed("of %d steps %d lost, %d doubled, %d out of order:\n%s", d.Total, d.Lost, d.Doubled, d.Disorder, explained.String())
 	}
+}
+
+// wasMissingBefore reports whether a table was told to be missing before the server was changed. That goes by places of the server before,
+// by which no table is judged.
+func wasMissingBefore(events []oracle.Event) bool {
+	adopted := slices.IndexFunc(events, func(e oracle.Event) bool { return strings.HasPrefix(e.Type, "lowcap.stream.adopted") })
+	return adopted >= 0 && slices.ContainsFunc(events[:adopted], func(e oracle.Event) bool { return strings.HasPrefix(e.Type, "lowcap.table.missing") })
 }
 
 // atPlaces gives each event the sequence that begins with its place in the WAL: behind an adoption it begins so much higher.
