@@ -104,14 +104,15 @@ func isPassing(code string) bool {
 }
 
 // readSource reads the catalog. One of the two tables may be missing: its migration has not run yet. Without both there
-// is nothing to watch.
+// is nothing to watch. They are looked for one after the other, and each may be gone for a moment, so it takes two looks to say that.
 func readSource(ctx context.Context, conn *pgx.Conn, c Config) (catalog, error) {
-	found, err := readCatalog(ctx, conn, c)
-	blocks, positions := &found.tables[decode.Blocks], &found.tables[decode.Positions]
-	if err == nil && blocks.kind == "" && positions.kind == "" {
-		err = permanentf("neither %s nor %s exists; run the source's migration, or correct --schema", c.table(decode.Blocks), c.table(decode.Positions))
+	for range 2 {
+		found, err := readCatalog(ctx, conn, c)
+		if err != nil || found.tables[decode.Blocks].kind != "" || found.tables[decode.Positions].kind != "" {
+			return found, err
+		}
 	}
-	return found, err
+	return catalog{}, permanentf("neither %s nor %s exists; run the source's migration, or correct --schema", c.table(decode.Blocks), c.table(decode.Positions))
 }
 
 // checkTables makes sure that the tables that exist can be followed.

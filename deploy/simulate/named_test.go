@@ -32,6 +32,8 @@ var named = []struct {
 	{22210, "a table that left and was back before anybody looked, when the database got another name, was never told: cdc/pg TestProofLeavesOutWhatLeft"},
 	{24933, "the same of a table whose reader was frozen meanwhile"},
 	{23063, "a table that was made anew, and not published, was told to be back by the proof of an adoption, with a gap that was none: the same"},
+	{9474, "two tables that were made anew one after the other were both gone to a start that was frozen between its looks: it asked for an operator"},
+	{7774, "a table that was told to be missing before its server was handed over was none of its absences to the judge"},
 	{426, "two instances started when peace began, and the judge took the end of that race for a disturbance"},
 }
 
