@@ -12,7 +12,7 @@ import (
 // picture is where a document shows what -draw has drawn beside it.
 var picture = table{"picture", func(d *document, out io.Writer) {
 	if len(d.Runs) > 0 {
-		fmt.Fprintln(out, "![Speed of each contender in each workload, of what Postgres can send](performance.svg)")
+		fmt.Fprintln(out, "![Speed of each contender in each workload, beside pg_recvlogical](performance.svg)")
 	}
 }}
 

@@ -147,7 +147,7 @@ func (m *measured) draw(out io.Writer, groups []group) error {
 <style>text { font: 12px sans-serif; fill: #57606a } .head { font-size: 15px; font-weight: 600 } .workload { font-weight: 600 }
 .grid { stroke: #8c959f; stroke-opacity: .35 } .limit { stroke: #57606a; stroke-width: 1.5 }
 @media (prefers-color-scheme: dark) { text { fill: #b1bac4 } .limit { stroke: #b1bac4 } }</style>
-<text class="head" x="0" y="18">Speed, of what Postgres can send: 1 is pg_recvlogical, which discards what it reads</text>
+<text class="head" x="0" y="18">Speed beside pg_recvlogical, which discards what it reads: that is 1</text>
 <text x="0" y="38">%s</text>
 `, pictureWidth, height, html.EscapeString(m.where()))
 	m.grid(&b, at, most, height)
