@@ -171,7 +171,7 @@ func TestRewrittenByDDL(t *testing.T) {
 			p.exec(rowA)
 			p.mustRun(newMemorySink())
 			var said []string
-			w := &watcher{config: p.config}
+			w := &watcher{kept: kept{config: p.config}}
 			w.config.Notice = func(text string) { said = append(said, text) }
 			look := func() {
 				found, err := readCatalog(t.Context(), p.conn, p.config)

@@ -370,7 +370,7 @@ func (s *Source) Close() error {
 	defer cancel()
 	var errs []error
 	if s.watcher != nil {
-		s.watcher.close()
+		s.watcher.end()
 		s.watcher = nil
 	}
 	for _, open := range []**snapshot{&s.snapshot, &s.join.snapshot} {

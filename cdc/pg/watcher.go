@@ -41,9 +41,8 @@ func (s *tableStates) set(t decode.Table, state cdc.TableState) {
 // dropped or created or left the publication. It says so in the WAL, where it has a place among the changes: the same
 // for every reader, and the same after a crash.
 type watcher struct {
-	config      Config
+	kept        // closed after an error
 	tables      *tableStates
-	conn        *pgx.Conn   // nil after an error
 	due         func() bool // something waits for time to pass
 	ticked      time.Time
 	publication uint32
@@ -61,16 +60,16 @@ type watcher struct {
 // startWatcher looks at the catalog at once and then goes on in the background. told is where the WAL ends when that first
 // look has found something to tell, or a table to read again; else 0.
 func startWatcher(ctx context.Context, config Config, tables *tableStates, from cdc.Checkpoint, due func() bool) (w *watcher, told decode.LSN, err error) {
-	w = &watcher{config: config, tables: tables, publication: from.Publication, due: due, done: make(chan struct{}),
+	w = &watcher{kept: kept{config: config}, tables: tables, publication: from.Publication, due: due, done: make(chan struct{}),
 		since: decode.Progress{LSN: from.LSN, Time: from.Time}}
-	if w.conn, err = config.connect(ctx); err != nil {
+	if err = w.open(ctx); err != nil {
 		return nil, 0, err
 	}
 	if err = w.look(ctx); err == nil && (w.isAnyBack() || w.said != [decode.Positions + 1]decode.TableID{}) {
 		told, err = walEnd(ctx, w.conn)
 	}
 	if err != nil {
-		w.conn.Close(ctx) //nolint:errcheck // the first error counts
+		w.Close()
 		return nil, 0, err
 	}
 	ctx, w.stop = context.WithCancel(context.Background())
@@ -94,33 +93,22 @@ func (w *watcher) run(ctx context.Context) {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
-			w.disconnect()
+			w.Close()
 			return
 		}
-		var err error
-		if w.conn == nil {
-			w.conn, err = w.config.connect(ctx)
-		}
+		err := w.open(ctx)
 		if err == nil {
 			err = errors.Join(w.look(ctx), w.tick(ctx))
 		}
 		if err != nil && ctx.Err() == nil {
-			w.disconnect()
+			w.Close()
 			w.notice(0, "look at the catalog: "+message(err))
 		}
 	}
 }
 
-func (w *watcher) disconnect() {
-	if w.conn != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
-		defer cancel()
-		w.conn.Close(ctx) //nolint:errcheck // nothing was left undone on it
-		w.conn = nil
-	}
-}
-
-func (w *watcher) close() {
+// end stops the watcher, and waits until it has.
+func (w *watcher) end() {
 	w.stop()
 	<-w.done
 }

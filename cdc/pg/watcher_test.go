@@ -167,7 +167,7 @@ func TestTicks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background()) //nolint:errcheck // the test is over
-	w := &watcher{config: p.config, conn: conn, due: func() bool { return due }}
+	w := &watcher{kept: kept{p.config, conn}, due: func() bool { return due }}
 	for _, step := range []struct {
 		due  bool
 		ago  time.Duration // since the last tick
