@@ -31,12 +31,14 @@ func (c *Checkpoint) AllEras() []Era {
 // Era returns the era that the history is in.
 func (c *Checkpoint) Era() Era { all := c.AllEras(); return all[len(all)-1] }
 
-// PlaceOf returns the place of the history that an LSN of the present server stands for. ok is false for one from before the history came
-// to that server.
-func (c *Checkpoint) PlaceOf(lsn decode.LSN) (at decode.LSN, ok bool) {
+// PlaceOf returns the place of the history that an LSN of the present server stands for. One from before the history came to that server
+// stands for none: the error says so.
+func (c *Checkpoint) PlaceOf(lsn decode.LSN) (at decode.LSN, err error) {
 	era := c.Era()
-	at = lsn + era.Base
-	return at, at >= lsn && at >= era.Begins
+	if at = lsn + era.Base; at < lsn || at < era.Begins {
+		err = fmt.Errorf("%s is no place of the server that the history comes from now: it came there at %s", lsn, era.Begins-era.Base)
+	}
+	return at, err
 }
 
 // eraOf returns the era that a place of the history is in.

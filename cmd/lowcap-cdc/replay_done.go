@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -94,14 +95,7 @@ func (d *done) end() error {
 
 func (d *done) ofAnother() error {
 	return settings.Usage(fmt.Errorf("--into ends with event %s of %s, from which --sink does not go on: it holds another history, or --sink was rolled back; "+
-		"nothing was written; name another --into", orUnknown(d.short), readable.Printable(orUnknown(d.source))))
-}
-
-func orUnknown(text string) string {
-	if text == "" {
-		return "unknown"
-	}
-	return text
+		"nothing was written; name another --into", cmp.Or(d.short, "unknown"), readable.Printable(cmp.Or(d.source, "unknown"))))
 }
 
 // isThere reports whether an event that is to be copied has been copied, and refuses one that would have to stand before the others.

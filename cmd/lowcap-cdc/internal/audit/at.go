@@ -85,10 +85,9 @@ func (f *fold) reaches(m *Moment) error {
 
 // put finds where an LSN stands in the history. It is one of the server that the history comes from now.
 func (m *Moment) put(known *cdc.Checkpoint) error {
-	at, ok := known.PlaceOf(m.LSN)
-	if m.isLSN && !ok {
-		return fmt.Errorf("%s is no place of the server that the history comes from now: it came there at %s; for what was before, name a time or a number",
-			m.LSN, known.Era().Begins-known.Era().Base)
+	at, err := known.PlaceOf(m.LSN)
+	if m.isLSN && err != nil {
+		return fmt.Errorf("%w; for what was before, name a time or a number", err)
 	}
 	m.place = at
 	return nil

@@ -54,10 +54,9 @@ func (p Point) On(ctx context.Context, reader sink.Reader) (Point, error) {
 		}
 		return known.Load(key, value)
 	})
-	at, ok := known.Checkpoint.PlaceOf(p.lsn)
-	if err == nil && !ok {
-		err = Usage(fmt.Errorf("%s is no place of the server that the history comes from now: it came there at %s; for what was before, name a time",
-			p.lsn, known.Checkpoint.Era().Begins-known.Checkpoint.Era().Base))
+	at, errPlace := known.Checkpoint.PlaceOf(p.lsn)
+	if err == nil && errPlace != nil {
+		err = Usage(fmt.Errorf("%w; for what was before, name a time", errPlace))
 	}
 	p.sequence = sequenceAt(at)
 	return p, err
